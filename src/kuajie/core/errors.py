@@ -1,0 +1,57 @@
+"""Every error that kuajie raises on purpose.
+
+    KuajieError
+    |-- CallError            exit 2: the call itself is wrong
+    |   |-- ConfigError      a configuration file or value
+    |   |-- UsageError       an argument, or a name that does not exist
+    |   `-- MissingExtraError   an optional dependency is not installed
+    `-- JobError             exit 1: the call is right, the job failed
+        |-- DataError        input that cannot be used
+        |-- ArtifactError    a stored model or snapshot that is damaged or of another version
+        `-- ResourceError    the job would need more memory, time or disk than there is
+
+Wording: what is wrong, where, what was got, what to do.
+"""
+
+
+class KuajieError(Exception):
+    """Base of all errors that are meant to be read by a person."""
+
+    exit_code = 1
+
+
+class CallError(KuajieError):
+    """The call itself is wrong."""
+
+    exit_code = 2
+
+
+class ConfigError(CallError):
+    """A configuration file or value is wrong."""
+
+
+class UsageError(CallError):
+    """An argument is wrong, or names something that does not exist."""
+
+
+class MissingExtraError(CallError):
+    """An optional dependency is needed and not installed."""
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(f'{what} needs {package}, which is not installed. Run: pip install "kuajie[{extra}]"')
+
+
+class JobError(KuajieError):
+    """The call is right, but the job failed."""
+
+
+class DataError(JobError):
+    """Input data cannot be used."""
+
+
+class ArtifactError(JobError):
+    """A stored model or snapshot is damaged, incomplete or of another version."""
+
+
+class ResourceError(JobError):
+    """The job would need more memory, time or disk than there is."""

@@ -1,0 +1,155 @@
+"""The records along the way of one behaviour event (read top to bottom).
+
+event -> history -> snapshot -> model version -> ranked list -> exposure -> feedback -> effect report
+
+Every record carries the key of the record before it, so nothing is looked up backwards.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+Kind = Literal[
+    "view", "play", "read", "listen", "search", "collect", "cart", "purchase", "rate", "share", "register",
+    "click", "dismiss",
+]  # fmt: skip
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all records: immutable, compared by value."""
+
+
+class Account(Record, frozen=True):
+    """One user of one domain, as that domain names them."""
+
+    domain: str
+    user: str
+
+
+class Item(Record, frozen=True):
+    """One thing that can be recommended."""
+
+    domain: str
+    item: str
+    title: str = ""
+    title_en: str = ""
+    category: str = ""
+    brand: str = ""
+    price: float | None = None
+    attributes: dict[str, str] = {}
+
+
+class Event(Record, frozen=True):
+    """Somebody did something with an item. Feedback is an event with an `exposure_id`."""
+
+    event_id: str
+    domain: str
+    user: str
+    item: str
+    kind: Kind
+    occurred_at: datetime | None = None
+    value: float | None = None
+    exposure_id: str | None = None
+
+
+class Link(Record, frozen=True):
+    """Two accounts are believed to be one person."""
+
+    a: Account
+    b: Account
+    confidence: float = 1.0
+    evidence: str = ""
+    expires_at: datetime | None = None
+
+
+class Snapshot(Record, frozen=True):
+    """Frozen, cleaned training data."""
+
+    snapshot_id: str
+    as_of: datetime
+    domains: tuple[str, ...]
+    people: int
+    linked_people: int
+    events: int
+    items: dict[str, int]
+
+
+class ModelVersion(Record, frozen=True):
+    """A fitted model: arrays and a JSON manifest in one folder."""
+
+    model_version: str
+    snapshot_id: str
+    kind: str
+    created_at: datetime
+    contains_histories: bool = False
+    metrics: dict[str, dict[str, float]] = {}
+
+
+class Reason(Record, frozen=True):
+    """What carried a recommended item. `share` is its part of the score (0..1).
+
+    `item` is empty when popularity carried that share.
+    """
+
+    domain: str
+    item: str
+    title: str
+    share: float
+    exact: bool
+    text: str
+
+
+class RankedItem(Record, frozen=True):
+    """One place of a ranked list."""
+
+    domain: str
+    item: str
+    title: str
+    score: float
+    reasons: tuple[Reason, ...] = ()
+    propensity: float | None = None
+
+
+class RankedList(Record, frozen=True):
+    """What one person is shown."""
+
+    list_id: str
+    account: Account
+    target: str
+    model_version: str
+    created_at: datetime
+    items: tuple[RankedItem, ...]
+    fallback: str = ""
+
+
+class Exposure(Record, frozen=True):
+    """A ranked item was seen."""
+
+    exposure_id: str
+    list_id: str
+    placement: str
+    position: int
+    occurred_at: datetime
+
+
+class Feedback(Record, frozen=True):
+    """A seen item was answered."""
+
+    exposure_id: str
+    kind: Literal["click", "purchase", "dismiss", "rate"]
+    occurred_at: datetime
+    value: float | None = None
+
+
+class EffectReport(Record, frozen=True):
+    """The measured effect of one arm against its control."""
+
+    campaign_id: str
+    arm: str
+    model_version: str
+    metric: str
+    effect: float
+    low: float
+    high: float
+    p_value: float

@@ -1,0 +1,116 @@
+"""The shared base of linear models: `score(h, T) = phi(h) @ W[:, T]`, whose terms are the explanation.
+
+A model learns W (`learn`) and may weigh the entries of a history (`weigh`); everything else of the contract follows.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from kuajie.core.config import Config
+from kuajie.core.histories import Histories, Interactions
+from kuajie.core.recommender import Arrays, DataShape, Explanation, FitOptions, Plan
+from kuajie.core.space import ItemSpace
+from kuajie.models.item_weights import ItemWeights, weights_from_arrays
+
+C = TypeVar("C", bound=Config)
+
+
+class LinearModel(ABC, Generic[C]):
+    """A recommender whose scores are linear in the weighted history.
+
+    Attributes:
+        space_: the joint item space it was fitted on.
+        support_: float64 (n_items,), training entries of each item; 0 = unknown.
+        weights_: W.
+    """
+
+    config_type: ClassVar[type[Any]]
+    contains_histories: bool = False
+    exact: ClassVar[bool] = True
+    space_: ItemSpace
+    support_: npt.NDArray[np.float64]
+    weights_: ItemWeights
+
+    def __init__(self, config: C | None = None) -> None:
+        self._config: C = config if config is not None else self.config_type()
+
+    @property
+    def config(self) -> C:
+        """The frozen hyperparameters."""
+        return self._config
+
+    @abstractmethod
+    def plan(self, shape: DataShape, options: FitOptions) -> Plan:
+        """Predict memory, time and method of a fit."""
+
+    @abstractmethod
+    def learn(self, interactions: Interactions, options: FitOptions) -> ItemWeights:
+        """Compute W from training data."""
+
+    def weigh(self, histories: Histories, target: str) -> Histories:
+        """Phi: the weights with which entries of a history count; as they are unless a model says otherwise."""
+        return histories
+
+    def fit(self, interactions: Interactions, options: FitOptions | None = None) -> Self:
+        """Learn W and the items' support.
+
+        Raises:
+            ResourceError: the plan does not fit into the memory given.
+        """
+        options = options or FitOptions()
+        self.plan(DataShape.of(interactions), options)
+        self.space_ = interactions.space
+        self.support_ = interactions.support()
+        self.weights_ = self.learn(interactions, options)
+        return self
+
+    def score(self, histories: Histories, target: str) -> npt.NDArray[np.float32]:
+        """Scores (n_rows, items of the target domain); NaN without training support."""
+        part = self.space_.slice(target)
+        matrix = self.weigh(histories, target).matrix()
+        scores = self.weights_.apply(matrix, part)
+        return mask_unknown(scores, histories, self.support_, part)
+
+    def explain(self, histories: Histories, target: str, items: npt.NDArray[np.int64]) -> Explanation:
+        """The terms of the sum, one for each distinct history item, for a single history."""
+        start = self.space_.slice(target).start
+        row: sparse.csr_array = self.weigh(histories, target).matrix()
+        weights = self.weights_.entries(row.indices, np.asarray(items) + start)
+        return Explanation(
+            history_items=row.indices.astype(np.int32),
+            contributions=(row.data[:, None] * weights).T.astype(np.float64),
+            base=np.zeros(len(items)),
+            exact=self.exact,
+        )
+
+    def arrays(self) -> Arrays:
+        """W and the support."""
+        return {"support": self.support_, **self.weights_.arrays()}
+
+    @classmethod
+    def from_arrays(cls, config: Config, space: ItemSpace, arrays: Arrays) -> Self:
+        """The fitted model again."""
+        model = cls(config)  # type: ignore[arg-type]
+        model.space_ = space
+        model.support_ = np.asarray(arrays["support"], dtype=np.float64)
+        model.weights_ = weights_from_arrays({name: a for name, a in arrays.items() if name != "support"})
+        return model
+
+
+def mask_unknown(
+    scores: npt.NDArray[np.float32], histories: Histories, support: npt.NDArray[np.float64], target: slice
+) -> npt.NDArray[np.float32]:
+    """NaN for items never trained and for rows whose history holds no trained item; changes `scores` in place."""
+    scores[:, support[target] == 0] = np.nan
+    scores[known_items(histories, support) == 0] = np.nan
+    return scores
+
+
+def known_items(histories: Histories, support: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Number of entries of each history with weight > 0 whose item was trained: (n_rows,)."""
+    known = (support[histories.items] > 0) & (histories.weights > 0)
+    return np.bincount(histories.rows()[known], minlength=histories.n_rows)

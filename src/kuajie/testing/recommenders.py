@@ -1,0 +1,133 @@
+"""The contract of `core.recommender.Recommender` as a test class: subclass it and name the model's configs.
+
+class TestItemKNN(RecommenderContract):
+    configs = (ItemKNNConfig(), ItemKNNConfig(similarity="jaccard"))
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from kuajie.core.config import Config
+from kuajie.core.histories import Histories, Interactions
+from kuajie.core.recommender import DataShape, FitOptions, Recommender
+from kuajie.models.registry import build, model_class
+from kuajie.testing.planted import two_domain_interactions
+
+World = tuple[Interactions, np.ndarray[Any, Any], np.ndarray[Any, Any]]
+
+
+class RecommenderContract:
+    """What every model must do, whatever it learns."""
+
+    configs: ClassVar[tuple[Config, ...]]
+    personal: ClassVar[bool] = True
+    """False for models that ignore the history."""
+    crosses_domains: ClassVar[bool] = True
+    """False, with a reason in the subclass, for models that cannot use another domain."""
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run each test once for each config."""
+        if "config" in metafunc.fixturenames:
+            metafunc.parametrize("config", self.configs, ids=str)
+
+    @pytest.fixture
+    def world(self) -> World:
+        """The planted world."""
+        return two_domain_interactions()
+
+    @pytest.fixture
+    def model(self, config: Config, world: World) -> Recommender:
+        """The model fitted on the planted world."""
+        return build(config).fit(world[0], FitOptions(threads=1))
+
+    def test_scores_have_the_shape_of_the_target(self, model: Recommender, world: World) -> None:
+        interactions = world[0]
+        for domain in interactions.space.domains:
+            part = interactions.space.slice(domain)
+            scores = model.score(interactions.histories.take(np.arange(7)), domain)
+            assert scores.shape == (7, part.stop - part.start)
+            assert scores.dtype == np.float32
+            assert np.isfinite(scores).all()
+
+    def test_finds_what_exists_only_through_the_other_domain(self, model: Recommender, world: World) -> None:
+        if not self.crosses_domains:
+            pytest.skip("the model is target-only by design")
+        interactions, topics, item_topics = world
+        space = interactions.space
+        sources = interactions.histories.without(space.slice("b")).take(np.arange(40))
+        scores = model.score(sources, "b")
+        fitting = item_topics[space.slice("b")][None, :] == topics[:40, None]
+        best = np.argmax(scores, axis=1)
+        assert fitting[np.arange(40), best].mean() > 0.95
+
+    def test_a_history_without_known_items_is_all_nan(self, model: Recommender, world: World) -> None:
+        if not self.personal:
+            pytest.skip("the model needs no history")
+        scores = model.score(Histories.from_lists([[], [0, 1]], world[0].space.n_items), "b")
+        assert np.isnan(scores[0]).all()
+        assert np.isfinite(scores[1]).all()
+
+    def test_items_never_trained_are_nan(self, config: Config, world: World) -> None:
+        interactions = world[0]
+        dropped = interactions.space.slice("b").start + 3
+        histories = interactions.histories.keep(interactions.histories.items != dropped)
+        model = build(config).fit(type(interactions)(interactions.space, histories), FitOptions(threads=1))
+        scores = model.score(histories.take(np.arange(5)), "b")
+        assert np.isnan(scores[:, 3]).all()
+        assert np.isfinite(np.delete(scores, 3, axis=1)).all()
+
+    def test_one_row_scores_as_in_a_batch(self, model: Recommender, world: World) -> None:
+        histories = world[0].histories
+        together = model.score(histories.take(np.arange(6)), "a")
+        alone = model.score(histories.take([4]), "a")
+        np.testing.assert_allclose(alone[0], together[4], rtol=1e-4, atol=1e-6)
+
+    def test_explanations_add_up(self, model: Recommender, world: World) -> None:
+        history = world[0].histories.take([3])
+        items = np.array([0, 5, 11])
+        explanation = model.explain(history, "b", items)
+        scores = model.score(history, "b")[0, items]
+        assert explanation.contributions.shape == (3, len(np.unique(history.items)))
+        if explanation.exact:
+            total = explanation.contributions.sum(axis=1) + explanation.base
+            np.testing.assert_allclose(total, scores, rtol=1e-3, atol=1e-5)
+
+    def test_removing_a_named_item_takes_its_share_away(self, model: Recommender, world: World) -> None:
+        history = world[0].histories.take([3])
+        items = np.array([0, 5, 11])
+        explanation = model.explain(history, "b", items)
+        if not explanation.exact:
+            pytest.skip("the model marks its shares as approximate")
+        before = model.score(history, "b")[0, items]
+        for place, item in enumerate(explanation.history_items):
+            after = model.score(history.keep(history.items != item), "b")[0, items]
+            np.testing.assert_allclose(before - after, explanation.contributions[:, place], rtol=1e-3, atol=1e-4)
+
+    def test_arrays_restore_the_model(self, model: Recommender, world: World) -> None:
+        histories = world[0].histories.take(np.arange(9))
+        again = type(model).from_arrays(model.config, world[0].space, model.arrays())
+        for domain in world[0].space.domains:
+            np.testing.assert_allclose(
+                again.score(histories, domain), model.score(histories, domain), rtol=1e-4, atol=1e-6
+            )
+
+    def test_arrays_are_plain_numbers(self, model: Recommender) -> None:
+        for name, array in model.arrays().items():
+            assert isinstance(name, str)
+            assert array.dtype.kind in "fiub"
+
+    def test_the_same_seed_gives_the_same_model(self, config: Config, world: World) -> None:
+        first, second = (build(config).fit(world[0], FitOptions(seed=5, threads=1)) for _ in range(2))
+        histories = world[0].histories.take(np.arange(9))
+        np.testing.assert_array_equal(first.score(histories, "a"), second.score(histories, "a"))
+
+    def test_the_plan_is_a_prediction(self, config: Config, world: World) -> None:
+        plan = build(config).plan(DataShape.of(world[0]), FitOptions())
+        assert plan.method
+        assert plan.memory_bytes > 0
+        assert plan.seconds > 0
+
+    def test_the_config_is_registered_under_its_kind(self, config: Config) -> None:
+        assert model_class(config.kind).config_type is type(config)  # type: ignore[attr-defined]
