@@ -1,6 +1,6 @@
 """The shared base of linear models: `score(h, T) = phi(h) @ W[:, T]`, whose terms are the explanation.
 
-A model learns W (`learn`) and may weigh the entries of a history (`weigh`); everything else of the contract follows.
+A model learns W (`learn`) and may weigh the entries of a history (`weighing`); everything else of the contract follows.
 """
 
 from abc import ABC, abstractmethod
@@ -15,6 +15,7 @@ from kuajie.core.histories import Histories, Interactions
 from kuajie.core.recommender import Arrays, DataShape, Explanation, FitOptions, Plan
 from kuajie.core.space import ItemSpace
 from kuajie.models.item_weights import ItemWeights, weights_from_arrays
+from kuajie.models.weighing import HistoryWeighing
 
 C = TypeVar("C", bound=Config)
 
@@ -30,7 +31,6 @@ class LinearModel(ABC, Generic[C]):
 
     config_type: ClassVar[type[Any]]
     contains_histories: bool = False
-    exact: ClassVar[bool] = True
     space_: ItemSpace
     support_: npt.NDArray[np.float64]
     weights_: ItemWeights
@@ -51,9 +51,18 @@ class LinearModel(ABC, Generic[C]):
     def learn(self, interactions: Interactions, options: FitOptions) -> ItemWeights:
         """Compute W from training data."""
 
-    def weigh(self, histories: Histories, target: str) -> Histories:
-        """Phi: the weights with which entries of a history count; as they are unless a model says otherwise."""
-        return histories
+    @property
+    def weighing(self) -> HistoryWeighing:
+        """Phi: how much the entries of a history count; as they are unless a model says otherwise.
+
+        Models with equal weighing can be merged into one matrix.
+        """
+        return HistoryWeighing()
+
+    @property
+    def exact(self) -> bool:
+        """Removing an entry takes exactly its part away; not where it moves other entries' positions."""
+        return self.weighing.half_life_positions is None
 
     def fit(self, interactions: Interactions, options: FitOptions | None = None) -> Self:
         """Learn W and the items' support.
@@ -71,14 +80,14 @@ class LinearModel(ABC, Generic[C]):
     def score(self, histories: Histories, target: str) -> npt.NDArray[np.float32]:
         """Scores (n_rows, items of the target domain); NaN without training support."""
         part = self.space_.slice(target)
-        matrix = self.weigh(histories, target).matrix()
+        matrix = self.weighing.apply(histories, self.space_).matrix()
         scores = self.weights_.apply(matrix, part)
         return mask_unknown(scores, histories, self.support_, part)
 
     def explain(self, histories: Histories, target: str, items: npt.NDArray[np.int64]) -> Explanation:
         """The terms of the sum, one for each distinct history item, for a single history."""
         start = self.space_.slice(target).start
-        row: sparse.csr_array = self.weigh(histories, target).matrix()
+        row: sparse.csr_array = self.weighing.apply(histories, self.space_).matrix()
         weights = self.weights_.entries(row.indices, np.asarray(items) + start)
         return Explanation(
             history_items=row.indices.astype(np.int32),
