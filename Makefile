@@ -1,0 +1,53 @@
+# Everything that a person or CI runs. Needs Python 3.11 to 3.13 and make, nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEMO ?= demo
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow check format bench lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+install: $(INSTALLED)  ## kuajie and what the tests need, into .venv
+
+$(INSTALLED): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "kuajie needs Python 3.11 to 3.13, got $$($(PYTHON) --version 2>&1). Run: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install  ## the whole main job on a generated world, with a report
+	$(BIN)/kuajie demo $(DEMO)
+
+test: install  ## the fast tests
+	$(BIN)/python -m pytest --numprocesses auto
+
+test-slow: install  ## all tests
+	$(BIN)/python -m pytest --numprocesses auto -m "slow or not slow"
+
+check: install  ## linters, types, direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install  ## let ruff format and fix what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: install  ## measure speed on this machine
+	$(BIN)/python -m benchmarks
+
+lock: install  ## resolve requirements/dev.txt anew
+	$(BIN)/python -m pip install --quiet "uv>=0.6"
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
+		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements/dev.txt
+
+clean:  ## remove what was built here; keeps .venv
+	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
