@@ -1,0 +1,22 @@
+"""Sources -> cleaned, linked, immutable snapshot -> training data.
+
+    config    DataConfig(domains, cleaning, strength, identity); DomainConfig, SourceConfig, LinkSourceConfig,
+              CleaningConfig, StrengthConfig, IdentityConfig
+    quality   QualityAccount: .sources (read = kept + merged + quarantined, each by reason), .totals, .warnings
+    identity  OverlapReport: .people, .linked_people, .pairs (people in both of two domains and how much history
+              they have), .warnings
+    snapshot  open_snapshot(folder) -> SnapshotFolder; latest_snapshot(warehouse) -> SnapshotFolder
+    catalog   IdMap: .number(id), .numbers(ids), .id(number); Catalog: .space, .ids[domain], .number(domain, id),
+              .item(number) -> core.records.Item, .table (titles and attributes, one row per item of the joint space)
+    strength  strength(events, at, config) -> float32 weights: the one rule for fit, evaluation and serving
+    dataset   JointDataset.open(folder, strength) with
+                  .snapshot, .catalog, .space, .order
+                  .interactions(as_of=None, *, lent=False) -> core.histories.Interactions
+                  .history_of(account, at=None, *, lent=True) -> Histories of one row
+                  .histories_of(accounts, at=None, *, lent=True) -> Histories
+                  .person_of(account) -> row of the interactions; .accounts_of(person)
+                  .knowledge() -> the triples, if any
+              history_of_events(events, catalog, config, at) -> Histories of one row from events not in a snapshot
+
+The import itself is `kuajie.workflows.ingest.ingest(config, folder, *, clock, progress) -> IngestResult`.
+"""
