@@ -41,9 +41,9 @@ class SourceConfig(Config):
     url_env: str | None = None
     query: str | None = None
     format: Format | None = None
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field(default={})
     kind: Kind | None = None
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, Kind] = Field(default={})
     encoding: str = "utf-8"
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     time_unit: Literal["auto", "s", "ms", "us", "ns"] = "auto"
@@ -109,7 +109,9 @@ class CleaningConfig(Config):
     near_duplicate_seconds: float = Field(default=2.0, ge=0)
     earliest: datetime = datetime.fromisoformat("1990-01-01T00:00:00+00:00")
     future_hours: float = Field(default=24.0, ge=0)
-    max_value: dict[Kind, Positive] = {"play": 86_400.0, "read": 86_400.0, "listen": 86_400.0, "rate": 100.0}
+    max_value: dict[Kind, Positive] = Field(
+        default={"play": 86_400.0, "read": 86_400.0, "listen": 86_400.0, "rate": 100.0}
+    )
     max_id_bytes: int = Field(default=128, ge=1)
     flag_events_per_minute: int = Field(default=120, ge=1)
     flag_events_per_day: int = Field(default=2_000, ge=1)
@@ -130,11 +132,11 @@ class StrengthConfig(Config):
             does everything the person did with that item before.
     """
 
-    weights: dict[Kind, Annotated[float, Field(ge=0)]] = {
+    weights: dict[Kind, Annotated[float, Field(ge=0)]] = Field(default={
         "view": 1.0, "click": 1.0, "search": 0.5, "play": 2.0, "read": 2.0, "listen": 2.0, "collect": 3.0,
         "cart": 3.0, "purchase": 5.0, "rate": 4.0, "share": 4.0, "register": 1.0, "dismiss": 0.0,
-    }  # fmt: skip
-    full_seconds: dict[Kind, Positive] = {"play": 600.0, "read": 300.0, "listen": 600.0}
+    })  # fmt: skip
+    full_seconds: dict[Kind, Positive] = Field(default={"play": 600.0, "read": 300.0, "listen": 600.0})
     saturation: Annotated[float, Field(ge=0, lt=1)] = 0.5
     half_life_days: Positive | None = 180.0
     rating_max: Positive = 5.0
