@@ -1,0 +1,79 @@
+"""A query on any database that SQLAlchemy reaches, fetched in batches with a server-side cursor where there is one."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import sqlalchemy as sa
+
+from kuajie.core import columns as c
+from kuajie.core.errors import ConfigError, DataError
+from kuajie.data.config import SourceConfig
+from kuajie.data.sources.base import Batch, FormatSpec, Request
+from kuajie.data.sources.objects import column
+
+BATCH_ROWS = 100_000
+
+
+def read_sql(request: Request) -> Iterator[Batch]:
+    """Batches of the rows of a query; a password never appears in an error.
+
+    Raises:
+        DataError: the database does not answer, or refuses the query.
+        ConfigError: not a URL, or its driver is not installed.
+    """
+    url = locate(request.source, request.name, request.path)
+    try:
+        engine = sa.create_engine(url)
+    except (sa.exc.ArgumentError, ModuleNotFoundError) as error:
+        raise ConfigError(f"{request.name}: there is no driver for '{url.drivername}' ({error}). Install it.") from None
+    try:
+        with engine.connect() as connection:
+            query = sa.text(request.source.query or "")
+            result = connection.execution_options(stream_results=True).execute(query)
+            names, first = list(result.keys()), 1
+            chosen = request.choose(names)
+            yield Batch(_frame([], names, chosen, first))
+            while rows := result.fetchmany(BATCH_ROWS):
+                yield Batch(_frame(rows, names, chosen, first))
+                first += len(rows)
+    except sa.exc.SQLAlchemyError as error:
+        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise DataError(f"{request.name}: the database refused: {cause}. Check the URL and the query.") from None
+    finally:
+        engine.dispose()
+
+
+def _frame(rows: Sequence[Sequence[object]], names: list[str], chosen: dict[str, str], first: int) -> pl.DataFrame:
+    fields = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    columns = [column(name, fields[names.index(theirs)]) for name, theirs in chosen.items()]
+    return pl.DataFrame([*columns, pl.Series(c.ROW, np.arange(first, first + len(rows), dtype=np.int64))])
+
+
+def locate(source: SourceConfig, name: str, root: Path) -> sa.URL:
+    """The URL, from the configuration or the environment; relative SQLite files are relative to `root`.
+
+    Raises:
+        ConfigError: no such variable, or not a URL.
+        DataError: the SQLite file does not exist (it would be created empty).
+    """
+    text = source.url or os.environ.get(source.url_env or "")
+    if not text:
+        raise ConfigError(
+            f"{name}: the environment variable {source.url_env} is not set. Put the database's URL there."
+        )
+    try:
+        url = sa.make_url(text)
+    except sa.exc.ArgumentError:
+        raise ConfigError(f"{name}: this is not an SQLAlchemy URL such as mysql+pymysql://user@host/db.") from None
+    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+        file = root / url.database
+        if not file.is_file():
+            raise DataError(f"{name}: there is no such file ({file}). Put it there, or correct 'url'.")
+        url = url.set(database=str(file))
+    return url
+
+
+SQL = FormatSpec(read_sql)
