@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kuajie.core.config import Config
+from kuajie.core.errors import ArtifactError
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.space import ItemSpace
 
@@ -79,6 +80,18 @@ class Explanation:
 
 
 Arrays = dict[str, npt.NDArray[np.generic]]
+
+
+def per_item(arrays: Arrays, name: str, space: ItemSpace) -> npt.NDArray[np.generic]:
+    """A stored array of one number for each item: what `from_arrays` reads.
+
+    Raises:
+        ArtifactError: it is missing or of another shape.
+    """
+    if name not in arrays or arrays[name].shape != (space.n_items,):
+        got = arrays[name].shape if name in arrays else "nothing"
+        raise ArtifactError(f"the stored array '{name}' must have the shape ({space.n_items},), got {got}")
+    return arrays[name]
 
 
 @runtime_checkable

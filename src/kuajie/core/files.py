@@ -1,0 +1,87 @@
+"""Writing that is all or nothing: what was there before stays until the new is complete and on disk."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile, mkdtemp
+
+from kuajie.core.errors import KuajieError, ResourceError, UsageError
+
+
+@contextmanager
+def new_folder(place: Path) -> Iterator[Path]:
+    """A temporary folder beside `place` to fill; at the end it is synced and renamed to `place`.
+
+    Leaves nothing behind when the block or the disk fails.
+
+    Raises:
+        UsageError: `place` exists already.
+        ResourceError: the disk refuses.
+    """
+    if place.exists():
+        raise UsageError(f"{place} exists already. Choose another name, or remove it first.")
+    with refusals_named(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(mkdtemp(prefix=f".{place.name}.", suffix=".draft", dir=place.parent))
+    try:
+        with refusals_named(place):
+            yield draft
+            for path in sorted(draft.rglob("*"), reverse=True):
+                sync(path)
+            sync(draft)
+            draft.chmod(0o755)
+            draft.rename(place)
+            sync(place.parent)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def write_file(place: Path, content: bytes | str) -> None:
+    """Replace a file by a complete one.
+
+    Raises:
+        ResourceError: the disk refuses; the old file is untouched.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with refusals_named(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=place.parent, prefix=f".{place.name}.", suffix=".draft", delete=False) as file:
+            draft = Path(file.name)
+            try:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                draft.chmod(0o644)
+                draft.replace(place)
+            except BaseException:
+                draft.unlink(missing_ok=True)
+                raise
+        sync(place.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or a folder's list of names is on disk; does nothing where folders cannot be synced."""
+    if path.is_dir() and os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def refusals_named(place: Path) -> Iterator[None]:
+    """Turn the operating system's refusal into one sentence that names what was being written."""
+    try:
+        yield
+    except KuajieError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ResourceError(
+            f"{place} could not be written: {reason}. Nothing was changed; make room or choose another folder, "
+            "and run again."
+        ) from error

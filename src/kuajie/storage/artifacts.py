@@ -1,0 +1,185 @@
+"""Fitted models on disk: a folder with `arrays.safetensors` and `manifest.json`.
+
+Everything is checked before a model is handed out: format, SHA-256 of every file and of the manifest itself, shapes and
+dtypes, finite numbers, and whether the model accepts its arrays and scores. Nothing that could execute is ever loaded.
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import kuajie
+from kuajie.core.errors import ArtifactError, CallError, ConfigError, KuajieError
+from kuajie.core.files import new_folder
+from kuajie.core.histories import Histories
+from kuajie.core.recommender import Arrays, Recommender
+from kuajie.core.records import ModelVersion, Record
+from kuajie.core.space import ItemSpace
+from kuajie.models.registry import model_class, parse_config
+from kuajie.storage.tensors import first_not_finite, map_tensors, sha256_of, write_tensors
+
+FORMAT = 1
+ARRAYS, MANIFEST = "arrays.safetensors", "manifest.json"
+
+
+class ArrayEntry(Record, frozen=True):
+    """One array as the manifest describes it."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class Manifest(Record, frozen=True):
+    """What is stored, and what it must look like when read again."""
+
+    format: int
+    kuajie: str
+    version: ModelVersion
+    config: dict[str, Any]
+    domains: tuple[str, ...]
+    sizes: tuple[int, ...]
+    arrays: dict[str, ArrayEntry]
+    files: dict[str, str]
+
+
+class Sealed(Record, frozen=True):
+    """The file `manifest.json`: the manifest and the SHA-256 of its text."""
+
+    sha256: str
+    manifest: msgspec.Raw
+
+
+@dataclass(frozen=True, eq=False)
+class StoredModel:
+    """A model as it was saved."""
+
+    model: Recommender
+    space: ItemSpace
+    version: ModelVersion
+
+
+def save_model(model: Recommender, space: ItemSpace, folder: Path, version: ModelVersion) -> Path:
+    """Save a fitted model; all or nothing.
+
+    Metrics that are not finite were not measured, and are left out.
+
+    Raises:
+        ArtifactError: the model holds NaN or infinite values.
+        UsageError: the folder exists.
+        ResourceError: the disk refuses.
+    """
+    arrays = model.arrays()
+    broken = first_not_finite(arrays)
+    if broken is not None:
+        raise ArtifactError(
+            f"the fitted '{version.kind}' has values in '{broken}' that are not finite; it is not saved"
+        )
+    with new_folder(folder) as draft:
+        manifest = Manifest(
+            format=FORMAT,
+            kuajie=kuajie.__version__,
+            version=msgspec.structs.replace(version, metrics=_finite(version.metrics)),
+            config=model.config.model_dump(mode="json"),
+            domains=space.domains,
+            sizes=space.sizes,
+            arrays={name: ArrayEntry(shape=a.shape, dtype=a.dtype.name) for name, a in arrays.items()},
+            files={ARRAYS: write_tensors(draft / ARRAYS, arrays)},
+        )
+        text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+        seal = hashlib.sha256(text).hexdigest().encode()
+        (draft / MANIFEST).write_bytes(b'{"sha256": "' + seal + b'",\n"manifest": ' + text + b"}\n")
+    return folder
+
+
+def load_model(folder: Path) -> StoredModel:
+    """Read a model and check all of it.
+
+    Raises:
+        ArtifactError: it is damaged, incomplete, or of another version.
+    """
+    manifest = read_manifest(folder)
+    arrays = _read_arrays(folder, manifest)
+    space = ItemSpace(manifest.domains, manifest.sizes)
+    try:
+        config = parse_config(manifest.config, folder / MANIFEST)
+        model = model_class(manifest.version.kind).from_arrays(config, space, arrays)
+        _probe(model, space)
+    except KuajieError as error:
+        raise ArtifactError(f"{folder} cannot be used: {error}") from error
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError) as error:
+        raise ArtifactError(
+            f"{folder} cannot be used: its arrays do not make a '{manifest.version.kind}' model "
+            f"({type(error).__name__}: {error}). Train again, or restore the folder from a copy."
+        ) from error
+    return StoredModel(model, space, manifest.version)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The checked manifest alone; cheap.
+
+    Raises:
+        ArtifactError: missing, damaged, or of another version.
+    """
+    path = folder / MANIFEST
+    try:
+        sealed = msgspec.json.decode(path.read_bytes(), type=Sealed)
+        if hashlib.sha256(bytes(sealed.manifest)).hexdigest() != sealed.sha256:
+            raise ArtifactError(_damaged(path, "its SHA-256 is not the one it was written with"))
+        found = msgspec.json.decode(sealed.manifest, type=dict[str, Any])["format"]
+        if found != FORMAT:
+            raise ArtifactError(
+                f"{path} is of format {found}, this kuajie {kuajie.__version__} reads format {FORMAT}. "
+                "Install the kuajie that wrote it, or train again."
+            )
+        return msgspec.json.decode(sealed.manifest, type=Manifest)
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}. Is {folder} a saved model?") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, RecursionError) as error:
+        raise ArtifactError(_damaged(path, str(error))) from None
+
+
+def _read_arrays(folder: Path, manifest: Manifest) -> Arrays:
+    if set(manifest.files) != {ARRAYS}:
+        raise ArtifactError(_damaged(folder / MANIFEST, f"it names the files {sorted(manifest.files)}"))
+    path = folder / ARRAYS
+    try:
+        if sha256_of(path) != manifest.files[ARRAYS]:
+            raise ArtifactError(_damaged(path, "its SHA-256 is not the one in the manifest"))
+        arrays = map_tensors(path)
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}. The model is incomplete; train again.") from None
+    found = {name: ArrayEntry(shape=array.shape, dtype=array.dtype.name) for name, array in arrays.items()}
+    if found != manifest.arrays:
+        wrong = sorted(name for name in found.keys() | manifest.arrays if found.get(name) != manifest.arrays.get(name))
+        raise ArtifactError(_damaged(path, f"shape or type of {', '.join(wrong)} is not the one in the manifest"))
+    broken = first_not_finite(arrays)
+    if broken is not None:
+        raise ArtifactError(_damaged(path, f"'{broken}' has values that are not finite"))
+    return arrays
+
+
+def _probe(model: Recommender, space: ItemSpace) -> None:
+    """Score two short histories, so that wrongly shaped arrays are found now and not by the first user."""
+    histories = Histories.from_lists([[], [space.n_items - 1]], space.n_items)
+    for domain, size in zip(space.domains, space.sizes, strict=True):
+        try:
+            shape = model.score(histories, domain).shape
+        except ConfigError:  # a blend need not serve every domain
+            continue
+        if shape != (2, size):
+            raise CallError(f"scores for '{domain}' have the shape {shape} instead of {(2, size)}")
+
+
+def _finite(metrics: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    return {
+        group: {name: float(value) for name, value in values.items() if math.isfinite(value)}
+        for group, values in metrics.items()
+    }
+
+
+def _damaged(path: Path, what: str) -> str:
+    return f"{path} is damaged: {what}. Restore it from a copy, or train again."
