@@ -51,8 +51,9 @@ def write_tensors(path: Path, arrays: Arrays) -> str:
     encoded += b" " * (-len(encoded) % 8)
     digest = hashlib.sha256()
     with path.open("wb") as file:
-        blocks = (memoryview(array.reshape(-1).view(np.uint8)) for array in ordered.values())
-        for block in (len(encoded).to_bytes(8, "little"), encoded, *blocks):
+        blocks: list[bytes | memoryview] = [len(encoded).to_bytes(8, "little"), encoded]
+        blocks += [array.reshape(-1).view(np.uint8).data for array in ordered.values()]
+        for block in blocks:
             file.write(block)
             digest.update(block)
     return digest.hexdigest()
