@@ -6,7 +6,6 @@ dtypes, finite numbers, and whether the model accepts its arrays and scores. Not
 
 import hashlib
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from kuajie.core.records import ModelVersion, Record
 from kuajie.core.space import ItemSpace
 from kuajie.models.registry import model_class, parse_config
 from kuajie.storage.tensors import first_not_finite, map_tensors, sha256_of, write_tensors
+from kuajie.workflows.ports import StoredModel
 
 FORMAT = 1
 ARRAYS, MANIFEST = "arrays.safetensors", "manifest.json"
@@ -51,15 +51,6 @@ class Sealed(Record, frozen=True):
 
     sha256: str
     manifest: msgspec.Raw
-
-
-@dataclass(frozen=True, eq=False)
-class StoredModel:
-    """A model as it was saved."""
-
-    model: Recommender
-    space: ItemSpace
-    version: ModelVersion
 
 
 def save_model(model: Recommender, space: ItemSpace, folder: Path, version: ModelVersion) -> Path:

@@ -1,0 +1,70 @@
+"""Model versions as folders of one folder; the file `serving` names the one that serves."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kuajie.core.errors import ArtifactError, UsageError
+from kuajie.core.files import write_file
+from kuajie.core.names import suggest
+from kuajie.core.recommender import Recommender
+from kuajie.core.records import ModelVersion
+from kuajie.core.space import ItemSpace
+from kuajie.storage.artifacts import load_model, read_manifest, save_model
+from kuajie.workflows.ports import StoredModel
+
+SERVING = "serving"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """`workflows.ports.ModelStore` on disk."""
+
+    folder: Path
+
+    def save(self, model: Recommender, space: ItemSpace, version: ModelVersion) -> None:
+        """See `ModelStore.save`."""
+        save_model(model, space, self.folder / version.model_version, version)
+        self._point(version.model_version)
+
+    def load(self, model_version: str | None = None) -> StoredModel:
+        """See `ModelStore.load`."""
+        name = model_version or self.serving()
+        if name is None:
+            raise UsageError(f"there is no trained model in {self.folder}. Run: kuajie train")
+        if name not in self._names():
+            raise UsageError(f"there is no model version '{name}' in {self.folder}{suggest(name, self._names())}")
+        return load_model(self.folder / name)
+
+    def serving(self) -> str | None:
+        """See `ModelStore.serving`."""
+        pointer = self.folder / SERVING
+        return pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else None
+
+    def serve(self, model_version: str) -> None:
+        """See `ModelStore.serve`."""
+        self.load(model_version)
+        self._point(model_version)
+
+    def versions(self) -> list[ModelVersion]:
+        """See `ModelStore.versions`."""
+        readable = [read for read in map(self._read, self._names()) if isinstance(read, ModelVersion)]
+        return sorted(readable, key=lambda version: (version.created_at, version.model_version))
+
+    def damaged(self) -> dict[str, str]:
+        """See `ModelStore.damaged`."""
+        read = {name: self._read(name) for name in self._names()}
+        return {name: result for name, result in read.items() if isinstance(result, str)}
+
+    def _read(self, name: str) -> ModelVersion | str:
+        try:
+            return read_manifest(self.folder / name).version
+        except ArtifactError as error:
+            return str(error)
+
+    def _names(self) -> list[str]:
+        if not self.folder.is_dir():
+            return []
+        return sorted(path.name for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+    def _point(self, model_version: str) -> None:
+        write_file(self.folder / SERVING, model_version + "\n")

@@ -1,0 +1,101 @@
+"""A workspace: a folder with `kuajie.toml`; everything of one project lies in it."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
+
+from kuajie.core.config import Config
+from kuajie.core.errors import ConfigError
+from kuajie.core.recommender import FitOptions
+from kuajie.data.config import DataConfig
+
+FILE = "kuajie.toml"
+
+
+class RunConfig(Config):
+    """The section `[workspace]`: how this project runs.
+
+    Attributes:
+        name: for people.
+        language: of reasons, reports and what the command line prints; left out: the system's.
+        seed: of everything random.
+        threads: how many a job may use.
+        memory_gb: a job that needs more is planned differently or refused.
+    """
+
+    name: str = ""
+    language: Literal["zh", "en"] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+    threads: Annotated[int, Field(ge=1)] = 2
+    memory_gb: Annotated[float, Field(gt=0)] = 8.0
+
+
+class WorkspaceConfig(DataConfig):
+    """Everything that `kuajie.toml` says."""
+
+    workspace: RunConfig = RunConfig()
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a file.
+
+        Raises:
+            ConfigError: it is missing, not TOML, or has a wrong key or value.
+        """
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigError(
+                f"there is no {path.name} in {path.parent.resolve()}. Name a workspace with --workspace DIR, "
+                "or make one: kuajie init DIR"
+            ) from None
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} is not valid TOML in UTF-8: {error}. Correct the line and run again.") from None
+        return cls.parse(values, path)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder and its configuration."""
+
+    root: Path
+    config: WorkspaceConfig
+
+    @classmethod
+    def open(cls, root: Path) -> Self:
+        """Read the workspace in a folder.
+
+        Raises:
+            ConfigError: see `WorkspaceConfig.read`.
+        """
+        return cls(root, WorkspaceConfig.read(root / FILE))
+
+    @property
+    def warehouse(self) -> Path:
+        """Snapshots."""
+        return self.root / "warehouse"
+
+    @property
+    def models(self) -> Path:
+        """Model versions."""
+        return self.root / "models"
+
+    @property
+    def reports(self) -> Path:
+        """Reports, JSON and HTML."""
+        return self.root / "reports"
+
+    @property
+    def fit_options(self) -> FitOptions:
+        """Seed, threads and memory of every fit."""
+        run = self.config.workspace
+        return FitOptions(run.seed, run.threads, int(run.memory_gb * 2**30))
+
+    def title(self, domain: str) -> str:
+        """A domain's name for people."""
+        return self.config.domains[domain].title or domain
