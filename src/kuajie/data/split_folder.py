@@ -1,0 +1,374 @@
+"""Reads a split folder: `<domain>_train.parquet`, `<domain>_test.parquet` and their companions, into arrays.
+
+Domains stand in alphabetical order. People are dense numbers over everybody in the folder, items are numbers of one
+joint item space whose domains hold every item of any of that domain's files (the pool).
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from kuajie.core.errors import DataError
+from kuajie.core.histories import Order
+from kuajie.core.space import ItemSpace
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+PARTS = ("train", "valid", "test", "valid_history", "test_history")
+OPTIONAL = ("position", "timestamp", "label")
+FORMAT = "a split folder holds <domain>_train.parquet and <domain>_test.parquet for two or more domains"
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Some interactions, in the order of their source.
+
+    Attributes:
+        people: int64 (n,), row numbers of people.
+        items: int32 (n,), numbers of the joint item space.
+        positions: float64 (n,), places in the order of a person (of a person and domain where the order is per
+            domain); None where there is no order.
+        times: float64 (n,) unix seconds, NaN where unknown; None where no row of the data has one.
+    """
+
+    people: Ints
+    items: npt.NDArray[np.int32]
+    positions: Floats | None = None
+    times: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def take(self, chosen: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> "Rows":
+        """Some rows, by number or mask."""
+        positions = None if self.positions is None else self.positions[chosen]
+        times = None if self.times is None else self.times[chosen]
+        return Rows(self.people[chosen], self.items[chosen], positions, times)
+
+    def within(self, part: slice) -> "Rows":
+        """The rows of one slice of the item space."""
+        return self.take((self.items >= part.start) & (self.items < part.stop))
+
+    @classmethod
+    def joined(cls, parts: Iterable["Rows"]) -> "Rows":
+        """All rows, one part after the other; order and times stay only where every part that has rows has them."""
+        filled = [part for part in parts if len(part)]
+        if not filled:
+            return cls(np.empty(0, np.int64), np.empty(0, np.int32))
+
+        def together(name: str) -> Floats | None:
+            arrays = [getattr(part, name) for part in filled]
+            return None if any(array is None for array in arrays) else np.concatenate(arrays)
+
+        people = np.concatenate([part.people for part in filled])
+        items = np.concatenate([part.items for part in filled])
+        return cls(people, items, together("positions"), together("times"))
+
+
+@dataclass(frozen=True, eq=False)
+class FixedCandidates:
+    """Negatives that the folder itself names: test row r has `items[indptr[r]:indptr[r + 1]]` (joint numbers)."""
+
+    indptr: Ints
+    items: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class SplitDomain:
+    """One domain of a split folder.
+
+    Attributes:
+        name: its name.
+        item_ids: int64 (pool,), ascending: the ids behind the numbers 0.. inside the domain.
+        train, valid, test, valid_history, test_history: rows of the file, none where there is no such file.
+        candidates: from `<domain>_candidates.parquet`, if there.
+    """
+
+    name: str
+    item_ids: Ints
+    train: Rows
+    valid: Rows
+    test: Rows
+    valid_history: Rows
+    test_history: Rows
+    candidates: FixedCandidates | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SplitFolder:
+    """A split folder as arrays.
+
+    Attributes:
+        name: of the folder.
+        space: the joint item space.
+        people: int64 (n_people,), ascending: the ids behind the row numbers of people.
+        domains: in alphabetical order.
+        order: what positions mean.
+        order_reason: one sentence to print.
+        notes: sentences about what was found while reading.
+    """
+
+    name: str
+    space: ItemSpace
+    people: Ints
+    domains: tuple[SplitDomain, ...]
+    order: Order
+    order_reason: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_people(self) -> int:
+        """Everybody in any file."""
+        return len(self.people)
+
+    def rows(self, *parts: str) -> Rows:
+        """The rows of some parts ("train", "valid", ...) of all domains together."""
+        return Rows.joined(getattr(domain, part) for domain in self.domains for part in parts)
+
+
+def open_split_folder(path: Path | str) -> SplitFolder:
+    """Read a split folder.
+
+    Raises:
+        DataError: the folder, a file or a column is missing, damaged or not of the format.
+    """
+    folder = Path(path)
+    names = domain_names(folder)
+    notes: list[str] = []
+    frames = {(name, part): read_part(folder, name, part, notes) for name in names for part in PARTS}
+    for name in names:
+        if frames[name, "train"].is_empty():
+            raise DataError(f"{folder / f'{name}_train.parquet'} has no rows. A domain needs training rows.")
+    fixed = {name: read_candidates(folder, name, frames[name, "test"].height) for name in names}
+    frames, use_positions = settle_order_columns(frames, notes)
+    order, reason = find_order(folder, frames, use_positions)
+
+    people = distinct(frame["user"] for frame in frames.values())
+    ids = {}
+    for name in names:
+        own = [frames[name, part]["item"] for part in PARTS]
+        ids[name] = distinct([*own, fixed[name]["item"]] if fixed[name] is not None else own)  # type: ignore[index]
+    space = ItemSpace(tuple(names), tuple(len(ids[name]) for name in names))
+    has_times = any(frame["timestamp"].null_count() < frame.height for frame in frames.values())
+
+    def rows(name: str, part: str) -> Rows:
+        frame = frames[name, part]
+        return Rows(
+            people=np.searchsorted(people, frame["user"].to_numpy()),
+            items=number(frame["item"], ids[name], space.slice(name).start),
+            positions=frame["position"].to_numpy().astype(np.float64) if order != "none" else None,
+            times=frame["timestamp"].fill_null(float("nan")).to_numpy() if has_times else None,
+        )
+
+    domains = tuple(
+        SplitDomain(
+            name,
+            ids[name],
+            **{part: rows(name, part) for part in PARTS},
+            candidates=candidate_rows(fixed[name], frames[name, "test"].height, ids[name], space.slice(name).start),
+        )
+        for name in names
+    )
+    if not any(len(domain.test) for domain in domains):
+        raise DataError(f"{folder} has no test rows in any domain, so there is nothing to measure.")
+    return SplitFolder(folder.resolve().name, space, people, domains, order, reason, tuple(notes))
+
+
+def domain_names(folder: Path) -> list[str]:
+    """The domains of a folder, alphabetical.
+
+    Raises:
+        DataError: not a split folder.
+    """
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}. Name a folder with prepared splits.")
+    names = sorted(file.name.removesuffix("_train.parquet") for file in folder.glob("?*_train.parquet"))
+    if len(names) < 2:
+        got = f"only the domain '{names[0]}'" if names else "no <domain>_train.parquet"
+        raise DataError(f"{folder} is not a split folder: {FORMAT}, got {got}.")
+    for name in names:
+        if not (folder / f"{name}_test.parquet").is_file():
+            raise DataError(f"{folder} is not a split folder: {FORMAT}, got no {name}_test.parquet.")
+    return names
+
+
+def read_part(folder: Path, domain: str, part: str, notes: list[str]) -> pl.DataFrame:
+    """user, item int64; position, timestamp float64 or null: one file, or no rows where there is none."""
+    path = folder / f"{domain}_{part}.parquet"
+    if not path.is_file():
+        columns = {"user": pl.Int64, "item": pl.Int64, "position": pl.Float64, "timestamp": pl.Float64}
+        return pl.DataFrame(schema=columns)
+    frame = read_parquet(path)
+    if "label" in frame.columns and frame["label"].dtype.is_numeric():
+        positives = frame.filter(pl.col("label").fill_null(1) != 0)
+        if positives.height < frame.height:
+            notes.append(f"{path.name}: {frame.height - positives.height} rows with label 0 are negatives, left out.")
+        frame = positives
+    ids = [integers(frame, name, path) for name in ("user", "item")]
+    return pl.DataFrame([*ids, *(reals(frame, name, path) for name in ("position", "timestamp"))])
+
+
+def read_candidates(folder: Path, domain: str, n_test: int) -> pl.DataFrame | None:
+    """row, item int64, sorted by row; None where there is no such file.
+
+    Raises:
+        DataError: a row number outside the test file.
+    """
+    path = folder / f"{domain}_candidates.parquet"
+    if not path.is_file():
+        return None
+    frame = read_parquet(path)
+    frame = pl.DataFrame([integers(frame, name, path) for name in ("row", "item")]).sort("row", maintain_order=True)
+    if frame.height and not (frame["row"][0] >= 0 and frame["row"][-1] < n_test):
+        got = frame["row"][0] if frame["row"][0] < 0 else frame["row"][-1]
+        raise DataError(f"{path}: 'row' must lie in 0..{n_test - 1}, the rows of {domain}_test.parquet, got {got}.")
+    return frame
+
+
+def read_parquet(path: Path) -> pl.DataFrame:
+    """The whole file.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        return pl.read_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(f"{path} cannot be read as Parquet ({reason}). Write the file anew.") from None
+
+
+def integers(frame: pl.DataFrame, name: str, path: Path) -> pl.Series:
+    """A column of whole numbers without nulls, int64.
+
+    Raises:
+        DataError: missing, of another type, or with nulls.
+    """
+    if name not in frame.columns:
+        raise DataError(f"{path}: the column '{name}' is missing, got {', '.join(frame.columns)}.")
+    column = frame[name]
+    if not column.dtype.is_integer():
+        raise DataError(f"{path}: '{name}' must be whole numbers, got {column.dtype}.")
+    if column.null_count():
+        row = int(column.is_null().arg_max() or 0) + 1
+        raise DataError(f"{path}, row {row}: '{name}' must not be null. Fill it in or drop the row.")
+    try:
+        return column.cast(pl.Int64)
+    except pl.exceptions.InvalidOperationError:
+        raise DataError(f"{path}: '{name}' must be below 2^63, got {column.max()!r}.") from None
+
+
+def reals(frame: pl.DataFrame, name: str, path: Path) -> pl.Series:
+    """An optional column of numbers as float64, null where unknown; dates become unix seconds.
+
+    Raises:
+        DataError: of another type, or not finite.
+    """
+    if name not in frame.columns or frame[name].dtype == pl.Null:
+        return pl.Series(name, [None] * frame.height, dtype=pl.Float64)
+    column = frame[name]
+    if column.dtype.is_temporal() and column.dtype in (pl.Datetime, pl.Date):
+        column = column.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6
+    if not column.dtype.is_numeric():
+        raise DataError(f"{path}: '{name}' must be numbers, got {column.dtype}.")
+    column = column.cast(pl.Float64)
+    bad = ~column.is_finite()
+    if bad.any():
+        row = int(bad.fill_null(value=False).arg_max() or 0)
+        raise DataError(f"{path}, row {row + 1}: '{name}' must be finite or null, got {column[row]}.")
+    return column
+
+
+Frames = dict[tuple[str, str], pl.DataFrame]
+
+
+def settle_order_columns(frames: Frames, notes: list[str]) -> tuple[Frames, bool]:
+    """Let `position` hold what orders the rows: itself, else the timestamp, else null; whether it was itself.
+
+    A column orders only where every row has it.
+    """
+    filled = [frame for frame in frames.values() if frame.height]
+    for name in ("position", "timestamp"):
+        missing = sum(frame[name].null_count() for frame in filled)
+        rows = sum(frame.height for frame in filled)
+        if missing == 0:
+            return {key: frame.with_columns(position=name) for key, frame in frames.items()}, name == "position"
+        if missing < rows:
+            notes.append(f"'{name}' is null in {missing} of {rows} rows, so it gives no order.")
+    nothing = pl.lit(None, dtype=pl.Float64)
+    return {key: frame.with_columns(position=nothing) for key, frame in frames.items()}, False
+
+
+def find_order(folder: Path, frames: Frames, use_positions: bool) -> tuple[Order, str]:
+    """What `position` means, and why.
+
+    Raises:
+        DataError: `meta.json` demands something that the rows cannot give.
+    """
+    known = all(frame["position"].null_count() == 0 for frame in frames.values())
+    wanted = order_in_meta(folder)
+    if wanted is not None:
+        if wanted != "none" and not known:
+            raise DataError(f"{folder / 'meta.json'}: order '{wanted}' needs a 'position' or 'timestamp' in every row.")
+        return wanted, f"Order: {wanted}, as meta.json says."
+    if not known:
+        return "none", "Order: none, for not every row has a position or a timestamp."
+    if not use_positions:
+        return "joint", "Order: joint, by timestamp."
+    places = pl.concat(
+        frame.select("user", "position", domain=pl.lit(name)) for (name, _), frame in frames.items() if frame.height
+    )
+    shared = places.group_by("user", "position").agg(pl.col("domain").n_unique()).filter(pl.col("domain") > 1).height
+    if shared:
+        return "domain", f"Order: domain, for {shared} positions of a person occur in two domains."
+    return "joint", "Order: joint, for no person has one position in two domains."
+
+
+def order_in_meta(folder: Path) -> Order | None:
+    """The `order` that `meta.json` names, if any.
+
+    Raises:
+        DataError: not JSON, or another word.
+    """
+    path = folder / "meta.json"
+    if not path.is_file():
+        return None
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON ({error}). Correct or remove it.") from None
+    order = meta.get("order") if isinstance(meta, dict) else None
+    if order is not None and order not in get_args(Order):
+        raise DataError(f"{path}: 'order' must be one of {', '.join(get_args(Order))}, got {order!r}.")
+    return order
+
+
+def distinct(columns: Iterable[pl.Series]) -> Ints:
+    """All ids of some columns, ascending."""
+    return np.unique(np.concatenate([column.to_numpy() for column in columns]))
+
+
+def number(ids: pl.Series, known: Ints, start: int) -> npt.NDArray[np.int32]:
+    """Joint item numbers of ids."""
+    return (np.searchsorted(known, ids.to_numpy()) + start).astype(np.int32)
+
+
+def candidate_rows(frame: pl.DataFrame | None, n_test: int, ids: Ints, start: int) -> FixedCandidates | None:
+    """The folder's own negatives as a ragged array."""
+    if frame is None:
+        return None
+    indptr = np.searchsorted(frame["row"].to_numpy(), np.arange(n_test + 1)).astype(np.int64)
+    return FixedCandidates(indptr, number(frame["item"], ids, start))
+
+
+def without_test(folder: SplitFolder) -> SplitFolder:
+    """The same folder with its test rows and test histories taken away: all that a choice may look at."""
+    none = Rows.joined([])
+    blind = tuple(replace(domain, test=none, test_history=none, candidates=None) for domain in folder.domains)
+    return replace(folder, domains=blind)

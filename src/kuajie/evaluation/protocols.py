@@ -1,0 +1,259 @@
+"""What is trained on and what is asked: validation and test of a split folder, and splits of a workspace's own data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kuajie.core.errors import DataError
+from kuajie.core.histories import Interactions, Order
+from kuajie.core.space import ItemSpace
+from kuajie.data.split_folder import Rows, SplitDomain, SplitFolder
+from kuajie.evaluation.candidates import Candidates, with_candidates
+from kuajie.evaluation.tasks import RankingTask, build_task, interactions_of
+
+LEAST_ROWS = 3
+"""People give a validation row of a domain where they have so many training rows of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Training data and the rows asked of each domain.
+
+    Attributes:
+        train: what models are fitted on.
+        tasks: by domain; a domain without rows has a task of none.
+        notes: sentences that say where the rows come from.
+    """
+
+    train: Interactions
+    tasks: Mapping[str, RankingTask]
+    notes: tuple[str, ...] = ()
+
+
+def validation_split(
+    folder: SplitFolder, rng: np.random.Generator, candidates: Candidates = "full", seed: int = 0
+) -> Split:
+    """What choices may look at: never a test row.
+
+    A domain's own validation rows where the folder has them, else one carved row for each person with at least three
+    training rows of it: the last where ordered, else a random one. Carved rows are not in `train`.
+
+    Args:
+        folder: as read.
+        rng: draws the carved rows where there is no order.
+        candidates: how to rank; "file" means "full", for the file names candidates of test rows.
+        seed: of sampled candidates.
+    """
+    asked, kept, notes = {}, [], []
+    for domain in folder.domains:
+        if len(domain.valid):
+            asked[domain.name] = domain.valid
+            kept.append(domain.train)
+            notes.append(f"{domain.name}: {len(domain.valid)} validation rows of the folder.")
+        else:
+            carved = carve(domain.train, folder.order, rng)
+            asked[domain.name] = domain.train.take(carved)
+            kept.append(domain.train.take(~carved))
+            notes.append(f"{domain.name}: {int(carved.sum())} validation rows carved from train.")
+    train = Rows.joined(kept)
+    return make_split(
+        folder.space,
+        folder.order,
+        folder.n_people,
+        train,
+        known=Rows.joined([train, folder.rows("valid_history")]),
+        asked=asked,
+        candidates="full" if candidates == "file" else candidates,
+        seed=seed,
+        notes=tuple(notes),
+    )
+
+
+def final_split(folder: SplitFolder, candidates: Candidates = "full", seed: int = 0) -> Split:
+    """The final fit and the test rows.
+
+    The folder's validation rows join training and histories where `validation_joins` says so; they are no candidates
+    of their person in any case.
+    """
+    joining = [domain for domain in folder.domains if validation_joins(domain, folder.order)]
+    train = Rows.joined([folder.rows("train"), *(domain.valid for domain in joining)])
+    notes = tuple(
+        f"{domain.name}: validation rows {'join' if domain in joining else 'stay out of'} the final fit."
+        for domain in folder.domains
+        if len(domain.valid)
+    )
+    return make_split(
+        folder.space,
+        folder.order,
+        folder.n_people,
+        train,
+        known=Rows.joined([train, folder.rows("test_history")]),
+        asked={domain.name: domain.test for domain in folder.domains},
+        forbidden=folder.rows("valid", "valid_history"),
+        fixed={domain.name: domain for domain in folder.domains},
+        candidates=candidates,
+        seed=seed,
+        notes=notes,
+    )
+
+
+def validation_joins(domain: SplitDomain, order: Order) -> bool:
+    """Whether validation rows may be trained on: only then nobody who must stay cold becomes known."""
+    if not len(domain.valid) or order == "none":
+        return False
+    return bool(np.isin(domain.valid.people, domain.train.people).all())
+
+
+def carve(rows: Rows, order: Order, rng: np.random.Generator, least: int = LEAST_ROWS) -> npt.NDArray[np.bool_]:
+    """One row of each person with at least `least` rows of one domain: the last where ordered, else random.
+
+    Returns:
+        bool (n_rows,), true where a row is carved.
+    """
+    carved = np.zeros(len(rows), dtype=bool)
+    if not len(rows):
+        return carved
+    ordered = order != "none" and rows.positions is not None
+    rank = rows.positions if ordered else rng.random(len(rows))
+    by_person = np.lexsort([np.asarray(rank), rows.people])
+    people = rows.people[by_person]
+    last = np.append(people[1:] != people[:-1], True)
+    counts = np.bincount(people)[people]
+    carved[by_person[last & (counts >= least)]] = True
+    return carved
+
+
+def make_split(
+    space: ItemSpace,
+    order: Order,
+    n_people: int,
+    train: Rows,
+    *,
+    known: Rows,
+    asked: Mapping[str, Rows],
+    forbidden: Rows | None = None,
+    fixed: Mapping[str, SplitDomain] | None = None,
+    candidates: Candidates = "full",
+    seed: int = 0,
+    notes: tuple[str, ...] = (),
+) -> Split:
+    """Training data and one task for each domain of `asked`; see `build_task`."""
+    tasks = {}
+    for domain, rows in asked.items():
+        task = build_task(
+            space,
+            domain,
+            rows,
+            known,
+            order,
+            n_people,
+            () if forbidden is None else (forbidden,),
+            None if fixed is None else fixed[domain].candidates,
+        )
+        tasks[domain] = with_candidates(task, candidates, seed) if len(rows) else task
+    return Split(interactions_of(train, space, order, n_people), tasks, notes)
+
+
+def rows_of(interactions: Interactions) -> Rows:
+    """The entries of training data as rows; positions count inside each person, where there is an order."""
+    histories = interactions.histories
+    people = histories.rows()
+    positions = None
+    if histories.order != "none":
+        positions = (np.arange(len(people)) - histories.indptr[people]).astype(np.float64)
+    return Rows(people, histories.items, positions, histories.times)
+
+
+def leave_one_out(
+    interactions: Interactions,
+    rng: np.random.Generator,
+    candidates: Candidates = "full",
+    seed: int = 0,
+    least: int = LEAST_ROWS,
+) -> Split:
+    """One row of each person and domain is asked: the last item used once where ordered, else a random such one.
+
+    Args:
+        interactions: all data of a workspace.
+        rng: draws where there is no order.
+        candidates: how to rank.
+        seed: of sampled candidates.
+        least: people give a row of a domain where they have so many rows of it.
+    """
+    rows, space, order = rows_of(interactions), interactions.space, interactions.histories.order
+    counts = interactions.domain_counts()[rows.people, space.domain_of(rows.items)]
+    usable = np.flatnonzero(used_once(rows, space) & (counts >= least))
+    asked, held = {}, np.zeros(len(rows), dtype=bool)
+    for domain in space.domains:
+        part = space.slice(domain)
+        own = usable[(rows.items[usable] >= part.start) & (rows.items[usable] < part.stop)]
+        chosen = own[carve(rows.take(own), order, rng, least=1)]
+        held[chosen] = True
+        asked[domain] = rows.take(chosen)
+    train = rows.take(~held)
+    return make_split(
+        space, order, interactions.n_people, train, known=train, asked=asked, candidates=candidates, seed=seed
+    )
+
+
+def time_split(interactions: Interactions, at: float, candidates: Candidates = "full", seed: int = 0) -> Split:
+    """Train before `at` (unix seconds), ask what people use from then on; the history of a row is what was before `at`.
+
+    Items that a person used before `at` are not asked for, and each item once. Rows without a time are training rows.
+
+    Raises:
+        DataError: there are no times, or nothing on one side of `at`.
+    """
+    rows, space, order = rows_of(interactions), interactions.space, interactions.histories.order
+    if rows.times is None:
+        raise DataError("a split by time needs times, and no event has one. Use leave-one-out.")
+    after = rows.times >= at
+    if not after.any() or after.all():
+        side = "after" if after.all() else "before"
+        raise DataError(f"a split by time at {at:.0f} leaves nothing to train or to ask: all events are {side} it.")
+    train, later = rows.take(~after), rows.take(after)
+    keys = later.people * space.n_items + later.items
+    first = np.zeros(len(later), dtype=bool)
+    first[np.unique(keys, return_index=True)[1]] = True
+    new = first & ~np.isin(keys, train.people * space.n_items + train.items)
+    asked = {domain: later.take(new).within(space.slice(domain)) for domain in space.domains}
+    return make_split(
+        space, order, interactions.n_people, train, known=train, asked=asked, candidates=candidates, seed=seed
+    )
+
+
+def hide_target_rows(
+    rows: Rows, space: ItemSpace, domain: str, rng: np.random.Generator, share: float = 0.1
+) -> tuple[Rows, Rows]:
+    """Make cold people: all rows of the target of a share of the linked people are taken out.
+
+    For validation data that has nobody without target history.
+
+    Args:
+        rows: training rows of all domains.
+        space: the joint item space.
+        domain: the target.
+        rng: draws the people.
+        share: of the people with rows in the target and elsewhere.
+
+    Returns:
+        the rows that stay, and one hidden row of each hidden person to ask for (the last where ordered, else random).
+    """
+    part = space.slice(domain)
+    inside = (rows.items >= part.start) & (rows.items < part.stop)
+    linked = np.intersect1d(rows.people[inside], rows.people[~inside])
+    if not len(linked):
+        return rows, rows.take(np.zeros(len(rows), dtype=bool))
+    people = rng.choice(linked, max(1, round(share * len(linked))), replace=False)
+    hidden = inside & np.isin(rows.people, people)
+    gone = rows.take(hidden)
+    asked = gone.take(carve(gone, "none" if gone.positions is None else "joint", rng, least=1))
+    return rows.take(~hidden), asked
+
+
+def used_once(rows: Rows, space: ItemSpace) -> npt.NDArray[np.bool_]:
+    """Rows whose item their person uses in no other row."""
+    _, places, counts = np.unique(rows.people * space.n_items + rows.items, return_inverse=True, return_counts=True)
+    return np.asarray(counts[places] == 1)
