@@ -1,4 +1,4 @@
-"""The shared base of linear models: `score(h, T) = phi(h) @ W[:, T]`, whose terms are the explanation.
+"""The shared base of linear models: `score(h, T) = (phi(h) @ W[:, T]) * popularity ** e`, whose terms explain it.
 
 A model learns W (`learn`) and may weigh the entries of a history (`weighing`); everything else of the contract follows.
 """
@@ -60,6 +60,19 @@ class LinearModel(ABC, Generic[C]):
         return HistoryWeighing()
 
     @property
+    def popularity_power(self) -> float:
+        """The e of the scores' factor (training entries of the item) ** e; a config field of that name sets it."""
+        return float(getattr(self._config, "popularity_power", 0.0))
+
+    def apply(self, matrix: sparse.csr_array, target: slice) -> npt.NDArray[np.float32]:
+        """Scores of weighed histories (n_rows, n_items), before the unknown ones are masked: (n_rows, n_target)."""
+        scores = self.weights_.apply(matrix, target)
+        return scores * self._column_scale(target) if self.popularity_power else scores
+
+    def _column_scale(self, target: slice) -> npt.NDArray[np.float32]:
+        return np.asarray(self.support_[target] ** self.popularity_power, dtype=np.float32)
+
+    @property
     def exact(self) -> bool:
         """Removing an entry takes exactly its part away; not where it moves other entries' positions."""
         return self.weighing.half_life_positions is None
@@ -81,14 +94,16 @@ class LinearModel(ABC, Generic[C]):
         """Scores (n_rows, items of the target domain); NaN without training support."""
         part = self.space_.slice(target)
         matrix = self.weighing.apply(histories, self.space_).matrix()
-        scores = self.weights_.apply(matrix, part)
+        scores = self.apply(matrix, part)
         return mask_unknown(scores, histories, self.support_, part)
 
     def explain(self, histories: Histories, target: str, items: npt.NDArray[np.int64]) -> Explanation:
         """The terms of the sum, one for each distinct history item, for a single history."""
-        start = self.space_.slice(target).start
+        part = self.space_.slice(target)
         row: sparse.csr_array = self.weighing.apply(histories, self.space_).matrix()
-        weights = self.weights_.entries(row.indices, np.asarray(items) + start)
+        weights = self.weights_.entries(row.indices, np.asarray(items) + part.start)
+        if self.popularity_power:
+            weights = weights * self._column_scale(part)[items]
         return Explanation(
             history_items=row.indices.astype(np.int32),
             contributions=(row.data[:, None] * weights).T.astype(np.float64),

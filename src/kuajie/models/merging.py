@@ -115,7 +115,7 @@ def block_batch(blend: Blend, target: str, group: list[tuple[Member, float]], it
         model: LinearModel[Any] = blend.fits_[fit_key(member, target)]  # type: ignore[assignment]
         ones = visible.astype(np.float32)
         identity = sparse.csr_array((ones, (np.arange(len(items)), items)), shape=(len(items), space.n_items))
-        total += np.float32(coefficient) * model.weights_.apply(identity, part)
+        total += np.float32(coefficient) * model.apply(identity, part)
     # columns without support score NaN whatever the matrix says; keep it finite for storage
     return np.nan_to_num(total, copy=False)
 
