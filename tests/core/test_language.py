@@ -1,0 +1,122 @@
+"""Every message in the code exists in every language, with the same placeholders, and nothing else does."""
+
+import ast
+import string
+from pathlib import Path
+
+import pytest
+
+import kuajie
+from kuajie.core.errors import ConfigError, UsageError
+from kuajie.core.language import LANGUAGES, catalogue, language_of, read_po, translator
+
+SOURCE = Path(kuajie.__file__).parent
+SAYING = {"t", "translate", "_"}
+"""Functions whose first argument is a message."""
+SCREEN = {"say", "head", "remark", "table"}
+"""Methods of `cli.screen.Screen` whose first argument is a message, or a list of them."""
+
+
+def texts(node: ast.expr) -> list[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return [node.value]
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [text for element in node.elts for text in texts(element)]
+    if isinstance(node, ast.IfExp):
+        return texts(node.body) + texts(node.orelse)
+    if isinstance(node, ast.Starred):
+        return []
+    return []
+
+
+def messages_in(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not (isinstance(node, ast.Call) and node.args):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name in SAYING or (name in SCREEN and "cli" in path.parts):
+            found.update(texts(node.args[0]))
+    return {text for text in found if any(letter.isalpha() for letter in text)}
+
+
+def messages_in_template(path: Path) -> set[str]:
+    from jinja2 import Environment, nodes
+
+    tree = Environment(autoescape=True).parse(path.read_text(encoding="utf-8"))
+    calls = [call for call in tree.find_all(nodes.Call) if isinstance(call.node, nodes.Name) and call.node.name == "t"]
+    return {call.args[0].value for call in calls if isinstance(call.args[0], nodes.Const)}
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.fixture(scope="module")
+def used() -> set[str]:
+    in_code = (messages_in(path) for path in SOURCE.rglob("*.py") if "testing" not in path.parts)
+    in_templates = (messages_in_template(path) for path in SOURCE.rglob("*.jinja"))
+    return set().union(*in_code, *in_templates)
+
+
+@pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
+def test_every_message_is_translated(language: str, used: set[str]) -> None:
+    translated = catalogue(language)
+    assert used - translated.keys() == set(), "missing in the catalogue"
+    assert translated.keys() - used == set(), "no longer used"
+    for message, translation in translated.items():
+        assert placeholders(message) == placeholders(translation), message
+
+
+def test_messages_are_found(used: set[str]) -> None:
+    assert "Popular with everybody" in used
+    assert len(used) > 10
+
+
+def test_a_message_without_translation_stays_english() -> None:
+    assert translator("zh")("something else") == "something else"
+    assert translator("en")("Popular with everybody") == "Popular with everybody"
+    assert translator("zh")("Popular with everybody") == "大家都喜欢"
+
+
+def test_an_unknown_language_names_the_known() -> None:
+    with pytest.raises(UsageError, match="no language 'fr'; the languages are en, zh"):
+        translator("fr")
+
+
+@pytest.mark.parametrize(
+    ("asked", "environment", "language"),
+    [
+        (["zh", "en"], {}, "zh"),
+        ([None, "zh"], {"LANG": "en_US.UTF-8"}, "zh"),
+        ([None], {"LANG": "zh_CN.UTF-8"}, "zh"),
+        ([None], {"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, "en"),
+        ([], {}, "en"),
+    ],
+)
+def test_the_language_is_the_first_asked_for(asked: list[str], environment: dict[str, str], language: str) -> None:
+    assert language_of(*asked, environment=environment) == language
+
+
+def test_po_files_are_read_as_gettext_writes_them() -> None:
+    text = r"""
+msgid ""
+msgstr "Language: zh\n"
+
+# note
+#: file.py:1
+msgid "a\"b"
+msgstr ""
+"甲"
+"乙\n"
+
+msgid "c"
+msgstr ""
+"""
+    assert read_po(text) == {'a"b': "甲乙\n"}
+
+
+@pytest.mark.parametrize("line", ["msgctxt", '"text first"', "msgid without quotes", "rubbish"])
+def test_a_line_that_is_no_po_is_named(line: str) -> None:
+    with pytest.raises(ConfigError, match="line 1"):
+        read_po(line)
