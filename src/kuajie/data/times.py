@@ -83,7 +83,8 @@ def _from_iso(text: pl.Series, source: SourceConfig) -> pl.Series:
     zoned = zone.is_not_null()
     if not zoned.any():
         return _in_zone(_naive(text), source.timezone)
-    bare = _naive(text.str.replace(ZONE, "") if not zone.str.to_uppercase().eq("Z").all() else text.str.head(-1))
+    only_z = zoned.all() and (zone.str.len_bytes() == 1).all()
+    bare = _naive(text.str.head(-1) if only_z else text.str.replace(ZONE, ""))
     offset = zone.to_frame("zone").select(_offset_seconds(pl.col("zone"))).to_series()
     shifted = bare.dt.replace_time_zone("UTC") - (offset * 1_000_000).cast(pl.Duration("us"))
     return shifted if zoned.all() else shifted.zip_with(zoned, _in_zone(bare, source.timezone))

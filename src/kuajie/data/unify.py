@@ -79,7 +79,7 @@ def unify_events(batch: Batch, source: SourceConfig, kind: Kind, rules: Rules, n
     return check.divide(frame, batch)
 
 
-def unify_items(batch: Batch, source: SourceConfig, rules: Rules, name: str) -> Unified:
+def unify_items(batch: Batch, rules: Rules, name: str) -> Unified:
     """Items: item, title, title_en, category, brand, price, attributes (JSON object), row."""
     check = _Checking(batch.frame, name, rules.cleaning.max_id_bytes)
     known = (c.ITEM, c.TITLE, c.TITLE_EN, c.CATEGORY, c.BRAND, c.PRICE, c.ATTRIBUTES, c.ROW)
@@ -96,7 +96,7 @@ def unify_items(batch: Batch, source: SourceConfig, rules: Rules, name: str) -> 
     return check.divide(frame, batch)
 
 
-def unify_users(batch: Batch, source: SourceConfig, rules: Rules, name: str) -> Unified:
+def unify_users(batch: Batch, rules: Rules, name: str) -> Unified:
     """Accounts: user, key (text or null), row."""
     check = _Checking(batch.frame, name, rules.cleaning.max_id_bytes)
     frame = pl.DataFrame([check.id(c.USER), check.text("key"), batch.frame[c.ROW]])

@@ -1,0 +1,292 @@
+"""A snapshot in memory: training data for models, and the history of any account."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from kuajie.core import columns as c
+from kuajie.core.errors import UsageError
+from kuajie.core.histories import Histories, Interactions, Order
+from kuajie.core.records import Account, Event
+from kuajie.core.space import ItemSpace
+from kuajie.data import snapshot as snapshots
+from kuajie.data.catalog import Catalog
+from kuajie.data.config import StrengthConfig
+from kuajie.data.identity import BORROWER, LENDER
+from kuajie.data.snapshot import SnapshotFolder, open_snapshot
+from kuajie.data.strength import Events, strength
+from kuajie.data.tables import TRIPLES
+from kuajie.data.unify import KIND_TYPE, KINDS
+
+Numbers = npt.NDArray[np.int64]
+TIMED_ENOUGH = 0.5  # share of events with a time that every domain needs for one order over all
+
+
+@dataclass(frozen=True, eq=False)
+class JointDataset:
+    """Everything of a snapshot that fitting, evaluating and recommending need.
+
+    Attributes:
+        snapshot: whence it comes.
+        catalog: all items.
+        strength: how much an event says.
+        accounts: domain, user, person, events, flag; by user and domain.
+        events: of all people; `row` is the person.
+        account: int32 (n_events,), whose each event is.
+    """
+
+    snapshot: SnapshotFolder
+    catalog: Catalog
+    strength: StrengthConfig
+    accounts: pl.DataFrame
+    events: Events
+    account: npt.NDArray[np.int32]
+
+    @classmethod
+    def open(cls, folder: Path, strength: StrengthConfig | None = None) -> Self:
+        """Load a snapshot.
+
+        Raises:
+            UsageError: there is none.
+            ArtifactError: it is damaged.
+        """
+        snapshot = open_snapshot(folder)
+        catalog = Catalog.of(snapshot.read(snapshots.ITEMS), snapshot.manifest.domains)
+        names = [c.PERSON, "account", c.ITEM, c.KIND, c.OCCURRED_AT, c.VALUE]
+        rows = snapshot.read(snapshots.EVENTS, names)
+        events = Events(
+            row=rows[c.PERSON].to_numpy(),
+            item=rows[c.ITEM].to_numpy(),
+            kind=rows[c.KIND].cast(KIND_TYPE).to_physical().to_numpy(),
+            time=_seconds(rows[c.OCCURRED_AT]),
+            value=rows[c.VALUE].cast(pl.Float32).fill_null(float("nan")).to_numpy(),
+        )
+        accounts = snapshot.read(snapshots.ACCOUNTS)
+        return cls(snapshot, catalog, strength or StrengthConfig(), accounts, events, rows["account"].to_numpy())
+
+    @property
+    def space(self) -> ItemSpace:
+        """The joint item space."""
+        return self.catalog.space
+
+    @property
+    def n_people(self) -> int:
+        """People, those without any event included."""
+        return self.snapshot.manifest.people
+
+    @property
+    def order(self) -> Order:
+        """`joint` where times are known on at least half of the events of every domain, else `none`."""
+        return "joint" if min(self.snapshot.manifest.timed.values()) >= TIMED_ENOUGH else "none"
+
+    @property
+    def now(self) -> float:
+        """Unix seconds: the moment of freezing, or the newest event where the log ended before."""
+        manifest = self.snapshot.manifest
+        return min(manifest.as_of, manifest.newest or manifest.as_of).timestamp()
+
+    def knowledge(self) -> pl.DataFrame:
+        """Triples: domain, head, relation, tail; none where the workspace has no graph."""
+        if snapshots.KNOWLEDGE not in self.snapshot.manifest.files:
+            return pl.DataFrame(schema=TRIPLES)
+        return self.snapshot.read(snapshots.KNOWLEDGE)
+
+    def interactions(self, as_of: datetime | None = None, *, lent: bool = False) -> Interactions:
+        """One history for each person, oldest first.
+
+        Args:
+            as_of: events at or after it are left out and ages count from it; left out: everything, ages from `now`.
+            lent: whether history lent by one-to-many links is in it (for evaluation it would leak).
+        """
+        events, at = self.events, self.now if as_of is None else as_of.timestamp()
+        keep = np.ones(len(events), bool) if as_of is None else ~(events.time >= at)
+        if self.snapshot.manifest.flagged == "exclude":
+            keep &= ~self._flagged[self.account]
+        own = events if keep.all() else events.where(keep)
+        people = np.arange(self.n_people)
+        borrowed = [self._borrowed(people, at, as_of is not None)] if lent else []
+        return Interactions(self.space, self._assemble(own, borrowed, self.n_people, at))
+
+    def histories_of(self, accounts: Sequence[Account], at: datetime | None = None, *, lent: bool = True) -> Histories:
+        """The histories of the people behind some accounts, one row each.
+
+        Args:
+            accounts: as their domains name them.
+            at: events at or after it are left out; left out: everything, ages from `now`.
+            lent: whether history lent by one-to-many links is in it.
+
+        Raises:
+            UsageError: an account is not known.
+        """
+        people = np.array([self.person_of(account) for account in accounts], np.int64)
+        moment = self.now if at is None else at.timestamp()
+        own = _slices(self._starts, people)
+        events = self.events.where(own.places)
+        events = Events(own.rows, events.item, events.kind, events.time, events.value)
+        if at is not None:
+            events = events.where(~(events.time >= moment))
+        borrowed = [self._borrowed(people, moment, at is not None)] if lent and len(self._lent) else []
+        return self._assemble(events, borrowed, len(people), moment)
+
+    def history_of(self, account: Account, at: datetime | None = None, *, lent: bool = True) -> Histories:
+        """The history of the person behind an account: one row (see `histories_of`)."""
+        return self.histories_of([account], at, lent=lent)
+
+    def person_of(self, account: Account) -> int:
+        """The row of the person in `interactions`.
+
+        Raises:
+            UsageError: the account is not known.
+        """
+        self.space.index(account.domain)
+        users = self.accounts[c.USER]
+        place = int(users.search_sorted(account.user, side="left"))
+        while place < len(users) and users[place] == account.user:
+            if self.accounts[c.DOMAIN][place] == account.domain:
+                return int(self.accounts[c.PERSON][place])
+            place += 1
+        raise UsageError(
+            f"there is no user '{account.user[:80]}' in the domain '{account.domain}'; ids are compared exactly, "
+            "as text"
+        )
+
+    def accounts_of(self, person: int) -> list[Account]:
+        """The accounts of a row of `interactions`."""
+        if not 0 <= person < self.n_people:
+            raise UsageError(f"people are 0..{self.n_people - 1}, got {person}")
+        places = self._account_order[self._account_starts[person] : self._account_starts[person + 1]]
+        rows = self.accounts[places].select(c.DOMAIN, c.USER).iter_rows()
+        return [Account(domain=domain, user=user) for domain, user in rows]
+
+    @cached_property
+    def _starts(self) -> Numbers:
+        return _starts_of(self.events.row, self.n_people)
+
+    @cached_property
+    def _flagged(self) -> npt.NDArray[np.bool_]:
+        return (self.accounts["flag"].str.len_bytes() > 0).to_numpy()
+
+    @cached_property
+    def _person(self) -> npt.NDArray[np.int32]:
+        return self.accounts[c.PERSON].to_numpy()
+
+    @cached_property
+    def _account_order(self) -> Numbers:
+        return np.argsort(self._person, kind="stable")
+
+    @cached_property
+    def _account_starts(self) -> Numbers:
+        return _starts_of(self._person, self.n_people)
+
+    @cached_property
+    def _lent(self) -> pl.DataFrame:
+        """Loans by borrowing person: person, lender (account), confidence; of repeats the surest."""
+        lent = self.snapshot.read(snapshots.LENT_FILE)
+        named = lent.with_columns(pl.Series(c.PERSON, self._person[lent[BORROWER].to_numpy()]))
+        return named.group_by(c.PERSON, LENDER).agg(pl.col(c.CONFIDENCE).max()).sort(c.PERSON, LENDER)
+
+    @cached_property
+    def _by_account(self) -> tuple[Numbers, Numbers]:
+        """Places of the events by account, and where each account starts."""
+        return np.argsort(self.account, kind="stable"), _starts_of(self.account, len(self.accounts))
+
+    def _borrowed(self, people: Numbers, at: float, cut: bool) -> "_Weighed":
+        """Events lent to people, each with its strength for the lender times the confidence."""
+        lent = self._lent
+        loans = _slices(_starts_of(lent[c.PERSON].to_numpy(), self.n_people), people)
+        lenders = lent[LENDER].to_numpy()[loans.places]
+        confidence = lent[c.CONFIDENCE].to_numpy()[loans.places]
+        order, starts = self._by_account
+        found = _slices(starts, lenders.astype(np.int64))
+        source = self.events.where(order[found.places])
+        keep = ~(source.time >= at) if cut else np.ones(len(source), bool)
+        loan, source = found.rows[keep], source.where(keep)
+        events = Events(loan, source.item, source.kind, source.time, source.value)
+        weights = strength(events, at, self.strength) * confidence[loan].astype(np.float32)
+        return _Weighed(loans.rows[loan], events.item, weights, events.time)
+
+    def _assemble(self, own: Events, borrowed: list["_Weighed"], n_rows: int, at: float) -> Histories:
+        mine = _Weighed(own.row, own.item, strength(own, at, self.strength), own.time)
+        return _histories([mine, *borrowed], n_rows, self.space.n_items, at, self.order)
+
+
+def history_of_events(events: Iterable[Event], catalog: Catalog, config: StrengthConfig, at: datetime) -> Histories:
+    """One history from events that are in no snapshot, such as those of the last minutes.
+
+    Items that the catalogue does not know are left out; events without a time count as the oldest.
+    """
+    known = [event for event in events if event.domain in catalog.ids and event.item in catalog.ids[event.domain]]
+    times = [np.nan if event.occurred_at is None else event.occurred_at.timestamp() for event in known]
+    order = sorted(range(len(known)), key=lambda place: (times[place] == times[place], times[place]))
+    ordered = [known[place] for place in order]
+    rows = Events(
+        row=np.zeros(len(known), np.int32),
+        item=np.array([catalog.number(event.domain, event.item) for event in ordered], np.int32),
+        kind=np.array([KINDS.index(event.kind) for event in ordered], np.uint8),
+        time=np.array([times[place] for place in order], np.float64),
+        value=np.array([np.nan if event.value is None else event.value for event in ordered], np.float64),
+    )
+    moment = at.astimezone(UTC).timestamp()
+    weighed = _Weighed(rows.row, rows.item, strength(rows, moment, config), rows.time)
+    timed = bool(known) and not np.isnan(rows.time).all()
+    return _histories([weighed], 1, catalog.space.n_items, moment, "joint" if timed else "none")
+
+
+@dataclass(frozen=True, eq=False)
+class _Weighed:
+    """Entries of histories, oldest first in each row."""
+
+    row: npt.NDArray[np.integer]
+    item: npt.NDArray[np.int32]
+    weight: npt.NDArray[np.float32]
+    time: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Slices:
+    """Places of the members of some groups, and the position of the group of each."""
+
+    places: Numbers
+    rows: Numbers
+
+
+def _histories(parts: list[_Weighed], n_rows: int, n_items: int, at: float, order: Order) -> Histories:
+    merged = parts[0]
+    if len(parts) > 1:
+        fields = [np.concatenate([getattr(part, name) for part in parts]) for name in ("row", "item", "weight", "time")]
+        oldest_first = np.lexsort((np.nan_to_num(fields[3], nan=-np.inf), fields[0]))
+        merged = _Weighed(*(field[oldest_first] for field in fields))
+    timed = order != "none"
+    return Histories(
+        indptr=_starts_of(merged.row, n_rows),
+        items=merged.item,
+        weights=merged.weight,
+        n_items=n_items,
+        times=merged.time if timed else None,
+        at=np.full(n_rows, at) if timed else None,
+        order=order,
+    )
+
+
+def _starts_of(groups: npt.NDArray[np.integer], n_groups: int) -> Numbers:
+    """Where each group starts among sorted members, and the end: (n_groups + 1,)."""
+    counts = np.bincount(groups, minlength=n_groups)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _slices(starts: Numbers, groups: Numbers) -> _Slices:
+    lengths = starts[groups + 1] - starts[groups]
+    ends = np.cumsum(lengths)
+    shift = np.repeat(starts[groups] - (ends - lengths), lengths)
+    return _Slices(np.arange(len(shift)) + shift, np.repeat(np.arange(len(groups)), lengths))
+
+
+def _seconds(times: pl.Series) -> npt.NDArray[np.float64]:
+    return (times.dt.timestamp("us").cast(pl.Float64) / 1e6).fill_null(float("nan")).to_numpy()

@@ -1,0 +1,157 @@
+"""Reading a source to the end: unified rows out, bad rows into the quarantine, everything counted."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import polars as pl
+
+from kuajie.core import columns as c
+from kuajie.core.errors import DataError
+from kuajie.core.progress import Progress
+from kuajie.data.config import LinkSourceConfig, SourceConfig
+from kuajie.data.quality import SourceAccount
+from kuajie.data.sources import FORMATS, format_of, name_of, open_source
+from kuajie.data.sources.base import REQUIRED, Batch, Table
+from kuajie.data.unify import (
+    Rules,
+    Unified,
+    unify_events,
+    unify_items,
+    unify_links,
+    unify_texts,
+    unify_users,
+)
+
+STEPS = 1_000  # of progress within one source
+
+
+@dataclass
+class Tally:
+    """One source and what has become of its rows so far."""
+
+    domain: str
+    table: Table
+    source: SourceConfig
+    read: int = 0
+    exact: int = 0
+    near: int = 0
+    bad: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return name_of(self.source)
+
+    def account(self) -> SourceAccount:
+        """The account of it."""
+        return SourceAccount(
+            domain=self.domain,
+            table=self.table,
+            source=self.name,
+            read=self.read,
+            kept=self.read - self.exact - self.near - self.bad.total(),
+            exact_duplicates=self.exact,
+            near_duplicates=self.near,
+            quarantined=dict(self.bad.most_common()),
+        )
+
+
+class Quarantine:
+    """The file with the bad rows: source, line, reason, content; made with the first of them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: IO[bytes] | None = None
+
+    def add(self, source: str, rejected: pl.DataFrame) -> None:
+        """Write bad rows down."""
+        if not len(rejected):
+            return
+        header = self._file is None
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("wb")
+        named = rejected.select(pl.lit(source).alias("source"), pl.col(c.ROW).alias(c.LINE), c.REASON, "content")
+        named.write_csv(self._file, include_header=header)
+
+    def close(self) -> bool:
+        """Whether there were any."""
+        if self._file is None:
+            return False
+        self._file.close()
+        return True
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads sources by the same rules into the same quarantine.
+
+    Attributes:
+        root: relative paths are relative to it.
+        rules: what is possible.
+        domains: their names.
+        quarantine: of the bad rows.
+        progress: told of every batch.
+        tallies: one for each source, in the order of reading.
+    """
+
+    root: Path
+    rules: Rules
+    domains: Sequence[str]
+    quarantine: Quarantine
+    progress: Progress
+    tallies: list[Tally] = field(default_factory=list)
+
+    def read(self, source: SourceConfig, table: Table, domain: str = "") -> Iterator[pl.DataFrame]:
+        """The good rows of a source, in batches."""
+        tally = Tally(domain, table, source)
+        self.tallies.append(tally)
+        for batch in open_source(source, self.root, table):
+            unified = self._unify(batch, tally)
+            self.quarantine.add(tally.name, unified.rejected)
+            tally.read += len(unified.good) + len(unified.rejected)
+            for reason, count in unified.rejected[c.REASON].value_counts().iter_rows():
+                tally.bad[reason] += count
+            self.progress(f"reading {tally.name}", round(STEPS * batch.fraction), STEPS if batch.fraction else 0)
+            yield unified.good
+
+    def _unify(self, batch: Batch, tally: Tally) -> Unified:
+        source, name = tally.source, tally.name
+        match tally.table:
+            case "events":
+                kind = source.kind or FORMATS[format_of(source)].kind
+                return unify_events(batch, source, kind, self.rules, name)
+            case "items":
+                return unify_items(batch, self.rules, name)
+            case "users":
+                return unify_users(batch, self.rules, name)
+            case "links":
+                sides = (source.domain_a, source.domain_b) if isinstance(source, LinkSourceConfig) else (None, None)
+                return unify_links(batch, source, sides, self.domains, self.rules, name)
+            case "kg" | "entities":
+                return unify_texts(batch, REQUIRED[tally.table], self.rules, name)
+
+    def refuse_if_bad(self, where: str) -> None:
+        """Check the share of bad rows of each source.
+
+        Raises:
+            DataError: it is too large; `where` names the quarantine.
+        """
+        most = self.rules.cleaning.max_quarantined
+        problems = []
+        for tally in self.tallies:
+            account = tally.account()
+            if account.bad_share > most:
+                reasons = "; ".join(f"{reason}: {count:,}" for reason, count in list(account.quarantined.items())[:3])
+                problems.append(
+                    f"{tally.name}: {account.bad:,} of {account.read:,} rows ({account.bad_share:.1%}) cannot be used "
+                    f"({reasons})"
+                )
+        if problems:
+            raise DataError(
+                f"{'. '.join(problems)}. More than {most:.1%} is too much. The rows are in {where}: correct them, or "
+                "raise cleaning.max_quarantined."
+            )

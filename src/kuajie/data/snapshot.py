@@ -1,0 +1,232 @@
+"""Snapshots: frozen, cleaned training data; a folder of Parquet files and `manifest.json`.
+
+    events.parquet     person, account, item (joint number), kind, occurred_at, value, source, row[, event_id,
+                       exposure_id]; by person, oldest first
+    items.parquet      domain, item, title, ...; the row is the joint number
+    accounts.parquet   domain, user, person, events, flag; by user and domain; the row is the account's number
+    lent.parquet       borrower, lender (account numbers), confidence
+    knowledge.parquet  domain, head, relation, tail; where there is a graph
+
+Written to a temporary folder, synced, renamed; the id is a hash of everything in it. What was there before stays
+until the new one is whole.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from kuajie.core.errors import ArtifactError, ResourceError, UsageError
+from kuajie.core.records import Record, Snapshot
+from kuajie.data.overlap import OverlapReport
+from kuajie.data.quality import QualityAccount
+
+FORMAT = 1
+MANIFEST, LATEST = "manifest.json", "latest"
+EVENTS, ITEMS, ACCOUNTS, LENT_FILE, KNOWLEDGE = (
+    f"{name}.parquet" for name in ("events", "items", "accounts", "lent", "knowledge")
+)
+TEMPORARY = ".new-"
+STALE_SECONDS = 86_400
+AGAIN = "Run the import again."
+
+
+class FileEntry(Record, frozen=True):
+    """One file of a snapshot."""
+
+    sha256: str
+    bytes: int
+
+
+class Manifest(Record, frozen=True):
+    """What a snapshot says about itself.
+
+    Attributes:
+        format: version of this layout.
+        kuajie: version that wrote it.
+        as_of: when it was frozen; links were valid then.
+        oldest, newest: times of the events; None where no event has one.
+        timed: share of events with a time, of each domain.
+        flagged: whether events of flagged accounts are trained on.
+        files: name -> what it must be.
+    """
+
+    format: int
+    kuajie: str
+    as_of: datetime
+    domains: tuple[str, ...]
+    people: int
+    linked_people: int
+    accounts: int
+    events: int
+    items: dict[str, int]
+    oldest: datetime | None
+    newest: datetime | None
+    timed: dict[str, float]
+    flagged: str
+    quality: QualityAccount
+    overlap: OverlapReport
+    files: dict[str, FileEntry]
+
+    @property
+    def snapshot_id(self) -> str:
+        """A hash of everything in the snapshot."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class SnapshotFolder:
+    """A snapshot that was found whole."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def record(self) -> Snapshot:
+        """The record of it."""
+        manifest = self.manifest
+        return Snapshot(
+            snapshot_id=manifest.snapshot_id,
+            as_of=manifest.as_of,
+            domains=manifest.domains,
+            people=manifest.people,
+            linked_people=manifest.linked_people,
+            events=manifest.events,
+            items=manifest.items,
+        )
+
+    def read(self, name: str, columns: list[str] | None = None) -> pl.DataFrame:
+        """One of the Parquet files."""
+        return pl.read_parquet(self.path / name, columns=columns)
+
+
+def open_snapshot(folder: Path) -> SnapshotFolder:
+    """Check every file of a snapshot against its manifest.
+
+    Raises:
+        UsageError: there is no such snapshot.
+        ArtifactError: it is damaged, incomplete, or of another version.
+    """
+    if not (folder / MANIFEST).is_file():
+        raise UsageError(f"there is no snapshot in {folder}. Run: kuajie import")
+    text = (folder / MANIFEST).read_bytes()
+    try:
+        version = msgspec.json.decode(text).get("format")
+        if version != FORMAT:
+            raise ArtifactError(f"{folder}: the snapshot has format {version}, this kuajie reads {FORMAT}. {AGAIN}")
+        manifest = msgspec.json.decode(text, type=Manifest)
+    except (msgspec.DecodeError, AttributeError, UnicodeDecodeError):
+        raise ArtifactError(f"{folder}: {MANIFEST} is damaged. {AGAIN}") from None
+    if manifest.snapshot_id != folder.name:
+        raise ArtifactError(f"{folder}: {MANIFEST} does not belong to this snapshot, or was changed. {AGAIN}")
+    for name, entry in manifest.files.items():
+        if not (folder / name).is_file():
+            raise ArtifactError(f"{folder}: {name} is missing. {AGAIN}")
+        if _entry(folder / name) != entry:
+            raise ArtifactError(f"{folder}: {name} is damaged (its SHA-256 is not that of the manifest). {AGAIN}")
+    return SnapshotFolder(folder, manifest)
+
+
+def latest_snapshot(warehouse: Path) -> SnapshotFolder:
+    """The snapshot that the last import wrote.
+
+    Raises:
+        UsageError: nothing was imported yet.
+        ArtifactError: it is damaged.
+    """
+    pointer = warehouse / LATEST
+    if not pointer.is_file():
+        raise UsageError(f"nothing was imported into {warehouse} yet. Run: kuajie import")
+    name = pointer.read_text(encoding="utf-8").strip()
+    if not (warehouse / name / MANIFEST).is_file() or name != Path(name).name:
+        raise ArtifactError(f"{pointer} names the snapshot '{name[:80]}', which is not there. {AGAIN}")
+    return open_snapshot(warehouse / name)
+
+
+@contextmanager
+def temporary_folder(warehouse: Path) -> Iterator[Path]:
+    """A folder beside the snapshots that is gone afterwards, whatever happens; a full disk gets a clear sentence."""
+    with disk_errors(warehouse):
+        warehouse.mkdir(parents=True, exist_ok=True)
+        _sweep(warehouse)
+        folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=warehouse))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(warehouse: Path) -> None:
+    """Remove what killed imports left behind a day ago or earlier."""
+    for folder in warehouse.glob(f"{TEMPORARY}*"):
+        if time.time() - folder.stat().st_mtime > STALE_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def disk_errors(where: Path) -> Iterator[None]:
+    """Turn a full disk, whichever library met it, into a `ResourceError`."""
+    try:
+        yield
+    except (OSError, pl.exceptions.PolarsError) as error:
+        full = getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}
+        if full or "No space left on device" in str(error):
+            raise ResourceError(
+                f"the disk of {where} is full. Free some space and run again; nothing that existed was changed."
+            ) from None
+        if isinstance(error, PermissionError):
+            raise ResourceError(f"no permission to write into {where}. Change its rights and run again.") from None
+        raise
+
+
+def publish(folder: Path, warehouse: Path, describe: Callable[[dict[str, FileEntry]], Manifest]) -> SnapshotFolder:
+    """Seal a folder of Parquet files, move it to its place, and point `latest` to it.
+
+    Args:
+        folder: on the same disk as the warehouse; every file in it belongs to the snapshot.
+        warehouse: where snapshots lie.
+        describe: the manifest, given the files.
+    """
+    files = {path.name: _entry(path) for path in sorted(folder.iterdir())}
+    manifest = describe(files)
+    (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest, order="deterministic"), indent=1))
+    for path in folder.iterdir():
+        _sync(path)
+    _sync(folder)
+    place = warehouse / manifest.snapshot_id
+    if not place.exists():
+        folder.rename(place)
+    _sync(warehouse)
+    snapshot = SnapshotFolder(place, manifest)
+    pointer = warehouse / f"{TEMPORARY}{LATEST}-{folder.name.removeprefix(TEMPORARY)}"
+    try:
+        pointer.write_text(f"{manifest.snapshot_id}\n", encoding="utf-8")
+        _sync(pointer)
+        pointer.replace(warehouse / LATEST)
+    finally:
+        pointer.unlink(missing_ok=True)
+    _sync(warehouse)
+    return snapshot
+
+
+def _entry(path: Path) -> FileEntry:
+    with path.open("rb") as file:
+        return FileEntry(sha256=hashlib.file_digest(file, "sha256").hexdigest(), bytes=path.stat().st_size)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
