@@ -1,0 +1,306 @@
+"""The k best items of each row: of dense scores, or straight from histories and item weights.
+
+Order: higher score first, equal scores by lower item number, NaN never. The fused kernels score one person at a time
+in a buffer of one row, so the scores of all people never exist at once.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from kuajie.core.errors import UsageError
+from kuajie.core.histories import Histories
+from kuajie.numerics.jit import F32, I32, I64, Bools, kernel
+from kuajie.numerics.threads import run_blocks
+
+
+@dataclass(frozen=True, eq=False)
+class Best:
+    """The best items of each row, best first.
+
+    Attributes:
+        items: int32 (n_rows, k), numbers inside the target domain; -1 where a row has fewer than k scored items.
+        scores: float32 (n_rows, k); NaN where there is no item.
+    """
+
+    items: I32
+    scores: F32
+
+    @classmethod
+    def empty(cls, n_rows: int, k: int) -> "Best":
+        """Places without items, to be filled."""
+        if k < 1:
+            raise UsageError(f"the number of best items must be at least 1, got {k}")
+        return cls(np.full((n_rows, k), -1, np.int32), np.full((n_rows, k), np.nan, np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Items not to be recommended to each row, as numbers of the joint item space from `start` on."""
+
+    indptr: I64
+    items: I32
+
+    @classmethod
+    def of(cls, histories: Histories | None, n_rows: int) -> "Seen":
+        """The items of histories, or nothing for each of n_rows.
+
+        Raises:
+            UsageError: the histories have another number of rows.
+        """
+        if histories is None:
+            return cls(np.zeros(n_rows + 1, np.int64), np.zeros(0, np.int32))
+        if histories.n_rows != n_rows:
+            raise UsageError(f"the seen items need one row for each of {n_rows} histories, got {histories.n_rows}")
+        return cls(histories.indptr, histories.items)
+
+
+def top_k(scores: F32, k: int, seen: Histories | None = None, start: int = 0, threads: int = 1) -> Best:
+    """The k best of dense scores (n_rows, n_target), without NaN and without seen items.
+
+    Args:
+        scores: left as they are.
+        k: places of each row.
+        seen: items to leave out, one row for each row of scores, over the joint item space.
+        start: number of the first target item in the joint item space.
+        threads: how many threads.
+    """
+    best, skip = Best.empty(len(scores), k), Seen.of(seen, len(scores))
+    scores = np.ascontiguousarray(scores, dtype=np.float32)
+
+    def work(low: int, high: int) -> None:
+        _top_k(low, high, scores, skip.indptr, skip.items, start, best.items, best.scores)
+
+    run_blocks(work, len(scores), threads)
+    return best
+
+
+def best_dense(
+    histories: sparse.csr_array,
+    weights: F32,
+    target: slice,
+    k: int,
+    eligible: Bools,
+    seen: Histories | None = None,
+    threads: int = 1,
+) -> Best:
+    """The k best of `histories @ weights[:, target]`, never held as a whole.
+
+    Args:
+        histories: float32 (n_rows, n_items).
+        weights: float32 (n_items, n_items), C order.
+        target: the slice of scored items.
+        k: places of each row.
+        eligible: bool (n_target,), false where an item must not be recommended (never trained, not for sale).
+        seen: items to leave out, one row for each history, over the joint item space.
+        threads: how many threads.
+    """
+    best, skip = Best.empty(histories.shape[0], k), Seen.of(seen, histories.shape[0])
+    indptr, items, values = _parts(histories)
+
+    def work(low: int, high: int) -> None:
+        _best_dense(
+            low, high, indptr, items, values, weights, target.start, eligible,
+            skip.indptr, skip.items, best.items, best.scores,
+        )  # fmt: skip
+
+    run_blocks(work, histories.shape[0], threads)
+    return best
+
+
+def best_sparse(
+    histories: sparse.csr_array,
+    weights: sparse.csr_array,
+    target: slice,
+    k: int,
+    eligible: Bools,
+    seen: Histories | None = None,
+    threads: int = 1,
+) -> Best:
+    """As `best_dense`, for weights in CSR with sorted columns."""
+    best, skip = Best.empty(histories.shape[0], k), Seen.of(seen, histories.shape[0])
+    indptr, items, values = _parts(histories)
+    part = weights[:, target]
+    w_indptr, w_items, w_values = _parts(part)
+
+    def work(low: int, high: int) -> None:
+        _best_sparse(
+            low, high, indptr, items, values, w_indptr, w_items, w_values, target.start, eligible,
+            skip.indptr, skip.items, best.items, best.scores,
+        )  # fmt: skip
+
+    run_blocks(work, histories.shape[0], threads)
+    return best
+
+
+def _parts(matrix: sparse.csr_array) -> tuple[I64, I32, F32]:
+    """Index pointer, columns and values in the types that kernels are compiled for."""
+    return (
+        matrix.indptr.astype(np.int64, copy=False),
+        matrix.indices.astype(np.int32, copy=False),
+        matrix.data.astype(np.float32, copy=False),
+    )
+
+
+@kernel
+def worse(score_a: float, item_a: int, score_b: float, item_b: int) -> bool:
+    """Whether a stands behind b: lower score, or the same score and a higher number."""
+    return score_a < score_b or (score_a == score_b and item_a > item_b)
+
+
+@kernel
+def sift_down(scores: F32, items: I32, size: int) -> None:
+    """Put the root of a heap (worst entry on top) where it belongs."""
+    place = 0
+    score, item = scores[0], items[0]
+    while True:
+        child = 2 * place + 1
+        if child >= size:
+            break
+        if child + 1 < size and worse(scores[child + 1], items[child + 1], scores[child], items[child]):
+            child += 1
+        if not worse(scores[child], items[child], score, item):
+            break
+        scores[place], items[place] = scores[child], items[child]
+        place = child
+    scores[place], items[place] = score, item
+
+
+@kernel
+def offer(
+    scores: F32,
+    items: I32,
+    size: int,
+    score: float,
+    item: int,
+) -> int:
+    """Offer an entry to a heap of the best len(scores) entries that holds `size`; returns the new size."""
+    if size < len(scores):
+        place = size
+        while place > 0:
+            parent = (place - 1) // 2
+            if not worse(score, item, scores[parent], items[parent]):
+                break
+            scores[place], items[place] = scores[parent], items[parent]
+            place = parent
+        scores[place], items[place] = score, item
+        return size + 1
+    if worse(scores[0], items[0], score, item):
+        scores[0], items[0] = score, item
+        sift_down(scores, items, size)
+    return size
+
+
+@kernel
+def sort_heap(scores: F32, items: I32, size: int) -> None:
+    """Turn a heap into a list, best first, in place."""
+    for last in range(size - 1, 0, -1):
+        scores[0], scores[last] = scores[last], scores[0]
+        items[0], items[last] = items[last], items[0]
+        sift_down(scores, items, last)
+
+
+@kernel
+def _select(row: F32, out_items: I32, out_scores: F32) -> None:
+    """The best of one row of scores into one row of places; NaN is passed over."""
+    k = len(out_scores)
+    size = 0
+    for item in range(len(row)):
+        score = row[item]
+        if size < k:
+            if not np.isnan(score):
+                size = offer(out_scores, out_items, size, score, item)
+        elif score > out_scores[0]:  # an equal score has a higher number: it stays out
+            out_scores[0], out_items[0] = score, item
+            sift_down(out_scores, out_items, k)
+    sort_heap(out_scores, out_items, size)
+
+
+@kernel
+def _skip(row: F32, items: I32, start: int) -> None:
+    """NaN at seen items."""
+    for item in items:
+        if start <= item < start + len(row):
+            row[item - start] = np.nan
+
+
+@kernel
+def _top_k(
+    low: int,
+    high: int,
+    scores: F32,
+    seen_indptr: I64,
+    seen_items: I32,
+    start: int,
+    out_items: I32,
+    out_scores: F32,
+) -> None:
+    row = np.empty(scores.shape[1], np.float32)
+    for person in range(low, high):
+        row[:] = scores[person]
+        _skip(row, seen_items[seen_indptr[person] : seen_indptr[person + 1]], start)
+        _select(row, out_items[person], out_scores[person])
+
+
+@kernel
+def _best_dense(
+    low: int,
+    high: int,
+    indptr: I64,
+    items: I32,
+    values: F32,
+    weights: F32,
+    start: int,
+    eligible: Bools,
+    seen_indptr: I64,
+    seen_items: I32,
+    out_items: I32,
+    out_scores: F32,
+) -> None:
+    n_target = len(eligible)
+    row = np.empty(n_target, np.float32)
+    for person in range(low, high):
+        row[:] = 0
+        for entry in range(indptr[person], indptr[person + 1]):
+            value = values[entry]
+            line = weights[items[entry], start : start + n_target]
+            for item in range(n_target):
+                row[item] += value * line[item]
+        for item in range(n_target):
+            if not eligible[item]:
+                row[item] = np.nan
+        _skip(row, seen_items[seen_indptr[person] : seen_indptr[person + 1]], start)
+        _select(row, out_items[person], out_scores[person])
+
+
+@kernel
+def _best_sparse(
+    low: int,
+    high: int,
+    indptr: I64,
+    items: I32,
+    values: F32,
+    w_indptr: I64,
+    w_items: I32,
+    w_values: F32,
+    start: int,
+    eligible: Bools,
+    seen_indptr: I64,
+    seen_items: I32,
+    out_items: I32,
+    out_scores: F32,
+) -> None:
+    n_target = len(eligible)
+    row = np.empty(n_target, np.float32)
+    for person in range(low, high):
+        row[:] = 0
+        for entry in range(indptr[person], indptr[person + 1]):
+            value, line = values[entry], items[entry]
+            for place in range(w_indptr[line], w_indptr[line + 1]):
+                row[w_items[place]] += value * w_values[place]
+        for item in range(n_target):
+            if not eligible[item]:
+                row[item] = np.nan
+        _skip(row, seen_items[seen_indptr[person] : seen_indptr[person + 1]], start)
+        _select(row, out_items[person], out_scores[person])
