@@ -3,7 +3,7 @@ import pydantic
 import pytest
 
 from kuajie.core.recommender import FitOptions
-from kuajie.models.blend import Blend, BlendConfig, Member, Mix, score_scale
+from kuajie.models.blend import Blend, BlendConfig, Member, Mix, scale_sample, score_scale
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
 from kuajie.models.merged import MergedConfig, merge
 from kuajie.models.popularity import PopularityConfig
@@ -43,7 +43,7 @@ def test_a_blend_is_the_weighted_sum_of_its_scaled_members(world) -> None:
     rows = world.histories.take(np.arange(20))
     joint = ItemKNN(ItemKNNConfig()).fit(world).score(rows, "b")
     target = ItemKNN(ItemKNNConfig(shrinkage=2.0)).fit(world.only("b")).score(rows.only(world.space.slice("b")), "b")
-    everybody = world.histories
+    everybody = world.histories.take(scale_sample(world, FitOptions().seed))
     scales = [
         score_scale(ItemKNN(ItemKNNConfig()).fit(world).score(everybody, "b")),
         score_scale(

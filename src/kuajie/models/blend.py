@@ -23,7 +23,7 @@ from kuajie.models.linear import known_items
 from kuajie.models.registry import AnyModelConfig, build, model_class
 
 Floats = npt.NDArray[np.float32]
-SCALE_PEOPLE = 1_000
+SCALE_PEOPLE = 256
 """People whose scores set a member's scale."""
 
 
@@ -102,11 +102,13 @@ def fit_scoped(model: Config, target: str | None, interactions: Interactions, op
 
 
 def score_scale(scores: Floats) -> float:
-    """Root of the mean over rows of the variance over items; unknown scores left out; 1 where nothing varies."""
-    rows = scores[~np.isnan(scores).all(axis=1)]
-    if not len(rows):
+    """Root of the mean over rows of the variance over items; unknown rows and items left out; 1 where nothing varies."""
+    known = np.flatnonzero(~np.isnan(scores).all(axis=1))
+    if not len(known):
         return 1.0
-    scale = float(np.sqrt(np.nanmean(np.nanvar(rows.astype(np.float64), axis=1))))
+    rows = scores[np.ix_(known, ~np.isnan(scores[known[0]]))]
+    rows = np.nan_to_num(rows - rows.mean(axis=1, keepdims=True), copy=False)
+    scale = float(np.sqrt(np.vdot(rows, rows) / rows.size)) if rows.size else 0.0
     return scale if np.isfinite(scale) and scale > 0 else 1.0
 
 
