@@ -1,12 +1,12 @@
 """What is trained on and what is asked: validation and test of a split folder, and splits of a workspace's own data."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from kuajie.core.errors import DataError
+from kuajie.core.errors import DataError, UsageError
 from kuajie.core.histories import Interactions, Order
 from kuajie.core.space import ItemSpace
 from kuajie.data.split_folder import Rows, SplitDomain, SplitFolder
@@ -172,6 +172,7 @@ def leave_one_out(
     candidates: Candidates = "full",
     seed: int = 0,
     least: int = LEAST_ROWS,
+    people: npt.NDArray[np.bool_] | None = None,
 ) -> Split:
     """One row of each person and domain is asked: the last item used once where ordered, else a random such one.
 
@@ -181,10 +182,12 @@ def leave_one_out(
         candidates: how to rank.
         seed: of sampled candidates.
         least: people give a row of a domain where they have so many rows of it.
+        people: bool (n_people,), who gives rows; None: everybody.
     """
     rows, space, order = rows_of(interactions), interactions.space, interactions.histories.order
     counts = interactions.domain_counts()[rows.people, space.domain_of(rows.items)]
-    usable = np.flatnonzero(used_once(rows, space) & (counts >= least))
+    asking = np.ones(len(rows), dtype=bool) if people is None else people[rows.people]
+    usable = np.flatnonzero(used_once(rows, space) & (counts >= least) & asking)
     asked, held = {}, np.zeros(len(rows), dtype=bool)
     for domain in space.domains:
         part = space.slice(domain)
@@ -196,6 +199,21 @@ def leave_one_out(
     return make_split(
         space, order, interactions.n_people, train, known=train, asked=asked, candidates=candidates, seed=seed
     )
+
+
+def person_folds(
+    interactions: Interactions, folds: int, rng: np.random.Generator, candidates: Candidates = "full", seed: int = 0
+) -> Iterator[Split]:
+    """Cross-validation for small data: in each fold a part of the people gives rows, the others stay whole in train.
+
+    Raises:
+        UsageError: fewer than two folds, or more folds than people.
+    """
+    if not 2 <= folds <= interactions.n_people:
+        raise UsageError(f"folds must lie in 2..{interactions.n_people}, the number of people, got {folds}")
+    fold = rng.permutation(np.arange(interactions.n_people) % folds)
+    for number in range(folds):
+        yield leave_one_out(interactions, rng, candidates, seed, people=fold == number)
 
 
 def time_split(interactions: Interactions, at: float, candidates: Candidates = "full", seed: int = 0) -> Split:
@@ -221,6 +239,31 @@ def time_split(interactions: Interactions, at: float, candidates: Candidates = "
     asked = {domain: later.take(new).within(space.slice(domain)) for domain in space.domains}
     return make_split(
         space, order, interactions.n_people, train, known=train, asked=asked, candidates=candidates, seed=seed
+    )
+
+
+def cold_split(
+    interactions: Interactions,
+    domain: str,
+    rng: np.random.Generator,
+    candidates: Candidates = "full",
+    seed: int = 0,
+    share: float = 0.1,
+) -> Split:
+    """Validation rows of people without target history, where the data has none: see `hide_target_rows`."""
+    space, order = interactions.space, interactions.histories.order
+    rows = rows_of(interactions)
+    train, asked = hide_target_rows(rows, space, domain, rng, share)
+    return make_split(
+        space,
+        order,
+        interactions.n_people,
+        train,
+        known=train,
+        asked={domain: asked},
+        forbidden=rows,  # what else was hidden is no negative
+        candidates=candidates,
+        seed=seed,
     )
 
 

@@ -52,6 +52,7 @@ class RankingTask:
     Attributes:
         domain: the target.
         domain_index: its number in the item space; part of the seed of sampled candidates.
+        first_item: joint number of the target's first item.
         n_items: items of the target (the pool).
         histories: the distinct histories, over the joint item space; nothing later than the row that is asked.
         history_of: int64 (n_rows,), the history of each row.
@@ -64,6 +65,7 @@ class RankingTask:
 
     domain: str
     domain_index: int
+    first_item: int
     n_items: int
     histories: Histories
     history_of: Ints
@@ -125,6 +127,7 @@ def build_task(
     task = RankingTask(
         domain,
         space.index(domain),
+        part.start,
         part.stop - part.start,
         histories,
         history_of,
