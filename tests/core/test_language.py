@@ -11,7 +11,7 @@ from kuajie.core.errors import ConfigError, UsageError
 from kuajie.core.language import LANGUAGES, catalogue, language_of, read_po, translator
 
 SOURCE = Path(kuajie.__file__).parent
-SAYING = {"t", "translate", "_"}
+SAYING = {"t", "translate", "message"}
 """Functions whose first argument is a message."""
 SCREEN = {"say", "head", "remark", "table"}
 """Methods of `cli.screen.Screen` whose first argument is a message, or a list of them."""

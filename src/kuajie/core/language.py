@@ -34,6 +34,11 @@ def translator(language: str) -> Translate:
     return lambda message: messages.get(message, message)
 
 
+def message(text: str) -> str:
+    """Mark a text that is translated later, where it is shown."""
+    return text
+
+
 def language_of(*asked: str | None, environment: Mapping[str, str]) -> str:
     """The first language that was asked for, else the one of the environment (LC_ALL, LC_MESSAGES, LANG), else en."""
     for language in asked:
