@@ -71,6 +71,10 @@ class Stream:
         ]
         return pl.concat(frames)
 
+    def timed_shares(self) -> dict[str, float]:
+        """The share of events with a time, of each domain that has any event."""
+        return {domain: known / rows for domain, (known, rows) in self.timed.items() if rows}
+
     def fine(self) -> pl.Expr:
         """Over events: whether the times of their domain are finer than a day."""
         fine = [name for name, (low, high) in self.clock_of_day.items() if low != high]
@@ -215,19 +219,19 @@ class Written:
     newest: int | None
 
 
-def write_events(routed: Spool, path: Path, extra: list[str], stream: Stream, progress: Progress) -> Written:
+def write_events(routed: Spool, path: Path, stream: Stream, progress: Progress) -> Written:
     """Step 4: one row group for each part.
 
     Args:
         routed: of step 3.
         path: of the Parquet file.
-        extra: columns of ids that the sources have.
-        stream: parts.
+        stream: parts, and which optional columns there are.
         progress: told of every part.
     """
     writer: pq.ParquetWriter | None = None
     times, total = np.empty(0, np.int64), 0
-    names = [c.PERSON, ACCOUNT, c.ITEM, c.KIND, c.OCCURRED_AT, c.VALUE, SOURCE, c.ROW, *extra]
+    names = [c.PERSON, ACCOUNT, c.ITEM, c.KIND, c.OCCURRED_AT, c.VALUE, SOURCE, c.ROW]
+    names += [name for name in EXTRA_IDS if name in stream.ids]
     try:
         for part in range(stream.parts):
             rows = routed.take(part)

@@ -77,12 +77,15 @@ class Quarantine:
         named = rejected.select(pl.lit(source).alias("source"), pl.col(c.ROW).alias(c.LINE), c.REASON, "content")
         named.write_csv(self._file, include_header=header)
 
-    def close(self) -> bool:
-        """Whether there were any."""
-        if self._file is None:
-            return False
-        self._file.close()
-        return True
+    @property
+    def used(self) -> bool:
+        """Whether there was any bad row."""
+        return self._file is not None
+
+    def close(self) -> None:
+        """No more rows."""
+        if self._file is not None:
+            self._file.close()
 
 
 @dataclass(frozen=True)

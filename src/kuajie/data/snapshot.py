@@ -26,7 +26,8 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from kuajie.core.errors import ArtifactError, ResourceError, UsageError
+from kuajie.core.errors import ArtifactError, UsageError
+from kuajie.core.files import refusals_named, sync, write_file
 from kuajie.core.records import Record, Snapshot
 from kuajie.data.overlap import OverlapReport
 from kuajie.data.quality import QualityAccount
@@ -155,8 +156,12 @@ def latest_snapshot(warehouse: Path) -> SnapshotFolder:
 
 @contextmanager
 def temporary_folder(warehouse: Path) -> Iterator[Path]:
-    """A folder beside the snapshots that is gone afterwards, whatever happens; a full disk gets a clear sentence."""
-    with disk_errors(warehouse):
+    """A folder beside the snapshots that is gone afterwards, whatever happens.
+
+    Raises:
+        ResourceError: the disk is full, or refuses; whichever library met it.
+    """
+    with refusals_named(warehouse), _refusals_of_polars(warehouse):
         warehouse.mkdir(parents=True, exist_ok=True)
         _sweep(warehouse)
         folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=warehouse))
@@ -174,18 +179,12 @@ def _sweep(warehouse: Path) -> None:
 
 
 @contextmanager
-def disk_errors(where: Path) -> Iterator[None]:
-    """Turn a full disk, whichever library met it, into a `ResourceError`."""
+def _refusals_of_polars(place: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, pl.exceptions.PolarsError) as error:
-        full = getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}
-        if full or "No space left on device" in str(error):
-            raise ResourceError(
-                f"the disk of {where} is full. Free some space and run again; nothing that existed was changed."
-            ) from None
-        if isinstance(error, PermissionError):
-            raise ResourceError(f"no permission to write into {where}. Change its rights and run again.") from None
+        if "No space left on device" in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place)) from error
         raise
 
 
@@ -201,32 +200,17 @@ def publish(folder: Path, warehouse: Path, describe: Callable[[dict[str, FileEnt
     manifest = describe(files)
     (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest, order="deterministic"), indent=1))
     for path in folder.iterdir():
-        _sync(path)
-    _sync(folder)
+        sync(path)
+    sync(folder)
+    folder.chmod(0o755)
     place = warehouse / manifest.snapshot_id
-    if not place.exists():
+    if not place.exists():  # the very same was imported before
         folder.rename(place)
-    _sync(warehouse)
-    snapshot = SnapshotFolder(place, manifest)
-    pointer = warehouse / f"{TEMPORARY}{LATEST}-{folder.name.removeprefix(TEMPORARY)}"
-    try:
-        pointer.write_text(f"{manifest.snapshot_id}\n", encoding="utf-8")
-        _sync(pointer)
-        pointer.replace(warehouse / LATEST)
-    finally:
-        pointer.unlink(missing_ok=True)
-    _sync(warehouse)
-    return snapshot
+    sync(warehouse)
+    write_file(warehouse / LATEST, f"{manifest.snapshot_id}\n")
+    return SnapshotFolder(place, manifest)
 
 
 def _entry(path: Path) -> FileEntry:
     with path.open("rb") as file:
         return FileEntry(sha256=hashlib.file_digest(file, "sha256").hexdigest(), bytes=path.stat().st_size)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

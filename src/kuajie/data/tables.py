@@ -1,6 +1,6 @@
 """The small tables of an import, held in memory: items, accounts named by the sources, links, triples."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -22,6 +22,39 @@ LINKS = {
     c.EXPIRES_AT: pl.Datetime("us", "UTC"),
 }
 TRIPLES = {c.DOMAIN: pl.String(), c.HEAD: pl.String(), c.RELATION: pl.String(), c.TAIL: pl.String()}
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """Everything but the events.
+
+    Attributes:
+        items: `ITEM_COLUMNS`, grouped by domain.
+        users: domain, user, key.
+        links: `LINKS`.
+        knowledge: `TRIPLES`.
+    """
+
+    items: pl.DataFrame
+    users: pl.DataFrame
+    links: pl.DataFrame
+    knowledge: pl.DataFrame
+
+    def accounts(self) -> pl.DataFrame:
+        """Every account that is named: domain, user."""
+        sides = ((c.DOMAIN_A, c.USER_A), (c.DOMAIN_B, c.USER_B))
+        ends = [self.links.select(pl.col(domain).alias(c.DOMAIN), pl.col(user).alias(c.USER)) for domain, user in sides]
+        return pl.concat([self.users.select(NAMES), *ends])
+
+
+def read_tables(reader: Reader, domains: Mapping[str, DomainConfig], identity: IdentityConfig) -> Tables:
+    """Read them all."""
+    return Tables(
+        items=pl.concat([read_items(reader, name, domain) for name, domain in domains.items()]),
+        users=pl.concat([read_users(reader, name, domain) for name, domain in domains.items()]),
+        links=read_links(reader, identity),
+        knowledge=pl.concat([read_knowledge(reader, name, domain) for name, domain in domains.items()]),
+    )
 
 
 def read_items(reader: Reader, domain: str, config: DomainConfig) -> pl.DataFrame:

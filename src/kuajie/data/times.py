@@ -64,6 +64,8 @@ def _from_text(values: pl.Series, source: SourceConfig) -> pl.Series:
     if source.time_format is not None:
         parsed = text.str.to_datetime(source.time_format, strict=False, time_unit="us")
         return to_times(parsed, source)
+    if text.str.ends_with("Z").all():  # the usual form, without looking for the others
+        return _in_zone(_naive(text.str.head(-1)), "UTC")
     number = text.str.contains(r"^[+-]?\d{5,}(?:\.\d*)?$").fill_null(value=False)
     if number.any():
         whole = text.cast(pl.Int64, strict=False)
@@ -83,8 +85,7 @@ def _from_iso(text: pl.Series, source: SourceConfig) -> pl.Series:
     zoned = zone.is_not_null()
     if not zoned.any():
         return _in_zone(_naive(text), source.timezone)
-    only_z = zoned.all() and (zone.str.len_bytes() == 1).all()
-    bare = _naive(text.str.head(-1) if only_z else text.str.replace(ZONE, ""))
+    bare = _naive(text.str.replace(ZONE, ""))
     offset = zone.to_frame("zone").select(_offset_seconds(pl.col("zone"))).to_series()
     shifted = bare.dt.replace_time_zone("UTC") - (offset * 1_000_000).cast(pl.Duration("us"))
     return shifted if zoned.all() else shifted.zip_with(zoned, _in_zone(bare, source.timezone))
