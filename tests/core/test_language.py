@@ -13,7 +13,7 @@ from kuajie.core.language import LANGUAGES, catalogue, language_of, read_po, tra
 SOURCE = Path(kuajie.__file__).parent
 SAYING = {"t", "translate", "message"}
 """Functions whose first argument is a message."""
-SCREEN = {"say", "head", "remark", "table"}
+SCREEN = {"say", "head", "table"}
 """Methods of `cli.screen.Screen` whose first argument is a message, or a list of them."""
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 import kuajie
+from kuajie.cli.benchmark import benchmark
+from kuajie.cli.import_data import import_data
 from kuajie.cli.init import init
 from kuajie.cli.models import models
 from kuajie.core.errors import KuajieError
@@ -20,8 +22,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (init, models):
-    app.command(no_args_is_help=False)(command)
+app.command("init")(init)
+app.command("import")(import_data)
+app.command("benchmark")(benchmark)
+app.command("models")(models)
 
 
 def _print_version(asked: bool) -> None:

@@ -49,4 +49,4 @@ def models(
         ],
     )
     for reason in damaged.values():
-        screen.remark("{reason}", reason=reason)
+        screen.warn(reason)

@@ -31,15 +31,20 @@ class Screen:
         if not self.json:
             self._print(sys.stdout, self.t(message).format(**values) if values else self.t(message))
 
+    def line(self, text: str) -> None:
+        """A line that is already in words; nothing where JSON was asked for."""
+        if not self.json:
+            self._print(sys.stdout, text)
+
     def head(self, message: str, **values: object) -> None:
         """A headline."""
         if not self.json:
             self.say()
             self._print(sys.stdout, self.t(message).format(**values), style="bold")
 
-    def remark(self, message: str, **values: object) -> None:
-        """A line on standard error, also beside JSON."""
-        self._print(sys.stderr, self.t(message).format(**values) if values else self.t(message))
+    def warn(self, sentence: str) -> None:
+        """A sentence, already in words, that the reader should not miss: on standard error."""
+        self._print(sys.stderr, f"! {sentence}")
 
     def data(self, value: object) -> None:
         """The result for machines, where it was asked for."""

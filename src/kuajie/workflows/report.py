@@ -4,7 +4,7 @@ One HTML file without script or anything beside it. It is made of results that a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from importlib.resources import files
@@ -98,8 +98,9 @@ def render(report: Report, translate: Translate, language: str) -> str:
     )
     environment.filters["number"] = "{:,}".format
     environment.filters["percent"] = "{:.1%}".format
+    asked = {domain: results for domain, results in report.results.items() if results["test_rows"]}
     return environment.from_string(source).render(
-        report=report,
+        report=replace(report, results=asked),
         t=translate,
         language=language,
         version=kuajie.__version__,

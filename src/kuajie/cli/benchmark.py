@@ -1,0 +1,68 @@
+"""`kuajie benchmark`: models against a prepared public split."""
+
+import json as plain_json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kuajie.cli.options import LangOption
+from kuajie.cli.screen import Screen
+
+
+def benchmark(
+    folder: Annotated[Path, typer.Argument(help="A folder of <domain>_train.parquet and <domain>_test.parquet.")],
+    models: Annotated[
+        str | None,
+        typer.Option(
+            help="Names, separated by commas; NAME:target and NAME:source restrict what a model sees.",
+            show_default="auto and simple baselines",
+        ),
+    ] = None,
+    candidates: Annotated[
+        str, typer.Option(metavar="full|sampled-999|sampled-99|file", help="What a test item is ranked among.")
+    ] = "full",
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="How many threads a job may use.")] = 2,
+    memory_gb: Annotated[float, typer.Option(min=0.1, help="Models that need more are skipped and named.")] = 8.0,
+    json: Annotated[Path | None, typer.Option(help="Write the results here; '-' is standard output.")] = None,
+    lang: LangOption = None,
+) -> None:
+    r"""Measure models on a prepared split.
+
+    Choices are made on validation data only; test rows are read once, at the end.
+
+    \b
+    Example:
+      kuajie benchmark splits/books_music
+      kuajie benchmark splits/books_music --models auto,itemknn,itemknn:target --candidates sampled-999 --json out.json
+    """
+    from kuajie.cli.show import show_results
+    from kuajie.core.files import write_file
+    from kuajie.workflows.benchmark import DEFAULT_MODELS, BenchmarkOptions
+    from kuajie.workflows.benchmark import benchmark as measure
+
+    to_output = json == Path("-")
+    screen = Screen(lang, json=to_output)
+    names = [name.strip() for name in models.split(",") if name.strip()] if models is not None else DEFAULT_MODELS
+    options = BenchmarkOptions(threads=threads, memory_bytes=int(memory_gb * 2**30))
+    with screen.progress() as progress:
+        result = measure(folder, names, candidates, seed, options, progress=progress)
+    values = result.to_json()
+    screen.data(values)
+    if json is not None and not to_output:
+        write_file(json, plain_json.dumps(values, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    for note in (result.order, *result.notes):
+        screen.line(note)
+    if result.candidates != "full":
+        screen.say("Ranked among sampled items: for comparison with tables that did the same, not with others.")
+    show_results(screen, values["domains"])
+    for name, reason in result.skipped.items():
+        screen.warn(f"{name}: {reason}")
+    screen.head("Checks of the split")
+    for leak in result.leaks:
+        screen.line(f"  {leak.sentence}")
+    screen.say()
+    screen.say(
+        "{seconds} s, at most {memory} MB.", seconds=f"{result.seconds:.1f}", memory=f"{result.peak_memory_mb:,.0f}"
+    )

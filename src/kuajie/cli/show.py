@@ -1,0 +1,75 @@
+"""How results look on a terminal."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kuajie.cli.screen import Screen
+from kuajie.core.records import RankedList
+from kuajie.data.overlap import OverlapReport
+from kuajie.data.quality import QualityAccount
+
+Titles = Callable[[str], str]
+"""A domain's name for people."""
+
+METRICS = ("ndcg@10", "hr@10", "mrr", "recall@20")
+
+
+def show_quality(screen: Screen, account: QualityAccount) -> None:
+    """Read = kept + merged + quarantined, for each source and together."""
+    screen.head("Data quality")
+    rows = [
+        (each.domain, each.table, each.source, each.read, each.kept, each.merged, each.bad)
+        for each in (*account.sources, account.total)
+    ]
+    columns = ["domain", "table", "source", "read", "kept", "merged", "quarantined"]
+    screen.table(columns, [(*row[:3], *(f"{count:,}" for count in row[3:])) for row in rows], numbers=3)
+    for reason, count in account.total.quarantined.items():
+        screen.say("  {count} rows: {reason}", count=f"{count:,}", reason=reason)
+    for rule, count in account.flagged.items():
+        screen.say("  {count} accounts flagged: {rule}", count=f"{count:,}", rule=rule)
+    for warning in account.warnings:
+        screen.warn(warning)
+
+
+def show_overlap(screen: Screen, overlap: OverlapReport) -> None:
+    """Who is in both of two domains."""
+    screen.head("Shared people")
+    rows = [
+        (
+            f"{pair.a} - {pair.b}",
+            f"{pair.people:,}",
+            f"{pair.active:,}",
+            f"{pair.share_a:.1%} / {pair.share_b:.1%}",
+            f"{pair.median_events_a:g} / {pair.median_events_b:g}",
+        )
+        for pair in overlap.pairs
+    ]
+    columns = ["domains", "people in both", "with events in both", "share of either side", "median events"]
+    screen.table(columns, rows, numbers=1)
+    for warning in overlap.warnings:
+        screen.warn(warning)
+
+
+def show_results(screen: Screen, results: Mapping[str, Any], title: Titles = str) -> None:
+    """The comparison of models, for each target domain; `results` as `domains` in the JSON of a benchmark."""
+    for domain, result in results.items():
+        screen.head("Recommending {title}, {rows} test rows", title=title(domain), rows=f"{result['test_rows']:,}")
+        rows = []
+        for name, model in sorted(result["models"].items(), key=lambda pair: -(pair[1]["ndcg@10"] or 0)):
+            low, high = model["ci95"]["ndcg@10"]
+            interval = "" if low is None or high is None else f"{low:.4f} - {high:.4f}"
+            values = ["" if model[metric] is None else f"{model[metric]:.4f}" for metric in METRICS]
+            rows.append((name, values[0], interval, *values[1:], f"{model['fit_seconds']:.1f}"))
+        columns = ["model", "NDCG@10", "95 % interval", "HR@10", "MRR", "Recall@20", "fit seconds"]
+        screen.table(columns, rows, numbers=1)
+
+
+def show_list(screen: Screen, ranked: RankedList) -> None:
+    """Ranked items with their reasons."""
+    rows = []
+    for place, item in enumerate(ranked.items, start=1):
+        reasons = [f"{'' if reason.exact else '~'}{reason.share:.0%} {reason.text}" for reason in item.reasons]
+        rows.append((place, item.item, item.title, "\n".join(reasons)))
+    screen.table(["#", "id", "item", "because of"], rows)
+    if ranked.fallback:
+        screen.say("The history holds nothing that the model knows: this is what is popular.")

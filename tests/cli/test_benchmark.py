@@ -1,0 +1,60 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two domains, two tastes; the last row of everybody is the test row."""
+    path = tmp_path_factory.mktemp("split")
+    rng = np.random.default_rng(0)
+    for domain in ("书", "music"):
+        rows = [(user, 2 * int(item) + user % 2) for user in range(60) for item in rng.choice(10, 5, replace=False)]
+        frame = pl.DataFrame(rows, schema={"user": pl.Int32, "item": pl.Int32}, orient="row")
+        test = frame.group_by("user", maintain_order=True).last()
+        frame.join(test, on=["user", "item"], how="anti").write_parquet(path / f"{domain}_train.parquet")
+        test.write_parquet(path / f"{domain}_test.parquet")
+    return path
+
+
+def test_results_are_printed_and_written(kuajie: Callable, folder: Path, tmp_path: Path) -> None:
+    seen = kuajie("benchmark", folder, "--models", "popularity,itemknn", "--json", tmp_path / "out.json")
+    assert seen.code == 0
+    assert "itemknn" in seen.out
+    assert "书" in seen.out
+    written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert written["domains"]["书"]["test_rows"] == 60
+    model = written["domains"]["music"]["models"]["itemknn"]
+    low, high = model["ci95"]["ndcg@10"]
+    assert low <= model["ndcg@10"] <= high
+
+
+def test_standard_output_carries_only_json(kuajie: Callable, folder: Path) -> None:
+    seen = kuajie("benchmark", folder, "--models", "popularity", "--candidates", "sampled-99", "--json", "-")
+    assert seen.data["candidates"] == "sampled-99"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--models", "itemnn"], 2, "there is no model 'itemnn'"),
+        (["--models", "itemknn:targt"], 2, "targt"),
+        (["--candidates", "some"], 2, "some"),
+        (["--seed", "-1"], 2, "--seed"),
+        (["--json", "/dev/null/x.json", "--models", "popularity"], 1, "could not be written"),
+    ],
+)
+def test_wrong_calls(kuajie: Callable, folder: Path, arguments: list[str], code: int, words: str) -> None:
+    seen = kuajie("benchmark", folder, *arguments)
+    assert seen.code == code
+    assert words in seen.err
+
+
+def test_a_folder_that_is_no_split_says_what_one_is(kuajie: Callable, tmp_path: Path) -> None:
+    seen = kuajie("benchmark", tmp_path)
+    assert seen.code == 1
+    assert "<domain>_train.parquet" in seen.err
