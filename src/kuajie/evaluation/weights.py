@@ -11,10 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize
 
-Floats = npt.NDArray[np.float32]
+from kuajie.numerics.jit import F32, F64, Bools, kernel
+from kuajie.numerics.threads import run_blocks
+
 STEPS = (0.0, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0)
-"""Factors tried for one weight; a weight of 0 is tried at these parts of the largest weight instead."""
+"""Factors tried for one weight; a weight of 0 is tried at `ENTRY_PARTS` of the largest weight instead."""
 ENTRY_PARTS = (0.05, 0.1, 0.2, 0.4)
+LOGIT_ROWS = 2_000
+"""Rows that the convex fit reads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,69 +32,62 @@ class MemberScores:
     """
 
     names: tuple[str, ...]
-    scores: Floats
-    known: npt.NDArray[np.bool_]
+    scores: F32
+    known: Bools
 
-    def rows(self, chosen: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> "MemberScores":
+    def rows(self, chosen: npt.NDArray[np.integer] | Bools) -> "MemberScores":
         """Some rows."""
-        return MemberScores(self.names, self.scores[:, chosen], self.known[chosen])
+        return MemberScores(self.names, np.ascontiguousarray(self.scores[:, chosen]), self.known[chosen])
 
     def members(self, names: Sequence[str]) -> "MemberScores":
         """Some members."""
         places = [self.names.index(name) for name in names]
         return MemberScores(tuple(names), self.scores[places], self.known)
 
-    def total(self, weights: npt.NDArray[np.float64]) -> Floats:
+    def total(self, weights: F64) -> F32:
         """Blended scores, unknown candidates at minus infinity."""
         total = np.tensordot(weights.astype(np.float32), self.scores, axes=1)
         return np.where(self.known, total, np.float32(-np.inf))
 
 
-def row_ndcg(total: Floats, k: int = 10) -> npt.NDArray[np.float64]:
+def row_ndcg(total: F32, k: int = 10) -> F64:
     """NDCG@k of each row, ties counted half: a smooth enough stand-in for its expectation while climbing."""
-    positive = total[:, :1]
-    others = total[:, 1:]
-    rank = 1.0 + (others > positive).sum(axis=1) + 0.5 * (others == positive).sum(axis=1)
-    return np.where(rank <= k, 1.0 / np.log2(rank + 1.0), 0.0)
+    values = np.empty((len(total), 1))
+    finite = np.maximum(total, np.float32(-1e30))  # 0 times infinity would be unknown
+    _ndcg_along(0, len(total), finite, finite, np.zeros(1, np.float32), k, values)
+    return values[:, 0]
 
 
-def logit_weights(members: MemberScores, ridge: float = 1e-3, max_rows: int = 2_000) -> npt.NDArray[np.float64]:
+def logit_weights(members: MemberScores, ridge: float = 1e-3, threads: int = 1) -> F64:
     """Weights >= 0 that maximise the likelihood of the positive among the candidates (softmax), ridge-penalised.
 
     Source: conditional logit, McFadden (1974), "Conditional logit analysis of qualitative choice behavior", eq. 12.
     """
-    usable = np.flatnonzero(members.known[:, 0])[:max_rows]
-    chosen = members.rows(usable)
     size = len(members.names)
-
-    def loss(weights: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        total = chosen.total(weights)
-        total -= total.max(axis=1, keepdims=True)
-        parts = np.exp(total)
-        sums = parts.sum(axis=1)
-        parts /= sums[:, None]
-        value = float(np.mean(np.log(sums) - total[:, 0]))
-        expected = np.einsum("rc,mrc->m", parts, chosen.scores, optimize=True) / len(usable)
-        gradient = expected - chosen.scores[:, :, 0].mean(axis=1, dtype=np.float64)
-        return value + ridge * float(weights @ weights), gradient + 2 * ridge * weights
-
+    usable = np.flatnonzero(members.known[:, 0])
+    usable = usable[:: -(-len(usable) // LOGIT_ROWS)] if len(usable) > LOGIT_ROWS else usable
     if not len(usable):
         return np.full(size, 1.0 / size)
-    found = optimize.minimize(
-        loss,
-        np.full(size, 1.0 / size),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(0.0, None)] * size,
-        options={"maxiter": 60},
-    )
+    chosen = members.rows(usable)
+    losses, gradients = np.empty(len(usable)), np.empty((len(usable), size))
+
+    def loss(weights: F64) -> tuple[float, F64]:
+        def work(low: int, high: int) -> None:
+            _logit_rows(low, high, chosen.scores, chosen.known, weights.astype(np.float32), losses, gradients)
+
+        run_blocks(work, len(usable), threads)
+        return float(losses.mean()) + ridge * float(weights @ weights), gradients.mean(axis=0) + 2 * ridge * weights
+
+    start = np.full(size, 1.0 / size)
+    bounds = [(0.0, None)] * size
+    found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
     weights = np.asarray(found.x, dtype=np.float64)
-    return weights / weights.sum() if weights.sum() > 0 else np.full(size, 1.0 / size)
+    return np.asarray(weights / weights.sum()) if weights.sum() > 0 else start
 
 
 def climb(
-    members: MemberScores, start: npt.NDArray[np.float64], k: int = 10, sweeps: int = 3, least_gain: float = 2e-3
-) -> npt.NDArray[np.float64]:
+    members: MemberScores, start: F64, k: int = 10, *, sweeps: int = 3, least_gain: float = 2e-3, threads: int = 1
+) -> F64:
     """Coordinate ascent on mean NDCG@k; a step must gain `least_gain` (relative) so that noise is not followed."""
     weights = start.copy()
     total = members.total(weights)
@@ -99,20 +96,69 @@ def climb(
         before = best
         for place in range(len(weights)):
             tried = weights[place] * np.array(STEPS) if weights[place] > 0 else weights.max() * np.array(ENTRY_PARTS)
-            for value in tried:
-                change = np.float32(value - weights[place])
-                candidate = total + change * members.scores[place]
-                gained = float(row_ndcg(candidate, k).mean())
-                if gained > best * (1 + least_gain):
-                    best, weights[place], total = gained, value, candidate
+            changes = (tried - weights[place]).astype(np.float32)
+            means = ndcg_along(total, members.scores[place], changes, k, threads)
+            winner = int(np.argmax(means))
+            if means[winner] > best * (1 + least_gain):
+                best, weights[place] = float(means[winner]), tried[winner]
+                total += changes[winner] * members.scores[place]
         if best <= before * (1 + least_gain):
             break
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum()) if weights.sum() > 0 else start
 
 
-def fit_weights(members: MemberScores, k: int = 10, least_gain: float = 2e-3) -> npt.NDArray[np.float64]:
+def ndcg_along(total: F32, scores: F32, changes: F32, k: int, threads: int = 1) -> F64:
+    """Mean NDCG@k of `total + change * scores` for each change: (n_changes,)."""
+    values = np.empty((len(total), len(changes)))
+    run_blocks(lambda low, high: _ndcg_along(low, high, total, scores, changes, k, values), len(total), threads)
+    return np.asarray(values.mean(axis=0))
+
+
+def fit_weights(members: MemberScores, k: int = 10, *, least_gain: float = 2e-3, threads: int = 1) -> F64:
     """Blend weights >= 0 that sum to 1: the better of the logit fit and the best single member, then climbed."""
-    size = len(members.names)
-    starts = [logit_weights(members), *np.eye(size)]
+    starts = [logit_weights(members, threads=threads), *np.eye(len(members.names))]
     values = [float(row_ndcg(members.total(start), k).mean()) for start in starts]
-    return climb(members, starts[int(np.argmax(values))], k, least_gain=least_gain)
+    return climb(members, starts[int(np.argmax(values))], k, least_gain=least_gain, threads=threads)
+
+
+@kernel
+def _ndcg_along(low: int, high: int, total: F32, scores: F32, changes: F32, k: int, values: F64) -> None:
+    width = total.shape[1]
+    for row in range(low, high):
+        for place in range(len(changes)):
+            change = changes[place]
+            own = total[row, 0] + change * scores[row, 0]
+            above, equal = 0, 0
+            for column in range(1, width):
+                other = total[row, column] + change * scores[row, column]
+                above += other > own
+                equal += other == own
+            rank = 1.0 + above + 0.5 * equal
+            values[row, place] = 1.0 / np.log2(rank + 1.0) if rank <= k else 0.0
+
+
+@kernel
+def _logit_rows(low: int, high: int, scores: F32, known: Bools, weights: F32, losses: F64, gradients: F64) -> None:
+    size, _, width = scores.shape
+    total = np.empty(width, np.float32)
+    for row in range(low, high):
+        total[:] = 0
+        for member in range(size):
+            weight = weights[member]
+            for column in range(width):
+                total[column] += weight * scores[member, row, column]
+        largest = np.float32(-1e30)
+        for column in range(width):
+            if known[row, column]:
+                largest = max(largest, total[column])
+        positive = total[0] - largest
+        mass = np.float32(0)
+        for column in range(width):
+            total[column] = np.exp(total[column] - largest) if known[row, column] else np.float32(0)
+            mass += total[column]
+        losses[row] = np.log(mass) - positive
+        for member in range(size):
+            expected = np.float32(0)
+            for column in range(width):
+                expected += total[column] * scores[member, row, column]
+            gradients[row, member] = expected / mass - scores[member, row, 0]

@@ -108,14 +108,14 @@ def choose(
     for family in families(interactions.space, interactions.histories.order, config.kinds):
         bench.try_family(family)
     mixes = {
-        target: choose_mixes(pool, bench.best_trials(target), options.seed, config.k)
+        target: choose_mixes(pool, bench.best_trials(target), options.seed, config.k, options.threads)
         for target, pool in bench.pools.items()
     }
     members: dict[str, Member] = {}
     all_mixes: list[Mix] = []
     for mix in mixes.values():
         for trial in mix.used:
-            members[mix.name_of(trial)] = Member(name=mix.name_of(trial), model=trial.config, scope=trial.scope)
+            members[trial.name] = Member(name=trial.name, model=trial.config, scope=trial.scope)
         all_mixes += mix.mixes
     return Choice(
         BlendConfig(members=tuple(members.values()), mixes=tuple(all_mixes)),

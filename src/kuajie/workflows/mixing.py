@@ -1,5 +1,10 @@
-"""From trials to mixes: blend weights for each target, and for each group of people joint or target-only."""
+"""From trials to mixes: blend weights for each target, and joint or target-only for each group of people.
 
+Weights are fitted twice more on halves of the people, so that the gate compares blends on people they were not
+fitted on.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,14 +13,17 @@ import numpy.typing as npt
 
 from kuajie.core.config import Config
 from kuajie.core.recommender import Scope
-from kuajie.evaluation.weights import MemberScores, fit_weights, row_ndcg
+from kuajie.evaluation.gate import GateDecision, decide_gate, group_numbers, hashed_folds, merge_groups
+from kuajie.evaluation.slices import HISTORY_LIMITS
+from kuajie.evaluation.weights import MemberScores, climb, fit_weights, row_ndcg
 from kuajie.models.blend import Mix
 from kuajie.workflows.trials import Pool
 
-GROUPS = (0, 1, 5, 10)
-"""Lower ends of the groups of known target rows: 0, 1-4, 5-9, 10+."""
+Floats = npt.NDArray[np.float64]
 LEAST_PEOPLE = 100
-"""Groups with fewer validation people are merged with their neighbour."""
+"""Groups with fewer validation people are merged with a neighbour."""
+LEAST_ROWS_OF_OWN = 400
+"""Groups with fewer validation rows use everybody's weights."""
 LEAST_WEIGHT = 0.01
 """Members that carry less than this are dropped."""
 
@@ -31,53 +39,134 @@ class Trial:
     scores: npt.NDArray[np.float32]
     ndcg: float
 
+    @property
+    def name(self) -> str:
+        """The member's name; each target has its own best config."""
+        return f"{self.family}/{self.scope}/{self.target}"
+
 
 @dataclass(frozen=True, eq=False)
 class MixChoice:
-    """The decision for one target."""
+    """The decision for one target.
+
+    Attributes:
+        mixes: weights for each group.
+        used: trials with a weight in some mix.
+        ndcg: of the mixes on all validation rows, which also fitted them.
+        gate: groups, their decisions, and the transfer gain on people not used for fitting.
+    """
 
     target: str
     mixes: tuple[Mix, ...]
     used: tuple[Trial, ...]
     ndcg: float
-
-    @staticmethod
-    def name_of(trial: Trial) -> str:
-        """A member's name; joint fits with one config are shared between targets through the config."""
-        return member_name(trial)
+    gate: GateDecision
 
     def summary(self) -> dict[str, Any]:
         """For reports and JSON."""
-        return {"validation_ndcg": round(self.ndcg, 6)}
+        gain = self.gate
+        return {
+            "validation_ndcg": round(self.ndcg, 6),
+            "transfer_gain": {"ndcg": gain.transfer_gain, "low": gain.low, "high": gain.high, "people": gain.people},
+            "gate": [
+                {
+                    "at_least": g.at_least,
+                    "people": g.people,
+                    "gain": g.gain,
+                    "low": g.low,
+                    "high": g.high,
+                    "joint": g.joint,
+                }
+                for g in gain.groups
+            ],
+        }
 
 
-def member_name(trial: Trial) -> str:
-    """Names are per target, for each target has its own best config."""
-    return f"{trial.family}/{trial.scope}/{trial.target}"
-
-
-def choose_mixes(pool: Pool, trials: list[Trial], seed: int, k: int) -> MixChoice:
-    """Weigh the trials of one target."""
-    members = member_scores(trials)
-    weights = fit_weights(members, k)
-    kept = weights >= LEAST_WEIGHT
-    weights = np.where(kept, weights, 0.0) / weights[kept].sum()
-    used = tuple(trial for trial, keep in zip(trials, kept, strict=True) if keep)
-    named = {member_name(trial): round(float(w), 6) for trial, w in zip(trials, weights, strict=True) if w > 0}
+def choose_mixes(pool: Pool, trials: Sequence[Trial], seed: int, k: int, threads: int = 1) -> MixChoice:
+    """Weigh the trials of one target and gate the transfer for each group of people."""
+    task = pool.task
+    starts = merge_groups(task.people, task.target_lengths, HISTORY_LIMITS, LEAST_PEOPLE)
+    groups = group_numbers(task.target_lengths, starts)
+    joint, alone = member_scores(trials), member_scores([trial for trial in trials if trial.scope == "target"])
+    half = hashed_folds(task.people, 2) == 0
+    held_out = [held_out_ndcg(members, groups, len(starts), half, k, threads) for members in (alone, joint)]
+    rng = np.random.default_rng([seed, 78])
+    gate = decide_gate(held_out[0], held_out[1], task.people, task.target_lengths, rng, limits=starts, least_people=1)
+    decided = gate.uses_joint(task.target_lengths)
+    weights_of = [group_weights(members, groups, len(starts), k, threads) for members in (alone, joint)]
+    mixes = [
+        named_mix(pool.target, group.at_least, members, weights_of[int(group.joint)][number])
+        for number, group in enumerate(gate.groups)
+        for members in [joint if group.joint else alone]
+    ]
+    used = {name for mix in mixes for name in mix.weights}
+    values = [
+        blended_ndcg(members, groups, weights, k) for members, weights in zip((alone, joint), weights_of, strict=True)
+    ]
     return MixChoice(
         pool.target,
-        (Mix(target=pool.target, weights=named),),
-        used,
-        float(row_ndcg(members.total(weights), k).mean()),
+        without_equal_neighbours(mixes),
+        tuple(trial for trial in trials if trial.name in used),
+        float(np.where(decided, values[1], values[0]).mean()),
+        gate,
     )
 
 
-def member_scores(trials: list[Trial]) -> MemberScores:
+def member_scores(trials: Sequence[Trial]) -> MemberScores:
     """Trials as one array; what a member does not know counts 0, as in the blend."""
     scores = np.stack([trial.scores for trial in trials])
     unknown = np.isnan(scores)
-    return MemberScores(
-        tuple(member_name(trial) for trial in trials),
-        np.nan_to_num(scores, copy=False, nan=0.0),
-        np.asarray(~unknown.all(axis=0)),
-    )
+    names = tuple(trial.name for trial in trials)
+    return MemberScores(names, np.nan_to_num(scores, copy=False, nan=0.0), np.asarray(~unknown.all(axis=0)))
+
+
+def group_weights(
+    members: MemberScores, groups: npt.NDArray[np.int64], n_groups: int, k: int, threads: int
+) -> list[Floats]:
+    """Everybody's weights, climbed further for each group with enough rows."""
+    everybody = fit_weights(members, k, threads=threads)
+    weights = []
+    for number in range(n_groups):
+        inside = groups == number
+        own = inside.sum() >= LEAST_ROWS_OF_OWN and n_groups > 1
+        weights.append(
+            climb(members.rows(inside), everybody, k, least_gain=0.01, threads=threads) if own else everybody
+        )
+    return weights
+
+
+def blended_ndcg(members: MemberScores, groups: npt.NDArray[np.int64], weights: list[Floats], k: int) -> Floats:
+    """NDCG of each row under its group's weights."""
+    values = np.zeros(len(groups))
+    for number, group in enumerate(weights):
+        inside = groups == number
+        values[inside] = row_ndcg(members.rows(inside).total(group), k)
+    return values
+
+
+def held_out_ndcg(
+    members: MemberScores,
+    groups: npt.NDArray[np.int64],
+    n_groups: int,
+    half: npt.NDArray[np.bool_],
+    k: int,
+    threads: int,
+) -> Floats:
+    """NDCG of each row under weights fitted on the other half of the people."""
+    values = np.zeros(len(groups))
+    for fitted in (half, ~half):
+        weights = group_weights(members.rows(fitted), groups[fitted], n_groups, k, threads)
+        values[~fitted] = blended_ndcg(members.rows(~fitted), groups[~fitted], weights, k)
+    return values
+
+
+def named_mix(target: str, at_least: int, members: MemberScores, weights: Floats) -> Mix:
+    """Weights by name; small ones are dropped."""
+    kept = np.where(weights >= LEAST_WEIGHT * weights.max(), weights, 0.0)
+    named = zip(members.names, kept / kept.sum(), strict=True)
+    return Mix(target=target, at_least=at_least, weights={name: round(float(w), 6) for name, w in named if w > 0})
+
+
+def without_equal_neighbours(mixes: Sequence[Mix]) -> tuple[Mix, ...]:
+    """Neighbouring groups with the same weights become one."""
+    return tuple(mix for place, mix in enumerate(mixes) if place == 0 or mix.weights != mixes[place - 1].weights)
