@@ -16,6 +16,9 @@ SAYING = {"t", "translate", "message"}
 SCREEN = {"say", "head", "table"}
 """Methods of `cli.screen.Screen` whose first argument is a message, or a list of them."""
 
+METRICS = {"NDCG@10", "HR@10", "MRR", "Recall@20"}
+"""Words that are the same everywhere."""
+
 
 def texts(node: ast.expr) -> list[str]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -37,7 +40,7 @@ def messages_in(path: Path) -> set[str]:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if name in SAYING or (name in SCREEN and "cli" in path.parts):
             found.update(texts(node.args[0]))
-    return {text for text in found if any(letter.isalpha() for letter in text)}
+    return {text for text in found if any(letter.isalpha() for letter in text)} - METRICS
 
 
 def messages_in_template(path: Path) -> set[str]:

@@ -25,7 +25,7 @@ def model(value: float, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def report() -> Report:
-    gain = {"transfer_gain": {"gain": 0.0123, "low": -0.001, "high": 0.02}}
+    gain = {"transfer_gain": {"ndcg": 0.0123, "low": -0.001, "high": 0.02}}
     reason = Reason(domain="courses", item="1", title="改装入门", share=0.6, exact=False, text=f"因为 {HOSTILE}")
     ranked = RankedList(
         list_id="l", account=Account(domain="courses", user="u"), target="car", model_version="v", created_at=NOW,

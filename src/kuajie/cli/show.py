@@ -21,8 +21,11 @@ def show_quality(screen: Screen, account: QualityAccount) -> None:
         (each.domain, each.table, each.source, each.read, each.kept, each.merged, each.bad)
         for each in (*account.sources, account.total)
     ]
-    columns = ["domain", "table", "source", "read", "kept", "merged", "quarantined"]
-    screen.table(columns, [(*row[:3], *(f"{count:,}" for count in row[3:])) for row in rows], numbers=3)
+    screen.table(
+        ["domain", "table", "source", "read", "kept", "merged", "quarantined"],
+        [(*row[:3], *(f"{count:,}" for count in row[3:])) for row in rows],
+        numbers=3,
+    )
     for reason, count in account.total.quarantined.items():
         screen.say("  {count} rows: {reason}", count=f"{count:,}", reason=reason)
     for rule, count in account.flagged.items():
@@ -44,8 +47,9 @@ def show_overlap(screen: Screen, overlap: OverlapReport) -> None:
         )
         for pair in overlap.pairs
     ]
-    columns = ["domains", "people in both", "with events in both", "share of either side", "median events"]
-    screen.table(columns, rows, numbers=1)
+    screen.table(
+        ["domains", "people in both", "with events in both", "share of either side", "median events"], rows, numbers=1
+    )
     for warning in overlap.warnings:
         screen.warn(warning)
 
@@ -60,8 +64,7 @@ def show_results(screen: Screen, results: Mapping[str, Any], title: Titles = str
             interval = "" if low is None or high is None else f"{low:.4f} - {high:.4f}"
             values = ["" if model[metric] is None else f"{model[metric]:.4f}" for metric in METRICS]
             rows.append((name, values[0], interval, *values[1:], f"{model['fit_seconds']:.1f}"))
-        columns = ["model", "NDCG@10", "95 % interval", "HR@10", "MRR", "Recall@20", "fit seconds"]
-        screen.table(columns, rows, numbers=1)
+        screen.table(["model", "NDCG@10", "95 % interval", "HR@10", "MRR", "Recall@20", "fit seconds"], rows, numbers=1)
 
 
 def show_list(screen: Screen, ranked: RankedList) -> None:
