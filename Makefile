@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 DEMO ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check format bench lock clean
+.PHONY: help install demo test test-slow check format docs bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -40,6 +40,9 @@ check: install  ## linters, types, direction of imports
 format: install  ## let ruff format and fix what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: install  ## write docs/reference.md anew from the code
+	$(BIN)/python docs/make_reference.py
 
 bench: install  ## measure speed on this machine
 	$(BIN)/python -m benchmarks

@@ -17,8 +17,7 @@ COMMANDS = sorted(typer.main.get_command(main.app).commands)
 def test_every_command_has_help_with_an_example(kuajie: Callable, command: str) -> None:
     seen = kuajie(command, "--help")
     assert seen.code == 0
-    assert "Example:" in seen.out
-    assert f"kuajie {command}" in seen.out
+    assert f"  Example:\n    kuajie {command}" in seen.out
 
 
 def test_the_version_is_printed(kuajie: Callable) -> None:

@@ -28,7 +28,7 @@ def benchmark(
     json: Annotated[Path | None, typer.Option(help="Write the results here; '-' is standard output.")] = None,
     lang: LangOption = None,
 ) -> None:
-    r"""Measure models on a prepared split.
+    """Measure models on a prepared split.
 
     Choices are made on validation data only; test rows are read once, at the end.
 

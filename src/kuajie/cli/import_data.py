@@ -7,7 +7,7 @@ from kuajie.cli.screen import Screen
 
 
 def import_data(workspace: WorkspaceOption = Path(), json: JsonOption = False, lang: LangOption = None) -> None:
-    r"""Read, clean and link the sources into a snapshot.
+    """Read, clean and link the sources into a snapshot.
 
     Bad rows go to a quarantine file with their reason; every row is accounted for.
 

@@ -13,7 +13,7 @@ def init(
     folder: Annotated[Path, typer.Argument(help="The folder to make.", metavar="DIR")],
     lang: LangOption = None,
 ) -> None:
-    r"""Make a workspace to fill with your own data.
+    """Make a workspace to fill with your own data.
 
     \b
     Example:

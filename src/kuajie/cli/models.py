@@ -15,7 +15,7 @@ def models(
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    r"""List the trained model versions of a workspace.
+    """List the trained model versions of a workspace.
 
     \b
     Example:
