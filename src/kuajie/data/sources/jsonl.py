@@ -59,7 +59,7 @@ def parse(lines: Lines) -> tuple[list[int], list[Row], pl.DataFrame]:
 def _choose(request: Request, rows: list[Row]) -> dict[str, str]:
     available = sorted(set().union(*rows))
     chosen = request.choose(available, optional=True)
-    for name in {*request.source.columns, *REQUIRED[request.table]}:
+    for name in (*request.source.columns, *REQUIRED[request.table]):
         theirs = chosen.get(name, request.defaults.get(name, name))
         if all(_reach(row, theirs) is None for row in rows):
             raise DataError(
