@@ -35,12 +35,14 @@ class Rows:
         positions: float64 (n,), places in the order of a person (of a person and domain where the order is per
             domain); None where there is no order.
         times: float64 (n,) unix seconds, NaN where unknown; None where no row of the data has one.
+        weights: float32 (n,), strengths; None where all count 1.
     """
 
     people: Ints
     items: npt.NDArray[np.int32]
     positions: Floats | None = None
     times: Floats | None = None
+    weights: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.people)
@@ -49,7 +51,13 @@ class Rows:
         """Some rows, by number or mask."""
         positions = None if self.positions is None else self.positions[chosen]
         times = None if self.times is None else self.times[chosen]
-        return Rows(self.people[chosen], self.items[chosen], positions, times)
+        weights = None if self.weights is None else self.weights[chosen]
+        return Rows(self.people[chosen], self.items[chosen], positions, times, weights)
+
+    @property
+    def strengths(self) -> npt.NDArray[np.float32]:
+        """The weights, 1 where none are given: float32 (n,)."""
+        return np.ones(len(self), np.float32) if self.weights is None else self.weights
 
     def within(self, part: slice) -> "Rows":
         """The rows of one slice of the item space."""
@@ -68,7 +76,10 @@ class Rows:
 
         people = np.concatenate([part.people for part in filled])
         items = np.concatenate([part.items for part in filled])
-        return cls(people, items, together("positions"), together("times"))
+        weights = None
+        if any(part.weights is not None for part in filled):
+            weights = np.concatenate([part.strengths for part in filled])
+        return cls(people, items, together("positions"), together("times"), weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,6 +264,8 @@ def integers(frame: pl.DataFrame, name: str, path: Path) -> pl.Series:
     if name not in frame.columns:
         raise DataError(f"{path}: the column '{name}' is missing, got {', '.join(frame.columns)}.")
     column = frame[name]
+    if column.dtype == pl.Null:
+        column = column.cast(pl.Int64)
     if not column.dtype.is_integer():
         raise DataError(f"{path}: '{name}' must be whole numbers, got {column.dtype}.")
     if column.null_count():

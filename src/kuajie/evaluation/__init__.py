@@ -6,7 +6,7 @@ protocols   validation_split(folder, rng, candidates="full", seed=0) -> Split   
             final_split(folder, candidates="full", seed=0) -> Split
             leave_one_out(interactions, rng, candidates, seed) -> Split
             time_split(interactions, at, candidates, seed) -> Split
-            hide_target_rows(rows, space, domain, rng, share=0.1) -> (rows that stay, asked rows)
+            hide_for_cold(train, asked, space, rng, share=0.1) -> training rows without some people's target rows
             Split: .train Interactions, .tasks {domain: RankingTask}, .notes
 tasks       RankingTask: .histories (distinct) .history_of .positives .excluded .people .target_lengths .candidates
             .take(rows or mask); build_task(space, domain, asked, known, order, n_people, forbidden, fixed)
@@ -15,17 +15,18 @@ candidates  with_candidates(task, "full" | "sampled-999" | "sampled-99" | "file"
 ranking     rank_task(task, score, threads=1, progress=None) -> Ranks(better, tied, others), where
             score = lambda histories: model.score(histories, task.domain)
 metrics     row_metrics(ranks, ["ndcg@10", "mrr"]) -> {name: (n_rows,)}; mean_metrics(ranks, names) -> {name: float}
-    lists       best_lists(task, score, k) -> int32 (n_histories, k); list_metrics(lists, support, n_people, vectors=None)
-                -> {"coverage", "gini", "novelty", "diversity"}
+    lists       best_lists(task, score, k) -> int32 (n_histories, k)
+                list_metrics(lists, support, n_people, vectors=None) -> {"coverage", "gini", "novelty", "diversity"}
     compare     bootstrap_interval(values, people, rng) -> (2,) or (columns, 2); sign_flip_p_values(differences, people,
                 rng); holm(p_values); compare_models({name: row values}, baseline, people, rng) -> {name: Comparison}
     slices      slices_of(task, train, twins=None) -> {name: rows}; history_groups(target_lengths) -> 0..3
     leaks       find_leaks(folder, final split) -> tuple[Leak(name, count, sentence)]; find_twins(rows, space) -> Twins
-    gate        decide_gate(target_only, joint, people, target_lengths, rng) -> GateDecision: .groups .transfer_gain .low
-                .high .uses_joint(target_lengths)
+    gate        decide_gate(target_only, joint, people, target_lengths, rng) -> GateDecision: .groups .transfer_gain
+                .low .high .uses_joint(target_lengths)
     summary     summarise(task, {model: Ranks}, slices, rng, baselines=...) -> TaskSummary
     tuning      grid_search(config, {key: values}, objective, budget_seconds=...) -> Tuning: .best .trials .skipped;
                 optuna_search(config, {key: Range(low, high, log, whole) | values}, objective, trials=50, seed=0)
 
-The benchmark itself is `kuajie.workflows.benchmark.benchmark(folder, models, candidates, seed, options) -> BenchmarkResult`.
+The benchmark itself is `benchmark(folder, models, candidates, seed, options) -> BenchmarkResult` in
+`kuajie.workflows.benchmark`.
 """

@@ -13,6 +13,7 @@ from kuajie.data.split_folder import Rows, SplitDomain, SplitFolder
 from kuajie.evaluation.candidates import Candidates, with_candidates
 from kuajie.evaluation.tasks import RankingTask, build_task, interactions_of
 
+COLD_SHARE = 0.1
 LEAST_ROWS = 3
 """People give a validation row of a domain where they have so many training rows of it."""
 
@@ -38,7 +39,8 @@ def validation_split(
     """What choices may look at: never a test row.
 
     A domain's own validation rows where the folder has them, else one carved row for each person with at least three
-    training rows of it: the last where ordered, else a random one. Carved rows are not in `train`.
+    training rows of it: the last where ordered, else a random one. Carved rows are not in `train`. Where nobody asked
+    is without target history, some become so: see `hide_for_cold`.
 
     Args:
         folder: as read.
@@ -57,7 +59,8 @@ def validation_split(
             asked[domain.name] = domain.train.take(carved)
             kept.append(domain.train.take(~carved))
             notes.append(f"{domain.name}: {int(carved.sum())} validation rows carved from train.")
-    train = Rows.joined(kept)
+    everything = Rows.joined(kept)
+    train = hide_for_cold(everything, asked, folder.space, rng)
     return make_split(
         folder.space,
         folder.order,
@@ -65,6 +68,7 @@ def validation_split(
         train,
         known=Rows.joined([train, folder.rows("valid_history")]),
         asked=asked,
+        forbidden=everything,  # what was hidden is no negative
         candidates="full" if candidates == "file" else candidates,
         seed=seed,
         notes=tuple(notes),
@@ -163,7 +167,7 @@ def rows_of(interactions: Interactions) -> Rows:
     positions = None
     if histories.order != "none":
         positions = (np.arange(len(people)) - histories.indptr[people]).astype(np.float64)
-    return Rows(people, histories.items, positions, histories.times)
+    return Rows(people, histories.items, positions, histories.times, histories.weights)
 
 
 def leave_one_out(
@@ -173,6 +177,7 @@ def leave_one_out(
     seed: int = 0,
     least: int = LEAST_ROWS,
     people: npt.NDArray[np.bool_] | None = None,
+    cold_share: float = 0.0,
 ) -> Split:
     """One row of each person and domain is asked: the last item used once where ordered, else a random such one.
 
@@ -183,11 +188,12 @@ def leave_one_out(
         seed: of sampled candidates.
         least: people give a row of a domain where they have so many rows of it.
         people: bool (n_people,), who gives rows; None: everybody.
+        cold_share: of the linked people of each domain who lose what they have there (see `hide_for_cold`).
     """
     rows, space, order = rows_of(interactions), interactions.space, interactions.histories.order
     counts = interactions.domain_counts()[rows.people, space.domain_of(rows.items)]
     asking = np.ones(len(rows), dtype=bool) if people is None else people[rows.people]
-    usable = np.flatnonzero(used_once(rows, space) & (counts >= least) & asking)
+    usable = np.flatnonzero(used_once(rows, space) & (counts >= least) & asking & (rows.strengths > 0))
     asked, held = {}, np.zeros(len(rows), dtype=bool)
     for domain in space.domains:
         part = space.slice(domain)
@@ -195,9 +201,18 @@ def leave_one_out(
         chosen = own[carve(rows.take(own), order, rng, least=1)]
         held[chosen] = True
         asked[domain] = rows.take(chosen)
-    train = rows.take(~held)
+    everything = rows.take(~held)
+    train = hide_for_cold(everything, asked, space, rng, cold_share) if cold_share else everything
     return make_split(
-        space, order, interactions.n_people, train, known=train, asked=asked, candidates=candidates, seed=seed
+        space,
+        order,
+        interactions.n_people,
+        train,
+        known=train,
+        asked=asked,
+        forbidden=everything,
+        candidates=candidates,
+        seed=seed,
     )
 
 
@@ -242,58 +257,37 @@ def time_split(interactions: Interactions, at: float, candidates: Candidates = "
     )
 
 
-def cold_split(
-    interactions: Interactions,
-    domain: str,
-    rng: np.random.Generator,
-    candidates: Candidates = "full",
-    seed: int = 0,
-    share: float = 0.1,
-) -> Split:
-    """Validation rows of people without target history, where the data has none: see `hide_target_rows`."""
-    space, order = interactions.space, interactions.histories.order
-    rows = rows_of(interactions)
-    train, asked = hide_target_rows(rows, space, domain, rng, share)
-    return make_split(
-        space,
-        order,
-        interactions.n_people,
-        train,
-        known=train,
-        asked={domain: asked},
-        forbidden=rows,  # what else was hidden is no negative
-        candidates=candidates,
-        seed=seed,
-    )
+def hide_for_cold(
+    train: Rows, asked: Mapping[str, Rows], space: ItemSpace, rng: np.random.Generator, share: float = COLD_SHARE
+) -> Rows:
+    """Make people without target history, for domains where nobody asked is one.
 
-
-def hide_target_rows(
-    rows: Rows, space: ItemSpace, domain: str, rng: np.random.Generator, share: float = 0.1
-) -> tuple[Rows, Rows]:
-    """Make cold people: all rows of the target of a share of the linked people are taken out.
-
-    For validation data that has nobody without target history.
+    All training rows of the domain are taken from a share of the linked people who give a row of it; their asked row
+    stays. Nobody loses more than one domain.
 
     Args:
-        rows: training rows of all domains.
+        train: rows without the asked ones.
+        asked: rows of each domain.
         space: the joint item space.
-        domain: the target.
         rng: draws the people.
-        share: of the people with rows in the target and elsewhere.
+        share: of the linked people who give a row.
 
     Returns:
-        the rows that stay, and one hidden row of each hidden person to ask for (the last where ordered, else random).
+        the training rows that stay.
     """
-    part = space.slice(domain)
-    inside = (rows.items >= part.start) & (rows.items < part.stop)
-    linked = np.intersect1d(rows.people[inside], rows.people[~inside])
-    if not len(linked):
-        return rows, rows.take(np.zeros(len(rows), dtype=bool))
-    people = rng.choice(linked, max(1, round(share * len(linked))), replace=False)
-    hidden = inside & np.isin(rows.people, people)
-    gone = rows.take(hidden)
-    asked = gone.take(carve(gone, "none" if gone.positions is None else "joint", rng, least=1))
-    return rows.take(~hidden), asked
+    kept = np.ones(len(train), dtype=bool)
+    touched = np.empty(0, np.int64)
+    for domain, rows in asked.items():
+        part = space.slice(domain)
+        inside = (train.items >= part.start) & (train.items < part.stop)
+        known = np.isin(rows.people, train.people[inside])
+        linked = np.setdiff1d(np.intersect1d(rows.people, train.people[~inside]), touched)
+        if not known.all() or not len(linked):
+            continue
+        people = rng.choice(linked, round(share * len(linked)), replace=False)
+        kept &= ~(inside & np.isin(train.people, people))
+        touched = np.union1d(touched, people)
+    return train.take(kept)
 
 
 def used_once(rows: Rows, space: ItemSpace) -> npt.NDArray[np.bool_]:

@@ -156,7 +156,7 @@ def interactions_of(rows: Rows, space: ItemSpace, order: Order, n_people: int) -
     at = None
     if rows.times is not None:
         at = newest(rows.times, rows.people, n_people)
-    weights = np.ones(len(rows), np.float32)
+    weights = rows.strengths
     return Interactions(space, Histories(indptr, rows.items, weights, space.n_items, rows.times, at, order))
 
 
@@ -185,7 +185,7 @@ def histories_before(
     histories = Histories(
         new_indptr,
         known.items[source],
-        np.ones(len(source), np.float32),
+        known.strengths[source],
         space.n_items,
         None if known.times is None else known.times[source],
         None if at is None else at[first],
