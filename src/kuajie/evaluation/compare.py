@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kuajie.core.errors import UsageError
+from kuajie.numerics.jit import kernel
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -66,16 +67,22 @@ def bootstrap_interval(
 def resampled_means(sums: Floats, counts: Floats, rng: np.random.Generator, resamples: int) -> Floats:
     """Means over rows when people are drawn with replacement: (resamples, n_columns)."""
     n_people = len(counts)
-    both = np.column_stack([sums, counts])
-    means = np.empty((resamples, sums.shape[1]))
+    totals = np.empty((resamples, sums.shape[1] + 1))
     step = max(1, CELLS // n_people)
     for low in range(0, resamples, step):
-        size = min(step, resamples - low)
-        drawn = rng.integers(n_people, size=(size, n_people), dtype=np.int32) + np.arange(size)[:, None] * n_people
-        times = np.bincount(drawn.ravel(), minlength=size * n_people).reshape(size, n_people)
-        totals = times.astype(np.float64) @ both
-        means[low : low + size] = totals[:, :-1] / totals[:, -1:]
-    return means
+        drawn = rng.integers(n_people, size=(min(step, resamples - low), n_people), dtype=np.int32)
+        _sum_drawn(drawn, np.column_stack([sums, counts]), totals[low : low + step])
+    return np.asarray(totals[:, :-1] / totals[:, -1:])
+
+
+@kernel
+def _sum_drawn(drawn, values, totals):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    for row in range(drawn.shape[0]):
+        total = totals[row]
+        total[:] = 0
+        for person in drawn[row]:
+            for column in range(values.shape[1]):
+                total[column] += values[person, column]
 
 
 def sign_flip_p_values(differences: Floats, people: Ints, rng: np.random.Generator, flips: int = FLIPS) -> Floats:
