@@ -39,13 +39,14 @@ def benchmark(
     """
     from kuajie.cli.show import show_results
     from kuajie.core.files import write_file
-    from kuajie.workflows.benchmark import DEFAULT_MODELS, BenchmarkOptions
+    from kuajie.workflows.arena import ArenaOptions
+    from kuajie.workflows.benchmark import DEFAULT_MODELS
     from kuajie.workflows.benchmark import benchmark as measure
 
     to_output = json == Path("-")
     screen = Screen(lang, json=to_output)
     names = [name.strip() for name in models.split(",") if name.strip()] if models is not None else DEFAULT_MODELS
-    options = BenchmarkOptions(threads=threads, memory_bytes=int(memory_gb * 2**30))
+    options = ArenaOptions(threads=threads, memory_bytes=int(memory_gb * 2**30))
     with screen.progress() as progress:
         result = measure(folder, names, candidates, seed, options, progress=progress)
     values = result.to_json()

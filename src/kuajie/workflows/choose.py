@@ -17,9 +17,11 @@ from kuajie.core.errors import DataError, ResourceError
 from kuajie.core.histories import Interactions
 from kuajie.core.progress import Progress, silent
 from kuajie.core.recommender import DataShape, FitOptions, Recommender, Scope
+from kuajie.core.space import ItemSpace
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.evaluation.weights import row_ndcg
 from kuajie.models.blend import BlendConfig, Member, Mix, fit_scoped, scale_sample, scoped, score_scale
+from kuajie.models.popularity import PopularityConfig
 from kuajie.models.registry import build
 from kuajie.workflows.families import Family, families
 from kuajie.workflows.mixing import MixChoice, Trial, choose_mixes
@@ -86,7 +88,7 @@ def choose(
     config: ChooseConfig | None = None,
     progress: Progress = silent,
 ) -> Choice:
-    """Choose a blend for every target that has validation rows.
+    """Choose a blend for every target; one without validation rows gets popularity.
 
     Args:
         interactions: training data without the validation rows.
@@ -96,33 +98,41 @@ def choose(
         progress: told each trial.
 
     Raises:
-        DataError: no target has a validation row, or nothing could be fitted.
+        DataError: no model could be tried within the budget.
     """
     config, options = config or ChooseConfig(), options or FitOptions()
     rng = np.random.default_rng([options.seed, 77])
-    chosen_tasks = {t: some_rows(task, config.rows, rng) for t, task in tasks.items() if task.n_rows}
-    if not chosen_tasks:
-        raise DataError("choosing needs validation rows, and no domain has any: nobody has three events in a domain")
     bench = Bench(some_people(interactions, config.people, rng), options, config, progress)
-    bench.open_pools(chosen_tasks, rng)
-    for family in families(interactions.space, interactions.histories.order, config.kinds):
-        bench.try_family(family)
-    mixes = {
+    bench.open_pools({t: some_rows(task, config.rows, rng) for t, task in tasks.items() if task.n_rows}, rng)
+    if bench.pools:
+        for family in families(interactions.space, interactions.histories.order, config.kinds):
+            bench.try_family(family)
+    decided = {
         target: choose_mixes(pool, bench.best_trials(target), options.seed, config.k, options.threads)
         for target, pool in bench.pools.items()
     }
+    blend = blend_of(decided, interactions.space)
+    blind = [
+        f"{t}: nobody has enough history to validate on; it gets popularity" for t in blend.targets if t not in decided
+    ]
+    trials = sorted(bench.log, key=lambda entry: (entry[2], -entry[4]))
+    return Choice(blend, decided, trials, [*bench.skipped, *blind])
+
+
+def blend_of(decided: Mapping[str, MixChoice], space: ItemSpace) -> BlendConfig:
+    """The blend of all targets; those that nothing was decided for get popularity."""
     members: dict[str, Member] = {}
-    all_mixes: list[Mix] = []
-    for mix in mixes.values():
-        for trial in mix.used:
-            members[trial.name] = Member(name=trial.name, model=trial.config, scope=trial.scope)
-        all_mixes += mix.mixes
-    return Choice(
-        BlendConfig(members=tuple(members.values()), mixes=tuple(all_mixes)),
-        mixes,
-        sorted(bench.log, key=lambda entry: (entry[2], -entry[4])),
-        bench.skipped,
-    )
+    mixes: list[Mix] = []
+    for target in space.domains:
+        if target in decided:
+            mixes += decided[target].mixes
+            for trial in decided[target].used:
+                members[trial.name] = Member(name=trial.name, model=trial.config, scope=trial.scope)
+        elif space.sizes[space.index(target)]:
+            name = f"popularity/target/{target}"
+            members[name] = Member(name=name, model=PopularityConfig(), scope="target")
+            mixes.append(Mix(target=target, weights={name: 1.0}))
+    return BlendConfig(members=tuple(members.values()), mixes=tuple(mixes))
 
 
 def some_rows(task: RankingTask, most: int, rng: np.random.Generator) -> RankingTask:
@@ -195,7 +205,7 @@ class Bench:
                 self._try(family, config, None)
             if "target" in family.scopes:
                 for target in self.pools:
-                    if self.pools[target].task.target_lengths.any():
+                    if self.pools[target].task.target_lengths.any() or not family.personal:
                         self._try(family, config, target)
             self.progress(f"try {family.name}", number + 1, len(family.grid))
 

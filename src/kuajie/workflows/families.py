@@ -20,6 +20,7 @@ class Family:
         scopes: what it may see.
         powers: of popularity, for models with `popularity_power`; costs no further fit.
         scout: its favourites make the pool of hard candidates where all items are ranked.
+        personal: whether it needs a history; without target history in any row, others are not tried on the target.
     """
 
     name: str
@@ -27,12 +28,13 @@ class Family:
     scopes: tuple[Scope, ...] = ("joint", "target")
     powers: tuple[float, ...] = (0.0,)
     scout: bool = False
+    personal: bool = True
 
 
 def families(space: ItemSpace, order: Order, kinds: tuple[str, ...] = ()) -> list[Family]:
     """The families for data of this kind; `kinds` keeps only some kinds of models."""
     found = [
-        Family("popularity", (PopularityConfig(), PopularityConfig(power=0.5)), ("target",)),
+        Family("popularity", (PopularityConfig(), PopularityConfig(power=0.5)), ("target",), personal=False),
         Family("itemknn", (ItemKNNConfig(k=200, shrinkage=5.0), ItemKNNConfig(k=50)), scout=True),
     ]
     return [family for family in found if not kinds or family.grid[0].kind in kinds]  # type: ignore[attr-defined]

@@ -1,0 +1,207 @@
+"""The arena: models by name, fitted on one split and ranked on its rows; what benchmark and evaluate share."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+
+from kuajie.core.config import Config
+from kuajie.core.errors import ResourceError, UsageError
+from kuajie.core.histories import Interactions
+from kuajie.core.progress import Progress
+from kuajie.core.recommender import FitOptions, Recommender, Scope
+from kuajie.evaluation.compare import RESAMPLES
+from kuajie.evaluation.protocols import Split
+from kuajie.evaluation.ranking import BATCH_BYTES, Ranks, rank_task
+from kuajie.evaluation.slices import slices_of
+from kuajie.evaluation.summary import TaskSummary, summarise
+from kuajie.evaluation.tasks import RankingTask
+from kuajie.models.blend import fit_scoped, scoped
+from kuajie.models.registry import model_class
+
+AUTO = "auto"
+TARGET_ONLY_KINDS = ("popularity",)
+
+
+class Chosen(Protocol):
+    """What a chooser found: `workflows.choose.Choice`."""
+
+    @property
+    def config(self) -> Config:
+        """The model to fit on everything that may be trained on."""
+
+    def summary(self, target: str) -> dict[str, Any]:
+        """What was chosen for one target, as plain values."""
+
+
+Chooser = Callable[[Interactions, Mapping[str, RankingTask], FitOptions, Progress], Chosen]
+"""(training data without validation rows, validation tasks that have rows, options, progress) -> what was chosen."""
+
+
+@dataclass(frozen=True)
+class ArenaOptions:
+    """How to run; nothing here changes a result.
+
+    Attributes:
+        threads: of fits and counting.
+        memory_bytes: what a fit may use.
+        batch_bytes: the scores held at a time.
+        resamples: of the intervals.
+    """
+
+    threads: int = 2
+    memory_bytes: int = 8 * 2**30
+    batch_bytes: int = BATCH_BYTES
+    resamples: int = RESAMPLES
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A model's name, taken apart.
+
+    Attributes:
+        name: as it was called, such as "itemknn:target".
+        config: its default config; None for `auto`.
+        scope: what it sees for a target.
+    """
+
+    name: str
+    config: Config | None
+    scope: Scope = "joint"
+
+    @property
+    def target_only(self) -> bool:
+        """Whether it can see nothing but the target."""
+        return self.scope == "target" or (self.config is not None and kind_of(self.config) in TARGET_ONLY_KINDS)
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one model went on one domain."""
+
+    fit_seconds: float
+    score_seconds: float
+    chosen: Mapping[str, Any]
+
+
+def parse_entrant(name: str) -> Entrant:
+    """A model's name and scope.
+
+    Raises:
+        UsageError: no such model or scope, or a model that has no default config.
+    """
+    if name == AUTO:
+        return Entrant(name, None)
+    kind, colon, scope = name.partition(":")
+    scope = scope if colon else "joint"
+    if scope not in get_args(Scope):
+        raise UsageError(f"the scope of '{name}' must be one of {', '.join(get_args(Scope))}, got '{scope}'")
+    if scope == "source" and kind in TARGET_ONLY_KINDS:
+        raise UsageError(f"'{kind}' sees the target alone, so there is no '{name}'. Use {kind}.")
+    config_type: type[Config] = model_class(kind).config_type  # type: ignore[attr-defined]
+    try:
+        return Entrant(name, config_type(), scope)  # type: ignore[arg-type]
+    except pydantic.ValidationError:
+        raise UsageError(f"'{kind}' has no default config, so it cannot be named alone. Use auto.") from None
+
+
+def default_chooser(
+    interactions: Interactions, tasks: Mapping[str, RankingTask], options: FitOptions, progress: Progress
+) -> Chosen:
+    """What a user gets who chooses nothing."""
+    from kuajie.workflows.choose import choose
+
+    return choose(interactions, tasks, options, progress=progress)
+
+
+@dataclass(eq=False)
+class Arena:
+    """One split, and what the models scored on it.
+
+    Attributes:
+        final: what named models are fitted on, and the rows that are asked.
+        blind: makes the split that `auto` chooses on; called only where it is wanted.
+    """
+
+    final: Split
+    blind: Callable[[], Split]
+    seed: int
+    options: ArenaOptions
+    chooser: Chooser
+    progress: Progress
+    ranks: dict[str, dict[str, Ranks]] = field(default_factory=dict)
+    runs: dict[tuple[str, str], Run] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.space = self.final.train.space
+        self.notes += self.final.notes
+        self.fit_options = FitOptions(self.seed, self.options.threads, self.options.memory_bytes)
+
+    def enter(self, entrant: Entrant) -> None:
+        """Fit and score one model in every domain; a model that does not fit into memory is skipped and named."""
+        try:
+            if entrant.config is None:
+                self._enter_auto(entrant)
+            else:
+                self._enter_named(entrant, entrant.config)
+        except ResourceError as error:
+            self.skipped[entrant.name] = str(error)
+
+    def _enter_named(self, entrant: Entrant, config: Config) -> None:
+        chosen = {"scope": entrant.scope, "config": config.model_dump(mode="json")}
+        model: Recommender | None = None
+        for domain in self.final.tasks:
+            if model is None or entrant.scope == "target":
+                begun = time.monotonic()
+                alone = domain if entrant.scope == "target" else None
+                model = fit_scoped(config, alone, self.final.train, self.fit_options)
+                seconds = time.monotonic() - begun
+            self._score(entrant, model, domain, seconds, chosen)
+
+    def _enter_auto(self, entrant: Entrant) -> None:
+        begun = time.monotonic()
+        blind = self.blind()
+        self.notes += blind.notes
+        tasks = {domain: task for domain, task in blind.tasks.items() if task.n_rows}
+        choice = self.chooser(blind.train, tasks, self.fit_options, self.progress)
+        model = fit_scoped(choice.config, None, self.final.train, self.fit_options)
+        seconds = time.monotonic() - begun
+        for domain in self.final.tasks:
+            if domain in tasks:
+                self._score(entrant, model, domain, seconds, choice.summary(domain))
+            else:
+                self.skipped[entrant.name] = f"{domain} has no validation rows to choose on."
+
+    def _score(
+        self, entrant: Entrant, model: Recommender, domain: str, fit_seconds: float, chosen: Mapping[str, Any]
+    ) -> None:
+        begun = time.monotonic()
+        self.ranks.setdefault(domain, {})[entrant.name] = rank_task(
+            self.final.tasks[domain],
+            lambda histories: model.score(scoped(histories, self.space, entrant.scope, domain), domain),
+            batch_bytes=self.options.batch_bytes,
+            threads=self.options.threads,
+            progress=self.progress,
+        )
+        self.runs[entrant.name, domain] = Run(fit_seconds, time.monotonic() - begun, chosen)
+
+    def summaries(self, baselines: Sequence[str], twins: npt.NDArray[np.int64]) -> dict[str, TaskSummary]:
+        """The results of every domain, compared with the best of the baselines; `twins` are joint item numbers."""
+        found = {}
+        for number, (domain, ranks) in enumerate(self.ranks.items()):
+            task = self.final.tasks[domain]
+            rng = np.random.default_rng([self.seed, 2, number])
+            slices = slices_of(task, self.final.train, twins)
+            found[domain] = summarise(task, ranks, slices, rng, baselines=baselines, resamples=self.options.resamples)
+        return found
+
+
+def kind_of(config: Config) -> str:
+    """The model's name in a config."""
+    return str(config.kind)  # type: ignore[attr-defined]

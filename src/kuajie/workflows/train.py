@@ -1,0 +1,89 @@
+"""Train: a snapshot in, a model version out, chosen on validation rows and fitted on everything."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from kuajie.core.clock import Clock, system_clock
+from kuajie.core.errors import DataError
+from kuajie.core.histories import Interactions
+from kuajie.core.progress import Progress, silent
+from kuajie.core.recommender import FitOptions
+from kuajie.core.records import ModelVersion
+from kuajie.data.dataset import JointDataset
+from kuajie.evaluation.protocols import COLD_SHARE, Split, leave_one_out
+from kuajie.models.blend import Blend
+from kuajie.models.merged import merge
+from kuajie.workflows.choose import Choice, ChooseConfig, choose, some_people
+from kuajie.workflows.ports import ModelStore
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """A stored model version, and why it is what it is."""
+
+    version: ModelVersion
+    choice: Choice
+    choose_seconds: float
+    fit_seconds: float
+
+
+def train(
+    dataset: JointDataset,
+    store: ModelStore,
+    options: FitOptions | None = None,
+    *,
+    config: ChooseConfig | None = None,
+    clock: Clock = system_clock,
+    progress: Progress = silent,
+) -> TrainResult:
+    """Choose a blend, fit it on all events, merge it for serving, store it and let it serve.
+
+    Args:
+        dataset: an open snapshot.
+        store: takes the model version.
+        options: seed, threads, memory.
+        config: the budget of choosing.
+        clock: names the version.
+        progress: told each trial and stage.
+
+    Raises:
+        DataError: there is nothing to train on.
+        ResourceError: the chosen blend does not fit into memory, or the disk refuses.
+    """
+    options, config = options or FitOptions(), config or ChooseConfig()
+    interactions = dataset.interactions()
+    if not (interactions.histories.weights > 0).any():
+        raise DataError("the snapshot has no event with a strength above 0. Check [strength] weights and the sources.")
+    begun = time.monotonic()
+    split = choosing_split(interactions, config, options.seed)
+    choice = choose(split.train, split.tasks, options, config=config, progress=progress)
+    chosen = time.monotonic()
+    progress("fit", 0, 1)
+    model = merge(Blend(choice.config).fit(interactions, options))
+    progress("fit", 1, 1)
+    now = clock()
+    version = ModelVersion(
+        model_version=version_name(now),
+        snapshot_id=dataset.snapshot.manifest.snapshot_id,
+        kind="merged",
+        created_at=now,
+        contains_histories=model.contains_histories,
+        metrics={target: {"validation_ndcg@10": mix.ndcg} for target, mix in choice.mixes.items()},
+    )
+    fitted = time.monotonic()
+    store.save(model, interactions.space, version)
+    return TrainResult(version, choice, chosen - begun, fitted - chosen)
+
+
+def choosing_split(interactions: Interactions, config: ChooseConfig, seed: int) -> Split:
+    """Validation rows of at most as many people as choosing uses; some of them made cold."""
+    rng = np.random.default_rng([seed, 10])
+    return leave_one_out(some_people(interactions, config.people, rng), rng, cold_share=COLD_SHARE)
+
+
+def version_name(now: datetime) -> str:
+    """Names that sort by time."""
+    return now.strftime("%Y%m%dT%H%M%S%fZ")
