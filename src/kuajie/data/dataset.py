@@ -189,6 +189,8 @@ class JointDataset:
     def _lent(self) -> pl.DataFrame:
         """Loans by borrowing person: person, lender (account), confidence; of repeats the surest."""
         lent = self.snapshot.read(snapshots.LENT_FILE)
+        if self.snapshot.manifest.flagged == "exclude":
+            lent = lent.filter(~pl.Series(self._flagged[lent[LENDER].to_numpy()]))
         named = lent.with_columns(pl.Series(c.PERSON, self._person[lent[BORROWER].to_numpy()]))
         return named.group_by(c.PERSON, LENDER).agg(pl.col(c.CONFIDENCE).max()).sort(c.PERSON, LENDER)
 

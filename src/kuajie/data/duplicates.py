@@ -43,7 +43,7 @@ def merge_duplicates(events: pl.DataFrame, near_seconds: float, n_sources: int) 
         n_sources: how many sources there are.
     """
     kept = _first_of_each_id(events)
-    fields = [name for name in FIELDS if kept[name].null_count() < len(kept)]
+    fields = [name for name in FIELDS if kept[name].null_count() < max(1, len(kept))]
     kept = kept.sort(*fields, SOURCE, c.ROW)
     kept = kept.filter(~_equals_previous(kept, fields))
     exact = _count(events, n_sources) - _count(kept, n_sources)

@@ -32,6 +32,7 @@ DATABASE_BYTES = 2**30  # what a query is taken for
 DAY = 86_400 * 1_000_000  # microseconds
 EXTRA_IDS = (c.EVENT_ID, c.EXPOSURE_ID)
 LOCAL = "local"  # number of an account inside its part
+GROUP_ROWS = 2**19
 ACCOUNTS = {c.DOMAIN: pl.String(), c.USER: pl.String(), "events": pl.Int64(), "flag": pl.String()}
 
 
@@ -220,7 +221,7 @@ class Written:
 
 
 def write_events(routed: Spool, path: Path, stream: Stream, progress: Progress) -> Written:
-    """Step 4: one row group for each part.
+    """Step 4: row groups of one size, whatever the parts.
 
     Args:
         routed: of step 3.
@@ -228,10 +229,10 @@ def write_events(routed: Spool, path: Path, stream: Stream, progress: Progress) 
         stream: parts, and which optional columns there are.
         progress: told of every part.
     """
-    writer: pq.ParquetWriter | None = None
-    times, total = np.empty(0, np.int64), 0
     names = [c.PERSON, ACCOUNT, c.ITEM, c.KIND, c.OCCURRED_AT, c.VALUE, SOURCE, c.ROW]
     names += [name for name in EXTRA_IDS if name in stream.ids]
+    times, total = np.empty(0, np.int64), 0
+    groups = _Groups(path)
     try:
         for part in range(stream.parts):
             rows = routed.take(part)
@@ -240,12 +241,42 @@ def write_events(routed: Spool, path: Path, stream: Stream, progress: Progress) 
                 continue
             rows = rows.sort(c.PERSON, c.OCCURRED_AT, SOURCE, c.ROW, nulls_last=False).select(names)
             known = rows[c.OCCURRED_AT].drop_nulls().dt.timestamp("us").to_numpy()
-            times = np.concatenate([times, known[:0] if not len(known) else [known.min(), known.max()]])
-            table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
-            writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd", compression_level=1)
-            writer.write_table(table, row_group_size=max(1, len(rows)))
+            times = np.concatenate([times, [known.min(), known.max()] if len(known) else known])
+            groups.add(rows)
             total += len(rows)
+        groups.finish()
     finally:
-        if writer is not None:
-            writer.close()
+        groups.close()
     return Written(total, int(times.min()) if len(times) else None, int(times.max()) if len(times) else None)
+
+
+class _Groups:
+    """A Parquet file of row groups of `GROUP_ROWS`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pl.DataFrame] = []
+
+    def add(self, rows: pl.DataFrame) -> None:
+        self._waiting.append(rows)
+        if sum(map(len, self._waiting)) >= GROUP_ROWS:
+            rows = pl.concat(self._waiting)
+            whole = len(rows) // GROUP_ROWS * GROUP_ROWS
+            for start in range(0, whole, GROUP_ROWS):
+                self._write(rows[start : start + GROUP_ROWS])
+            self._waiting = [rows[whole:]]
+
+    def finish(self) -> None:
+        self._write(pl.concat(self._waiting))
+
+    def _write(self, rows: pl.DataFrame) -> None:
+        if not len(rows):
+            return
+        table = rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+        self._writer = self._writer or pq.ParquetWriter(self._path, table.schema, compression="zstd")
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
