@@ -1,0 +1,55 @@
+from itertools import combinations
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from kuajie.evaluation.lists import best_lists, coverage, gini, intra_list_diversity, list_metrics, novelty
+from kuajie.evaluation.protocols import leave_one_out
+from kuajie.models.popularity import Popularity
+from kuajie.testing.planted import two_domain_interactions
+
+LISTS = np.array([[0, 1, 2], [0, 2, -1], [0, -1, -1]], dtype=np.int32)
+
+
+def test_coverage_and_gini() -> None:
+    assert coverage(LISTS, 5) == 3 / 5
+    counts = np.array([3, 1, 2, 0, 0])
+    expected = np.abs(counts[:, None] - counts[None, :]).sum() / (2 * 5 * counts.sum())
+    assert gini(LISTS, 5) == pytest.approx(expected)
+    assert gini(np.full((1, 2), -1, np.int32), 3) != gini(LISTS, 5)
+    assert np.isnan(gini(np.full((1, 2), -1, np.int32), 3))
+
+
+def test_novelty_is_the_mean_self_information() -> None:
+    support = np.array([8.0, 4, 0, 0, 0])
+    bits = [1, 2, 4, 1, 4, 1]  # of 16 people: 8, 4, and 1 for what nobody used
+    assert novelty(LISTS, support, 16) == pytest.approx(np.mean(bits))
+    assert np.isnan(novelty(LISTS[:0], support, 16))
+
+
+def test_diversity_is_the_mean_distance_of_pairs() -> None:
+    vectors = np.array([[1.0, 0], [3, 4], [0, 0], [0, 2]])
+    lists = np.array([[0, 1, 3], [0, 2, -1], [1, -1, -1]], dtype=np.int32)
+
+    def cosine(a: int, b: int) -> float:
+        norms = np.linalg.norm(vectors[a]) * np.linalg.norm(vectors[b])
+        return vectors[a] @ vectors[b] / norms if norms else 0.0
+
+    means = [np.mean([1 - cosine(a, b) for a, b in combinations(items, 2)]) for items in ([0, 1, 3], [0, 2])]
+    assert intra_list_diversity(lists, vectors) == pytest.approx(np.mean(means))
+    assert intra_list_diversity(lists, sparse.csr_array(vectors)) == pytest.approx(np.mean(means))
+    assert np.isnan(intra_list_diversity(lists[2:], vectors))
+
+
+def test_lists_hold_nothing_that_the_history_holds() -> None:
+    interactions, _, _ = two_domain_interactions(n_people=40)
+    split = leave_one_out(interactions, np.random.default_rng(0))
+    model, task = Popularity().fit(split.train), split.tasks["b"]
+    lists = best_lists(task, lambda histories: model.score(histories, "b"), 5, batch_bytes=300)
+    assert lists.shape == (40, 5)
+    for row, items in enumerate(lists):
+        assert not np.isin(items + 20, task.histories.take([row]).items).any()
+    values = list_metrics(lists, split.train.support()[20:], 40, vectors=split.train.matrix("b").T.tocsr())
+    assert set(values) == {"coverage", "gini", "novelty", "diversity"}
+    assert all(np.isfinite(value) for value in values.values())
