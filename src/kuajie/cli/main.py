@@ -11,6 +11,8 @@ from kuajie.cli.benchmark import benchmark
 from kuajie.cli.import_data import import_data
 from kuajie.cli.init import init
 from kuajie.cli.models import models
+from kuajie.cli.recommend import recommend
+from kuajie.cli.train import train
 from kuajie.core.errors import KuajieError
 
 app = typer.Typer(
@@ -24,6 +26,8 @@ app = typer.Typer(
 )
 app.command("init")(init)
 app.command("import")(import_data)
+app.command("train")(train)
+app.command("recommend")(recommend)
 app.command("benchmark")(benchmark)
 app.command("models")(models)
 

@@ -67,6 +67,40 @@ def show_results(screen: Screen, results: Mapping[str, Any], title: Titles = str
         screen.table(["model", "NDCG@10", "95 % interval", "HR@10", "MRR", "Recall@20", "fit seconds"], rows, numbers=1)
 
 
+def show_choice(screen: Screen, chosen: Mapping[str, Any], title: Titles = str) -> None:
+    """What was chosen for each target: members with their weights for each group of people, and the transfer gate."""
+    for target, choice in chosen.items():
+        screen.head("Chosen for {title}", title=title(target))
+        groups = [mix["at_least"] for mix in choice["mixes"]]
+        names = dict.fromkeys(name for mix in choice["mixes"] for name in mix["weights"])
+        rows = [
+            (name.rsplit("/", 1)[0], *(f"{mix['weights'].get(name, 0):.2f}" for mix in choice["mixes"]))
+            for name in names
+        ]
+        heads = [screen.t("{count} or more events").format(count=group) for group in groups]
+        screen.table(["member", *heads], rows, numbers=1)
+        gain = choice["transfer_gain"]
+        screen.say(
+            "  Transfer gain in NDCG@10: {gain} (95 % interval {low} to {high}), on people not used for choosing.",
+            gain=f"{gain['ndcg']:+.4f}",
+            low=f"{gain['low']:+.4f}",
+            high=f"{gain['high']:+.4f}",
+        )
+        for group in choice["gate"]:
+            decision = screen.t("the other domains are used" if group["joint"] else "this domain alone")
+            screen.say("  {count} or more events: {decision}", count=group["at_least"], decision=decision)
+
+
+def show_history(screen: Screen, history: list[tuple[str, str]], title: Titles) -> None:
+    """What a person used last."""
+    screen.say("Used last:")
+    for domain, item in history:
+        screen.line(f"  {item}  ({title(domain)})")
+    if not history:
+        screen.say("  nothing")
+    screen.say()
+
+
 def show_list(screen: Screen, ranked: RankedList) -> None:
     """Ranked items with their reasons."""
     rows = []

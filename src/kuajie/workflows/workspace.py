@@ -11,6 +11,7 @@ from kuajie.core.config import Config
 from kuajie.core.errors import ConfigError
 from kuajie.core.recommender import FitOptions
 from kuajie.data.config import DataConfig
+from kuajie.workflows.choose import ChooseConfig
 
 FILE = "kuajie.toml"
 
@@ -37,6 +38,7 @@ class WorkspaceConfig(DataConfig):
     """Everything that `kuajie.toml` says."""
 
     workspace: RunConfig = RunConfig()
+    training: ChooseConfig = ChooseConfig()
 
     @classmethod
     def read(cls, path: Path) -> Self:

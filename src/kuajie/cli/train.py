@@ -1,0 +1,53 @@
+"""`kuajie train`: the newest snapshot -> a model version that serves."""
+
+from pathlib import Path
+
+from kuajie.cli.options import JsonOption, LangOption, WorkspaceOption
+from kuajie.cli.screen import Screen
+
+
+def train(workspace: WorkspaceOption = Path(), json: JsonOption = False, lang: LangOption = None) -> None:
+    """Choose a blend of models on validation data, and fit it.
+
+    The budget of choosing stands in the section [training] of kuajie.toml.
+
+    \b
+    Example:
+      kuajie train
+      kuajie train --workspace my-workspace --json
+    """
+    from kuajie.bootstrap import model_store
+    from kuajie.cli.show import show_choice
+    from kuajie.data.dataset import JointDataset
+    from kuajie.data.snapshot import latest_snapshot
+    from kuajie.workflows.train import train as fit
+    from kuajie.workflows.workspace import Workspace
+
+    opened = Workspace.open(workspace)
+    screen = Screen(lang, opened.config.workspace.language, json=json)
+    dataset = JointDataset.open(latest_snapshot(opened.warehouse).path, opened.config.strength)
+    with screen.progress() as progress:
+        result = fit(
+            dataset,
+            model_store(opened),
+            opened.fit_options,
+            config=opened.config.training,
+            progress=progress,
+        )
+    summaries = {target: result.choice.summary(target) for target in result.choice.mixes}
+    screen.data(
+        {
+            "version": result.version,
+            "chosen": summaries,
+            "choose_seconds": result.choose_seconds,
+            "fit_seconds": result.fit_seconds,
+        }
+    )
+    show_choice(screen, summaries, opened.title)
+    screen.say()
+    screen.say(
+        "Model {version} serves now; chosen in {choose} s, fitted in {fit} s.",
+        version=result.version.model_version,
+        choose=f"{result.choose_seconds:.1f}",
+        fit=f"{result.fit_seconds:.1f}",
+    )

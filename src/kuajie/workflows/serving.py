@@ -1,0 +1,100 @@
+"""Serving: a stored model and the snapshot it was trained on, put together to answer."""
+
+from dataclasses import dataclass
+
+from kuajie.core.clock import Clock, system_clock
+from kuajie.core.errors import ArtifactError, UsageError
+from kuajie.core.language import Translate
+from kuajie.core.names import suggest
+from kuajie.core.records import Account, RankedList
+from kuajie.data.dataset import JointDataset
+from kuajie.workflows.ports import ModelStore
+from kuajie.workflows.recommend import Engine
+from kuajie.workflows.workspace import Workspace
+
+
+@dataclass(frozen=True, eq=False)
+class Server:
+    """Answers for the accounts of a snapshot.
+
+    Attributes:
+        engine: the model and what it needs.
+        dataset: the snapshot that the model was trained on; its numbering is the model's.
+    """
+
+    engine: Engine
+    dataset: JointDataset
+
+    def recommend(self, account: Account, target: str, k: int = 10) -> RankedList:
+        """The k best items of the target for a known account, with reasons.
+
+        Raises:
+            UsageError: no such domain or account.
+        """
+        check_domain(self.dataset, account.domain)
+        check_domain(self.dataset, target)
+        return self.engine.recommend(account, self.dataset.history_of(account), target, k)
+
+    def history(self, account: Account, most: int = 10) -> list[tuple[str, str]]:
+        """(domain, title) of what the person used last, newest first, each once."""
+        numbers = dict.fromkeys(self.dataset.history_of(account).items[::-1].tolist())
+        titles = self.engine.titles
+        return [(self.dataset.catalog.name(number)[0], titles[number]) for number in list(numbers)[:most]]
+
+
+def open_server(
+    workspace: Workspace,
+    store: ModelStore,
+    translate: Translate,
+    model_version: str | None = None,
+    clock: Clock = system_clock,
+) -> Server:
+    """Load the model that serves, or another version, with its snapshot.
+
+    Raises:
+        UsageError: there is no model.
+        ArtifactError: the model or its snapshot is damaged or missing.
+    """
+    stored = store.load(model_version)
+    folder = workspace.warehouse / stored.version.snapshot_id
+    if not folder.is_dir():
+        raise ArtifactError(
+            f"the model {stored.version.model_version} was trained on the snapshot {stored.version.snapshot_id}, "
+            f"which is not in {workspace.warehouse} any more. Run: kuajie train"
+        )
+    dataset = JointDataset.open(folder, workspace.config.strength)
+    if dataset.space != stored.space:
+        raise ArtifactError(
+            f"the model {stored.version.model_version} does not fit the catalogue of its snapshot. Run: kuajie train"
+        )
+    engine = Engine(
+        model=stored.model,
+        catalog=dataset.catalog,
+        popularity=dataset.interactions().support(),
+        model_version=stored.version.model_version,
+        translate=translate,
+        clock=clock,
+    )
+    return Server(engine, dataset)
+
+
+def check_domain(dataset: JointDataset, domain: str) -> None:
+    """Answer a mistyped domain with what was probably meant.
+
+    Raises:
+        UsageError: no such domain.
+    """
+    if domain not in dataset.space.domains:
+        raise UsageError(f"there is no domain '{domain}'{suggest(domain, dataset.space.domains)}")
+
+
+def parse_account(text: str) -> Account:
+    """An account from `DOMAIN:ID`; the id may hold colons.
+
+    Raises:
+        UsageError: not of that form.
+    """
+    domain, colon, user = text.partition(":")
+    if not (domain and colon and user):
+        raise UsageError(f"a user is written DOMAIN:ID, such as courses:42, got '{text}'")
+    return Account(domain=domain, user=user)
