@@ -1,5 +1,6 @@
 """Parquet and databases: exact ids, the number of each row, one sentence for what cannot be read."""
 
+import sys
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,7 @@ from data_kit import events, raw, reasons, rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kuajie.core.errors import ConfigError, DataError
+from kuajie.core.errors import ConfigError, DataError, MissingExtraError
 from kuajie.data.config import SourceConfig
 from kuajie.data.sources import parquet as parquet_module
 from kuajie.data.sources import sql as sql_module
@@ -115,7 +116,7 @@ def test_a_url_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest
         ("sqlite:///shop.db", "select nonsense from log", DataError, "the database refused"),
         ("sqlite:///shop.db", "select uid as user from log", DataError, "no column 'item'"),
         ("not a url", "select 1", ConfigError, "not an SQLAlchemy URL"),
-        ("klingon://user:secret@host/db", "select 1", ConfigError, "no driver"),
+        ("klingon://user:secret@host/db", "select 1", ConfigError, "knows no database"),
     ],
 )
 def test_a_database_that_does_not_answer(
@@ -144,3 +145,9 @@ def test_a_column_of_any_values_keeps_ids_exactly(values: list[object]) -> None:
             assert text == value
         elif isinstance(value, int) and not isinstance(value, bool):
             assert text == str(value)
+
+
+def test_a_missing_driver_names_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pymysql", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "kuajie\[mysql\]"'):
+        raw(tmp_path, SourceConfig(url="mysql+pymysql://user:secret@host/db", query="select 1"))

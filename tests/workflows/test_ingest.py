@@ -415,3 +415,12 @@ def test_the_account_always_adds_up(
         assert account.read == account.kept + account.merged + account.bad
     assert result.account.of("events").kept == result.snapshot.events
     assert result.snapshot.events == len(opened(result).interactions().histories.items)
+
+
+def test_many_accounts_are_found_like_single_ones(tmp_path: Path) -> None:
+    text = "".join(f"u{number},py,view,2024-01-01,\n" for number in range(80))
+    dataset = opened(run(world(tmp_path, courses=HEADER + text), tmp_path))
+    accounts = [Account(domain="courses", user=f"u{number * 37 % 80}") for number in range(80)]
+    assert dataset.people_of(accounts).tolist() == [dataset.person_of(account) for account in accounts]
+    with pytest.raises(UsageError, match="no user 'nobody'"):
+        dataset.histories_of([*accounts, Account(domain="courses", user="nobody")])

@@ -9,12 +9,13 @@ import polars as pl
 import sqlalchemy as sa
 
 from kuajie.core import columns as c
-from kuajie.core.errors import ConfigError, DataError
+from kuajie.core.errors import ConfigError, DataError, MissingExtraError
 from kuajie.data.config import SourceConfig
 from kuajie.data.sources.base import Batch, FormatSpec, Request
 from kuajie.data.sources.objects import column
 
 BATCH_ROWS = 100_000
+EXTRAS = {"mysql": ("pymysql", "mysql"), "mariadb": ("pymysql", "mysql"), "postgresql": ("psycopg", "postgres")}
 
 
 def read_sql(request: Request) -> Iterator[Batch]:
@@ -27,8 +28,15 @@ def read_sql(request: Request) -> Iterator[Batch]:
     url = locate(request.source, request.name, request.path)
     try:
         engine = sa.create_engine(url)
-    except (sa.exc.ArgumentError, ModuleNotFoundError) as error:
-        raise ConfigError(f"{request.name}: there is no driver for '{url.drivername}' ({error}). Install it.") from None
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get(url.get_backend_name())
+        if extra is not None:
+            raise MissingExtraError(f"{request.name}: a database of {url.get_backend_name()}", *extra) from None
+        raise ConfigError(f"{request.name}: '{url.drivername}' needs the package {error.name}. Install it.") from None
+    except sa.exc.ArgumentError:
+        raise ConfigError(
+            f"{request.name}: SQLAlchemy knows no database '{url.drivername}'. Install its driver, or correct the URL."
+        ) from None
     try:
         with engine.connect() as connection:
             query = sa.text(request.source.query or "")
