@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
@@ -20,18 +22,27 @@ def blocks(n: int, size: int) -> list[tuple[int, int]]:
     return [(start, min(start + size, n)) for start in range(0, n, size)]
 
 
+def even_ranges(indptr: npt.NDArray[np.integer], parts: int) -> list[tuple[int, int]]:
+    """At most `parts` ranges of rows with about the same number of entries and rows together."""
+    work = np.asarray(indptr, dtype=np.int64) + np.arange(len(indptr))
+    bounds = np.unique(np.searchsorted(work, np.linspace(0, work[-1], parts + 1)))
+    return list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
+
+
 def run_blocks(work: Callable[[int, int], T], n: int, threads: int, size: int | None = None) -> list[T]:
-    """Call `work(start, stop)` for the ranges of 0..n-1, on `threads` threads; the results in order of the ranges.
+    """Call `work(start, stop)` for ranges of `size` of 0..n-1; left out: eight for each thread. See `run_ranges`."""
+    return run_ranges(work, blocks(n, size or -(-n // (8 * max(1, threads)))), threads)
+
+
+def run_ranges(work: Callable[[int, int], T], ranges: list[tuple[int, int]], threads: int) -> list[T]:
+    """Call `work(start, stop)` for each range, on `threads` threads; the results in order of the ranges.
 
     Args:
         work: must release the GIL (a nogil kernel) for threads to help.
-        n: how many rows there are.
+        ranges: more of them than threads, so that uneven ones even out.
         threads: how many ranges are worked on at a time.
-        size: rows of a range; left out: eight ranges for each thread, so that uneven rows even out.
     """
-    threads = max(1, threads)
-    ranges = blocks(n, size or -(-n // (8 * threads)))
-    if threads == 1 or len(ranges) <= 1:
+    if threads <= 1 or len(ranges) <= 1:
         return [work(start, stop) for start, stop in ranges]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(lambda bounds: work(*bounds), ranges))
