@@ -102,7 +102,7 @@ def fit_scoped(model: Config, target: str | None, interactions: Interactions, op
 
 
 def score_scale(scores: Floats) -> float:
-    """Root of the mean over rows of the variance over items; unknown rows and items left out; 1 where nothing varies."""
+    """Root of the mean over rows of the variance over items, of what is known; 1 where nothing varies."""
     known = np.flatnonzero(~np.isnan(scores).all(axis=1))
     if not len(known):
         return 1.0

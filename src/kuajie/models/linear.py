@@ -3,6 +3,7 @@
 A model learns W (`learn`) and may weigh the entries of a history (`weighing`); everything else of the contract follows.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -30,6 +31,8 @@ class LinearModel(ABC, Generic[C]):
     """
 
     config_type: ClassVar[type[Any]]
+    scoring_fields: ClassVar[frozenset[str]] = frozenset({"popularity_power"})
+    """Config fields that `learn` does not read: what they change needs no new fit."""
     contains_histories: bool = False
     space_: ItemSpace
     support_: npt.NDArray[np.float64]
@@ -89,6 +92,12 @@ class LinearModel(ABC, Generic[C]):
         self.support_ = interactions.support()
         self.weights_ = self.learn(interactions, options)
         return self
+
+    def with_config(self, config: C) -> Self:
+        """The same learned state under a config that differs in `scoring_fields` alone."""
+        model = copy.copy(self)
+        model._config = config
+        return model
 
     def score(self, histories: Histories, target: str) -> npt.NDArray[np.float32]:
         """Scores (n_rows, items of the target domain); NaN without training support."""

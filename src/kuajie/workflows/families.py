@@ -1,4 +1,4 @@
-"""What `auto` tries: families of models with small grids, in the order in which they are worth their time."""
+"""What `auto` tries: families of models, each with a start and settings to vary, most useful first."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,8 @@ from kuajie.core.space import ItemSpace
 from kuajie.models.itemknn import ItemKNNConfig
 from kuajie.models.popularity import PopularityConfig
 
+Moves = tuple[tuple[str, tuple[object, ...]], ...]
+
 
 @dataclass(frozen=True)
 class Family:
@@ -16,25 +18,27 @@ class Family:
 
     Attributes:
         name: of the family; members of the blend are called after it.
-        grid: configs to fit; the first is tried first and is the one that scouts candidates.
+        start: tried first.
+        moves: settings and their values, tried one after the other from the best so far.
         scopes: what it may see.
-        powers: of popularity, for models with `popularity_power`; costs no further fit.
         scout: its favourites make the pool of hard candidates where all items are ranked.
         personal: whether it needs a history; without target history in any row, others are not tried on the target.
+        share: of the time of choosing.
     """
 
     name: str
-    grid: tuple[Config, ...]
+    start: Config
+    moves: Moves = ()
     scopes: tuple[Scope, ...] = ("joint", "target")
-    powers: tuple[float, ...] = (0.0,)
     scout: bool = False
     personal: bool = True
+    share: float = 1.0
 
 
 def families(space: ItemSpace, order: Order, kinds: tuple[str, ...] = ()) -> list[Family]:
     """The families for data of this kind; `kinds` keeps only some kinds of models."""
     found = [
-        Family("popularity", (PopularityConfig(), PopularityConfig(power=0.5)), ("target",), personal=False),
-        Family("itemknn", (ItemKNNConfig(k=200, shrinkage=5.0), ItemKNNConfig(k=50)), scout=True),
+        Family("popularity", PopularityConfig(), (("power", (0.5,)),), ("target",), personal=False, share=0.1),
+        Family("itemknn", ItemKNNConfig(k=200, shrinkage=5.0), (("shrinkage", (20.0,)), ("alpha", (0.4,))), scout=True),
     ]
-    return [family for family in found if not kinds or family.grid[0].kind in kinds]  # type: ignore[attr-defined]
+    return [family for family in found if not kinds or family.start.kind in kinds]  # type: ignore[attr-defined]

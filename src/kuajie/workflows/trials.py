@@ -36,6 +36,13 @@ class Pool:
         """The target domain."""
         return self.task.domain
 
+    def take_some(self, most: int, rng: np.random.Generator) -> "Pool":
+        """At most so many rows, drawn at random."""
+        if self.task.n_rows <= most:
+            return self
+        rows = np.sort(rng.choice(self.task.n_rows, most, replace=False))
+        return Pool(self.task.take(rows), self.items[rows])
+
 
 def sampled_pool(task: RankingTask, negatives: int, rng: np.random.Generator) -> Pool:
     """Some of the task's own sampled candidates, or uniform ones where it ranks among all items."""
