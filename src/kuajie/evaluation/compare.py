@@ -71,7 +71,7 @@ def resampled_means(sums: Floats, counts: Floats, rng: np.random.Generator, resa
     step = max(1, CELLS // n_people)
     for low in range(0, resamples, step):
         drawn = rng.integers(n_people, size=(min(step, resamples - low), n_people), dtype=np.int32)
-        _sum_drawn(drawn, np.column_stack([sums, counts]), totals[low : low + step])
+        _sum_drawn(drawn, np.column_stack([sums, counts]), totals[low : low + step])  # type: ignore[no-untyped-call]
     return np.asarray(totals[:, :-1] / totals[:, -1:])
 
 

@@ -22,6 +22,7 @@ Score = Callable[[Histories], Floats]
 """Scores (n_histories, items of the target domain), NaN where there is no training support."""
 
 BATCH_BYTES = 256 * 2**20
+BLOCK = 2**16  # items whose count float32 holds exactly
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,15 +130,7 @@ def _count_all_but(low, high, scores, score_rows, rows, positives, indptr, items
         line = scores[score_rows[place]]
         row = rows[place]
         own = line[positives[row]]
-        above, equal = np.int32(0), np.int32(0)
-        if np.isnan(own):
-            for value in line:
-                above += value == value  # noqa: PLR0124 # not NaN
-            equal = np.int32(len(line)) - above
-        else:
-            for value in line:
-                above += value > own
-                equal += value == own
+        above, equal = _count_line(line, own)  # type: ignore[no-untyped-call]
         for entry in range(indptr[row], indptr[row + 1]):
             value = line[items[entry]]
             if np.isnan(own):
@@ -148,6 +141,27 @@ def _count_all_but(low, high, scores, score_rows, rows, positives, indptr, items
                 equal -= value == own
         better[place] = above
         tied[place] = equal - 1  # the positive itself
+
+
+@kernel
+def _count_line(line, own):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    # counted in float32, which has the width of the scores, and by index: only so is the loop done eight at a time
+    one, zero = np.float32(1), np.float32(0)
+    above, equal = 0, 0
+    for start in range(0, len(line), BLOCK):
+        stop = min(start + BLOCK, len(line))
+        some_above, some_equal = zero, zero
+        if np.isnan(own):
+            for item in range(start, stop):
+                some_above += one if line[item] == line[item] else zero  # not NaN
+            some_equal = np.float32(stop - start) - some_above
+        else:
+            for item in range(start, stop):
+                some_above += one if line[item] > own else zero
+                some_equal += one if line[item] == own else zero
+        above += int(some_above)
+        equal += int(some_equal)
+    return above, equal
 
 
 @kernel
