@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
-from data_kit import rows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +11,7 @@ from kuajie.data.config import CleaningConfig
 from kuajie.data.duplicates import merge_duplicates
 from kuajie.data.rates import flag_rates
 from kuajie.data.unify import KIND_TYPE
+from kuajie.testing.sources import rows
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 SCHEMA = {

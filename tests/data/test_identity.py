@@ -7,7 +7,6 @@ from itertools import product
 import numpy as np
 import polars as pl
 import pytest
-from data_kit import rows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from kuajie.data.identity import Identity, by_keys, by_links, by_shared_ids, val
 from kuajie.data.overlap import overlap_report
 from kuajie.data.resolving import resolve
 from kuajie.data.tables import LINKS, Tables
+from kuajie.testing.sources import rows
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 

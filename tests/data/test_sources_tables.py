@@ -8,7 +8,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 import sqlalchemy as sa
-from data_kit import events, raw, reasons, rows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from kuajie.data.config import SourceConfig
 from kuajie.data.sources import parquet as parquet_module
 from kuajie.data.sources import sql as sql_module
 from kuajie.data.sources.objects import column
+from kuajie.testing.sources import events, raw, reasons, rows
 
 BIG = 2**53 + 1
 
@@ -46,7 +46,7 @@ def test_ids_that_a_float_has_damaged_are_bad(tmp_path: Path) -> None:
     users = pl.Series([float(BIG), 1.5, float("nan"), float("inf"), None, 7.0])
     found = events(tmp_path, parquet(tmp_path, user=users, item=pl.Series(["x"] * 6)))
     inexact = "user is a fraction or too large to be exact; store it as text"
-    assert reasons(found) == {1: inexact, 2: inexact, 3: inexact, 4: inexact, 5: "user is missing"}
+    assert reasons(found) == {1: inexact, 2: inexact, 3: inexact, 4: inexact, 5: "user is missing or no text"}
 
 
 def test_ids_of_other_types_are_refused(tmp_path: Path) -> None:
@@ -151,3 +151,11 @@ def test_a_missing_driver_names_what_to_install(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "pymysql", None)
     with pytest.raises(MissingExtraError, match=r'pip install "kuajie\[mysql\]"'):
         raw(tmp_path, SourceConfig(url="mysql+pymysql://user:secret@host/db", query="select 1"))
+
+
+def test_bytes_that_are_no_text_are_bad(tmp_path: Path) -> None:
+    source = parquet(tmp_path, user=pl.Series([b"\xff", b"ok"]), item=pl.Series(["x", "y"]))
+    found = events(tmp_path, source)
+    assert reasons(found) == {1: "user is missing or no text"}
+    assert rows(found.good, "user") == [("ok",)]
+    assert column("user", [b"\xff", "half \ud800", "😀"]).to_list() == [None, None, "😀"]

@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 
 import pytest
-from data_kit import raw, rows, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from kuajie.data.sources import lines as lines_module
 from kuajie.data.sources.delimited import OPEN_QUOTE, WRONG_COUNT
 from kuajie.data.sources.jsonl import NOT_OBJECT
 from kuajie.data.sources.lines import NOT_TEXT
+from kuajie.testing.sources import raw, rows, write
 
 ANY_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

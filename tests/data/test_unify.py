@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from data_kit import RULES, events, raw, reasons, rows, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from kuajie.core.errors import DataError
 from kuajie.data.config import LinkSourceConfig, SourceConfig
 from kuajie.data.sources import open_source
 from kuajie.data.unify import unify_items, unify_links, unify_users
+from kuajie.testing.sources import RULES, events, raw, reasons, rows, write
 
 HEADER = "user,item,kind,occurred_at,value\n"
 
@@ -18,9 +18,9 @@ HEADER = "user,item,kind,occurred_at,value\n"
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (",x,view,,", "user is missing"),
-        ("   ,x,view,,", "user is missing"),
-        ("a,,view,,", "item is missing"),
+        (",x,view,,", "user is missing or no text"),
+        ("   ,x,view,,", "user is missing or no text"),
+        ("a,,view,,", "item is missing or no text"),
         ("a\x00b,x,view,,", "user has a NUL character"),
         (f"{'a' * 10_000},x,view,,", "user is longer than 128 bytes"),
         (f"a,{'张' * 43},view,,", "item is longer than 128 bytes"),
@@ -79,7 +79,7 @@ def test_items_take_unknown_columns_as_attributes(tmp_path: Path) -> None:
         ("1", "刹车片", 12.5, '{"燃料":"电"}'),
         ("3", "y", None, '{"燃料":null}'),
     ]
-    assert reasons(found) == {3: "price is negative", 4: "item is missing"}
+    assert reasons(found) == {3: "price is negative", 4: "item is missing or no text"}
 
 
 def test_users_may_have_keys(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_links_are_checked(tmp_path: Path) -> None:
     assert reasons(found) == {
         3: "confidence is not between 0 and 1",
         4: "domain_a is not one of a, b",
-        5: "user_a is missing",
+        5: "user_a is missing or no text",
         7: "the link joins an account with itself",
         8: "confidence is not finite",
         9: "expires_at is not a time",

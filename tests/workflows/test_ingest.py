@@ -17,7 +17,8 @@ from kuajie.core.records import Account, Event
 from kuajie.data import importing
 from kuajie.data import spool as spool_module
 from kuajie.data.config import DataConfig, StrengthConfig
-from kuajie.data.dataset import JointDataset, history_of_events
+from kuajie.data.dataset import JointDataset
+from kuajie.data.live import history_of_events
 from kuajie.data.snapshot import MANIFEST, TEMPORARY, latest_snapshot, open_snapshot
 from kuajie.data.unify import KINDS
 from kuajie.workflows.ingest import IngestResult, ingest
@@ -145,14 +146,16 @@ def test_bad_rows_go_to_the_quarantine(tmp_path: Path) -> None:
     table = pl.read_csv(file)
     assert table["source"].to_list() == ["courses.csv", "courses.csv"]
     assert table["line"].to_list() == [102, 103]
-    assert table["reason"].to_list() == ["user is missing", "user has a NUL character"]
-    assert result.account.sources[1].quarantined == {"user is missing": 1, "user has a NUL character": 1}
+    assert table["reason"].to_list() == ["user is missing or no text", "user has a NUL character"]
+    assert result.account.sources[1].quarantined == {"user is missing or no text": 1, "user has a NUL character": 1}
 
 
 def test_too_many_bad_rows_stop_the_import_and_keep_what_was_there(tmp_path: Path) -> None:
     before = run(world(tmp_path), tmp_path)
     config = world(tmp_path, courses=COURSES + ",py,view,,\n")
-    with pytest.raises(DataError, match=r"courses.csv: 1 of 7 rows \(14.3%\) .*user is missing: 1") as caught:
+    with pytest.raises(
+        DataError, match=r"courses.csv: 1 of 7 rows \(14.3%\) .*user is missing or no text: 1"
+    ) as caught:
         run(config, tmp_path)
     assert caught.value.exit_code == 1
     assert len(list((tmp_path / "warehouse" / "quarantine").iterdir())) == 1
@@ -254,13 +257,17 @@ def test_one_to_many_links_lend_history_times_confidence(tmp_path: Path) -> None
 def test_hashed_keys_need_the_secret_and_never_reach_the_snapshot(tmp_path: Path) -> None:
     config = world(tmp_path, identity={"method": "hashed", "secret_env": "KEY"}).model_dump(exclude_unset=True)
     for domain, key in (("courses", "13800000000"), ("parts", " 13800000000")):
-        (tmp_path / f"{domain}_users.csv").write_text(f"user,key\n{domain}-user,{key}\n")
+        users = f"{domain}-user,{key}\n" + "".join(f"{domain}{number},\n" for number in range(99))
+        (tmp_path / f"{domain}_users.csv").write_text(f"user,key\n{users},{key}\nbroken,{key},{key}\n")
         config["domains"][domain]["users"] = [{"path": f"{domain}_users.csv"}]
     with pytest.raises(ConfigError, match="KEY"):
         run(DataConfig.parse(config), tmp_path, environment={})
     result = run(DataConfig.parse(config), tmp_path, environment={"KEY": "s" * 32})
     assert result.snapshot.linked_people == 1
-    for path in result.folder.iterdir():
+    assert result.account.of("users").bad == 4
+    files = [path for path in (tmp_path / "warehouse").rglob("*") if path.is_file()]
+    assert len(files) == 7
+    for path in files:
         assert b"13800000000" not in path.read_bytes()
 
 

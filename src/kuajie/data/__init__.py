@@ -17,7 +17,7 @@
                   .histories_of(accounts, at=None, *, lent=True) -> Histories
                   .person_of(account), .people_of(accounts) -> rows of the interactions; .accounts_of(person)
                   .knowledge() -> the triples, if any
-              history_of_events(events, catalog, config, at) -> Histories of one row from events not in a snapshot
+    live      history_of_events(events, catalog, config, at) -> Histories of one row, from events not in a snapshot
 
 The import itself is `kuajie.workflows.ingest.ingest(config, folder, *, clock, progress) -> IngestResult`.
 """

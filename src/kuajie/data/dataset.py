@@ -1,8 +1,8 @@
 """A snapshot in memory: training data for models, and the history of any account."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -14,18 +14,18 @@ import polars as pl
 from kuajie.core import columns as c
 from kuajie.core.errors import UsageError
 from kuajie.core.histories import Histories, Interactions, Order
-from kuajie.core.records import Account, Event
+from kuajie.core.records import Account
 from kuajie.core.space import ItemSpace
 from kuajie.data import snapshot as snapshots
 from kuajie.data.catalog import Catalog
 from kuajie.data.config import StrengthConfig
+from kuajie.data.entries import Numbers, Weighed, histories, slices, starts_of
 from kuajie.data.identity import BORROWER, LENDER
 from kuajie.data.snapshot import SnapshotFolder, open_snapshot
 from kuajie.data.strength import Events, strength
 from kuajie.data.tables import TRIPLES
-from kuajie.data.unify import KIND_TYPE, KINDS
+from kuajie.data.unify import KIND_TYPE
 
-Numbers = npt.NDArray[np.int64]
 FEW = 50  # accounts below which looking each up is faster than a join
 TIMED_ENOUGH = 0.5  # share of events with a time that every domain needs for one order over all
 
@@ -128,7 +128,7 @@ class JointDataset:
         """
         people = self.people_of(accounts)
         moment = self.now if at is None else at.timestamp()
-        own = _slices(self._starts, people)
+        own = slices(self._starts, people)
         events = self.events.where(own.places)
         events = Events(own.rows, events.item, events.kind, events.time, events.value)
         if at is not None:
@@ -183,7 +183,7 @@ class JointDataset:
 
     @cached_property
     def _starts(self) -> Numbers:
-        return _starts_of(self.events.row, self.n_people)
+        return starts_of(self.events.row, self.n_people)
 
     @cached_property
     def _flagged(self) -> npt.NDArray[np.bool_]:
@@ -199,7 +199,7 @@ class JointDataset:
 
     @cached_property
     def _account_starts(self) -> Numbers:
-        return _starts_of(self._person, self.n_people)
+        return starts_of(self._person, self.n_people)
 
     @cached_property
     def _lent(self) -> pl.DataFrame:
@@ -213,97 +213,26 @@ class JointDataset:
     @cached_property
     def _by_account(self) -> tuple[Numbers, Numbers]:
         """Places of the events by account, and where each account starts."""
-        return np.argsort(self.account, kind="stable"), _starts_of(self.account, len(self.accounts))
+        return np.argsort(self.account, kind="stable"), starts_of(self.account, len(self.accounts))
 
-    def _borrowed(self, people: Numbers, at: float, cut: bool) -> "_Weighed":
+    def _borrowed(self, people: Numbers, at: float, cut: bool) -> Weighed:
         """Events lent to people, each with its strength for the lender times the confidence."""
         lent = self._lent
-        loans = _slices(_starts_of(lent[c.PERSON].to_numpy(), self.n_people), people)
+        loans = slices(starts_of(lent[c.PERSON].to_numpy(), self.n_people), people)
         lenders = lent[LENDER].to_numpy()[loans.places]
         confidence = lent[c.CONFIDENCE].to_numpy()[loans.places]
         order, starts = self._by_account
-        found = _slices(starts, lenders.astype(np.int64))
+        found = slices(starts, lenders.astype(np.int64))
         source = self.events.where(order[found.places])
         keep = ~(source.time >= at) if cut else np.ones(len(source), bool)
         loan, source = found.rows[keep], source.where(keep)
         events = Events(loan, source.item, source.kind, source.time, source.value)
         weights = strength(events, at, self.strength) * confidence[loan].astype(np.float32)
-        return _Weighed(loans.rows[loan], events.item, weights, events.time)
+        return Weighed(loans.rows[loan], events.item, weights, events.time)
 
-    def _assemble(self, own: Events, borrowed: list["_Weighed"], n_rows: int, at: float) -> Histories:
-        mine = _Weighed(own.row, own.item, strength(own, at, self.strength), own.time)
-        return _histories([mine, *borrowed], n_rows, self.space.n_items, at, self.order)
-
-
-def history_of_events(events: Iterable[Event], catalog: Catalog, config: StrengthConfig, at: datetime) -> Histories:
-    """One history from events that are in no snapshot, such as those of the last minutes.
-
-    Items that the catalogue does not know are left out; events without a time count as the oldest.
-    """
-    known = [event for event in events if event.domain in catalog.ids and event.item in catalog.ids[event.domain]]
-    times = [np.nan if event.occurred_at is None else event.occurred_at.timestamp() for event in known]
-    order = sorted(range(len(known)), key=lambda place: (times[place] == times[place], times[place]))
-    ordered = [known[place] for place in order]
-    rows = Events(
-        row=np.zeros(len(known), np.int32),
-        item=np.array([catalog.number(event.domain, event.item) for event in ordered], np.int32),
-        kind=np.array([KINDS.index(event.kind) for event in ordered], np.uint8),
-        time=np.array([times[place] for place in order], np.float64),
-        value=np.array([np.nan if event.value is None else event.value for event in ordered], np.float64),
-    )
-    moment = at.astimezone(UTC).timestamp()
-    weighed = _Weighed(rows.row, rows.item, strength(rows, moment, config), rows.time)
-    timed = bool(known) and not np.isnan(rows.time).all()
-    return _histories([weighed], 1, catalog.space.n_items, moment, "joint" if timed else "none")
-
-
-@dataclass(frozen=True, eq=False)
-class _Weighed:
-    """Entries of histories, oldest first in each row."""
-
-    row: npt.NDArray[np.integer]
-    item: npt.NDArray[np.int32]
-    weight: npt.NDArray[np.float32]
-    time: npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class _Slices:
-    """Places of the members of some groups, and the position of the group of each."""
-
-    places: Numbers
-    rows: Numbers
-
-
-def _histories(parts: list[_Weighed], n_rows: int, n_items: int, at: float, order: Order) -> Histories:
-    merged = parts[0]
-    if len(parts) > 1:
-        fields = [np.concatenate([getattr(part, name) for part in parts]) for name in ("row", "item", "weight", "time")]
-        oldest_first = np.lexsort((np.nan_to_num(fields[3], nan=-np.inf), fields[0]))
-        merged = _Weighed(*(field[oldest_first] for field in fields))
-    timed = order != "none"
-    return Histories(
-        indptr=_starts_of(merged.row, n_rows),
-        items=merged.item,
-        weights=merged.weight,
-        n_items=n_items,
-        times=merged.time if timed else None,
-        at=np.full(n_rows, at) if timed else None,
-        order=order,
-    )
-
-
-def _starts_of(groups: npt.NDArray[np.integer], n_groups: int) -> Numbers:
-    """Where each group starts among sorted members, and the end: (n_groups + 1,)."""
-    counts = np.bincount(groups, minlength=n_groups)
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-
-
-def _slices(starts: Numbers, groups: Numbers) -> _Slices:
-    lengths = starts[groups + 1] - starts[groups]
-    ends = np.cumsum(lengths)
-    shift = np.repeat(starts[groups] - (ends - lengths), lengths)
-    return _Slices(np.arange(len(shift)) + shift, np.repeat(np.arange(len(groups)), lengths))
+    def _assemble(self, own: Events, borrowed: list[Weighed], n_rows: int, at: float) -> Histories:
+        mine = Weighed(own.row, own.item, strength(own, at, self.strength), own.time)
+        return histories([mine, *borrowed], n_rows, self.space.n_items, at, self.order)
 
 
 def _seconds(times: pl.Series) -> npt.NDArray[np.float64]:

@@ -11,19 +11,12 @@ import polars as pl
 from kuajie.core import columns as c
 from kuajie.core.errors import DataError
 from kuajie.core.progress import Progress
+from kuajie.data.checking import Unified
 from kuajie.data.config import LinkSourceConfig, SourceConfig
 from kuajie.data.quality import SourceAccount
 from kuajie.data.sources import FORMATS, format_of, name_of, open_source
 from kuajie.data.sources.base import REQUIRED, Batch, Table
-from kuajie.data.unify import (
-    Rules,
-    Unified,
-    unify_events,
-    unify_items,
-    unify_links,
-    unify_texts,
-    unify_users,
-)
+from kuajie.data.unify import Rules, unify_events, unify_items, unify_links, unify_texts, unify_users
 
 STEPS = 1_000  # of progress within one source
 

@@ -13,24 +13,14 @@ import polars as pl
 from kuajie.core import columns as c
 from kuajie.core.errors import DataError
 from kuajie.core.records import Kind
+from kuajie.data.checking import KEY, NO_VALUE, Checking, Unified
 from kuajie.data.config import CleaningConfig, SourceConfig
 from kuajie.data.sources.base import CONTENT, Batch
 from kuajie.data.times import UTC, to_times
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 KIND_TYPE = pl.Enum(KINDS)
-NO_VALUE = ("", "NULL", "null", "\\N")
 LARGEST_VALUE = 1e12
-LONGEST_CONTENT = 1_000  # characters of a bad row that the quarantine keeps
-REASON = c.REASON
-
-
-@dataclass(frozen=True)
-class Unified:
-    """A batch, divided into good rows and bad ones (row, reason, content)."""
-
-    good: pl.DataFrame
-    rejected: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -56,7 +46,7 @@ def unify_events(batch: Batch, source: SourceConfig, kind: Kind, rules: Rules, n
         rules: what is possible.
         name: of the source, for errors.
     """
-    check = _Checking(batch.frame, name, rules.cleaning.max_id_bytes)
+    check = Checking(batch.frame, name, rules.cleaning.max_id_bytes)
     frame = pl.DataFrame(
         [
             check.id(c.USER),
@@ -81,7 +71,7 @@ def unify_events(batch: Batch, source: SourceConfig, kind: Kind, rules: Rules, n
 
 def unify_items(batch: Batch, rules: Rules, name: str) -> Unified:
     """Items: item, title, title_en, category, brand, price, attributes (JSON object), row."""
-    check = _Checking(batch.frame, name, rules.cleaning.max_id_bytes)
+    check = Checking(batch.frame, name, rules.cleaning.max_id_bytes)
     known = (c.ITEM, c.TITLE, c.TITLE_EN, c.CATEGORY, c.BRAND, c.PRICE, c.ATTRIBUTES, c.ROW)
     extra = [column for column in batch.frame.columns if column not in known]
     texts = [check.text(column).fill_null("") for column in (c.TITLE, c.TITLE_EN, c.CATEGORY, c.BRAND)]
@@ -98,9 +88,10 @@ def unify_items(batch: Batch, rules: Rules, name: str) -> Unified:
 
 def unify_users(batch: Batch, rules: Rules, name: str) -> Unified:
     """Accounts: user, key (text or null), row."""
-    check = _Checking(batch.frame, name, rules.cleaning.max_id_bytes)
-    frame = pl.DataFrame([check.id(c.USER), check.text("key"), batch.frame[c.ROW]])
-    return check.divide(frame, batch)
+    check = Checking(batch.frame, name, rules.cleaning.max_id_bytes)
+    frame = pl.DataFrame([check.id(c.USER), check.text(KEY), batch.frame[c.ROW]])
+    hidden = Batch(batch.frame, batch.rejected.with_columns(pl.lit("").alias(CONTENT)))  # the lines hold keys
+    return check.divide(frame, hidden)
 
 
 def unify_links(
@@ -112,7 +103,7 @@ def unify_links(
     name: str,
 ) -> Unified:
     """Links: domain_a, user_a, domain_b, user_b, confidence, evidence, expires_at, row."""
-    check = _Checking(batch.frame, name, rules.cleaning.max_id_bytes)
+    check = Checking(batch.frame, name, rules.cleaning.max_id_bytes)
     sides = []
     for column, fixed in zip((c.DOMAIN_A, c.DOMAIN_B), between, strict=True):
         if column not in batch.frame.columns and fixed is None:
@@ -140,126 +131,11 @@ def unify_links(
 
 def unify_texts(batch: Batch, names: Sequence[str], rules: Rules, name: str) -> Unified:
     """Rows of ids alone: triples of a knowledge graph, items and their entities."""
-    check = _Checking(batch.frame, name, rules.cleaning.max_id_bytes)
+    check = Checking(batch.frame, name, rules.cleaning.max_id_bytes)
     return check.divide(pl.DataFrame([*(check.id(column) for column in names), batch.frame[c.ROW]]), batch)
 
 
-class _Checking:
-    """Collects columns of one batch and the reasons against its rows; the first reason of a row counts."""
-
-    def __init__(self, frame: pl.DataFrame, name: str, max_id_bytes: int) -> None:
-        self.frame = frame
-        self.name = name
-        self.max_id_bytes = max_id_bytes
-        self.flags: list[pl.Series] = []
-        self.rules: list[tuple[pl.Expr, str]] = []
-
-    def add(self, wrong: pl.Expr, reason: str) -> None:
-        """A rule over the unified columns."""
-        self.rules.append((wrong, reason))
-
-    def add_flags(self, wrong: pl.Series, reason: str) -> None:
-        """A rule that has been worked out: true where it is broken."""
-        if wrong.any():
-            self.add(pl.lit(wrong), reason)
-
-    def raw(self, column: str) -> pl.Series:
-        """The raw column; nulls where the source has none."""
-        if column in self.frame.columns:
-            return self.frame[column]
-        return pl.Series(column, [None], pl.String).new_from_index(0, len(self.frame))
-
-    def text(self, column: str) -> pl.Series:
-        """Any column as text; empty is null."""
-        values = self._as_text(self.raw(column))
-        return values.set(values.str.len_bytes() == 0, None) if len(values) else values
-
-    def id(self, column: str, optional: bool = False) -> pl.Series:
-        """An id as exact text."""
-        raw = self.raw(column)
-        if raw.dtype.is_float():
-            whole = raw.is_finite() & (raw == raw.round(0)) & (raw.abs() < 2.0**53)
-            self.add_flags(
-                raw.is_not_null() & ~whole, f"{column} is a fraction or too large to be exact; store it as text"
-            )
-            raw = raw.zip_with(whole.fill_null(value=False), pl.Series([None], dtype=raw.dtype)).cast(pl.Int64)
-        values = self._as_text(raw)
-        length = values.str.len_bytes()
-        if optional:
-            values = values.set(length == 0, None) if len(values) else values
-        else:
-            blank = values.is_null() | (values.str.strip_chars().str.len_bytes() == 0)
-            self.add_flags(blank, f"{column} is missing")
-        self.add_flags(length > self.max_id_bytes, f"{column} is longer than {self.max_id_bytes} bytes")
-        self.add_flags(values.str.contains("\x00", literal=True), f"{column} has a NUL character")
-        return values
-
-    def number(self, column: str, scale: float = 1.0, lenient: bool = False) -> pl.Series:
-        """A finite float; `lenient`: what is no number becomes null, silently."""
-        raw = self.raw(column)
-        if raw.dtype == pl.String:
-            given = raw.is_not_null() & ~raw.str.strip_chars().is_in(NO_VALUE)
-            values = raw.str.strip_chars().cast(pl.Float64, strict=False)
-        elif raw.dtype.is_numeric() or raw.dtype == pl.Boolean:
-            given, values = raw.is_not_null(), raw.cast(pl.Float64)
-        else:
-            raise DataError(f"{self.name}: '{column}' is of type {raw.dtype}, it must be a number. Correct 'columns'.")
-        if lenient:
-            return values.zip_with(values.is_finite().fill_null(value=False), pl.Series([None], dtype=pl.Float64))
-        self.add_flags(given & values.is_null(), f"{column} is not a number")
-        self.add_flags(values.is_nan() | values.is_infinite(), f"{column} is not finite")
-        return values if scale == 1.0 else values * scale
-
-    def _as_text(self, raw: pl.Series) -> pl.Series:
-        kind = raw.dtype
-        if kind == pl.String:
-            return raw
-        if kind == pl.Null or kind.is_integer() or kind in (pl.Categorical, pl.Enum):
-            return raw.cast(pl.String)
-        if kind.is_decimal():
-            return raw.cast(pl.String).str.replace(r"\.0+$", "")
-        if kind == pl.Binary:
-            try:
-                return raw.cast(pl.String)
-            except pl.exceptions.ComputeError:
-                decoded = [None if value is None else value.decode("utf-8", "replace") for value in raw]
-                return pl.Series(raw.name, decoded, pl.String)
-        if kind.is_nested():
-            return pl.Series(raw.name, [None if value is None else str(value) for value in raw], pl.String)
-        if raw.name in self._ids():
-            raise DataError(
-                f"{self.name}: '{raw.name}' is of type {kind}, it must be text or whole numbers. Correct 'columns'."
-            )
-        return raw.cast(pl.String)
-
-    @staticmethod
-    def _ids() -> tuple[str, ...]:
-        return (c.USER, c.ITEM, c.EVENT_ID, c.EXPOSURE_ID, c.USER_A, c.USER_B, c.HEAD, c.RELATION, c.TAIL, "entity")
-
-    def divide(self, frame: pl.DataFrame, batch: Batch) -> Unified:
-        """Good rows and bad ones."""
-        reason = pl.lit(None, pl.String)
-        for wrong, why in reversed(self.rules):
-            reason = pl.when(wrong.fill_null(value=False)).then(pl.lit(why)).otherwise(reason)
-        reasons = frame.select(reason.alias(REASON)).to_series()
-        if len(reasons) != len(frame):  # no rule depends on the rows
-            reasons = reasons.new_from_index(0, len(frame))
-        bad = reasons.is_not_null()
-        if not bad.any():
-            return Unified(frame, _shorten(batch.rejected))
-        raw = self.frame.filter(bad)
-        content = raw.select(
-            pl.struct(pl.exclude(c.ROW).cast(pl.String, strict=False)).struct.json_encode()
-        ).to_series()
-        rejected = pl.DataFrame([raw[c.ROW], reasons.filter(bad), content.alias(CONTENT)])
-        return Unified(frame.filter(~bad), _shorten(pl.concat([batch.rejected, rejected])))
-
-
-def _shorten(rejected: pl.DataFrame) -> pl.DataFrame:
-    return rejected.with_columns(pl.col(CONTENT).str.head(LONGEST_CONTENT))
-
-
-def _times(check: _Checking, column: str, source: SourceConfig) -> pl.Series:
+def _times(check: Checking, column: str, source: SourceConfig) -> pl.Series:
     raw = check.raw(column)
     times = to_times(raw, source).alias(column)
     given = raw.is_not_null()
@@ -271,7 +147,7 @@ def _times(check: _Checking, column: str, source: SourceConfig) -> pl.Series:
     return times.cast(UTC)
 
 
-def _kinds(check: _Checking, source: SourceConfig, default: Kind) -> pl.Series:
+def _kinds(check: Checking, source: SourceConfig, default: Kind) -> pl.Series:
     words: dict[str, Kind] = {kind: kind for kind in KINDS}
     words.update(source.kinds)
     raw = check.text(c.KIND)

@@ -33,16 +33,16 @@ def column(name: str, values: Sequence[object]) -> pl.Series:
 def _text(name: str, values: Sequence[object]) -> pl.Series:
     try:
         return pl.Series(name, values, pl.String)
-    except UnicodeEncodeError:  # half of a surrogate pair: no text at all
-        return pl.Series(name, [_whole(str(value)) if value is not None else None for value in values], pl.String)
+    except UnicodeEncodeError:  # half of a surrogate pair is no text
+        return pl.Series(name, [value if _is_text(value) else None for value in values], pl.String)
 
 
-def _whole(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def as_text(value: object) -> str:
-    """The value as text: numbers in full, times in ISO 8601, lists and objects as JSON."""
+def as_text(value: object) -> str | None:
+    """The value as text: numbers in full, times in ISO 8601, lists and objects as JSON; None: these are no text."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -54,5 +54,8 @@ def as_text(value: object) -> str:
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
     return str(value)

@@ -1,4 +1,4 @@
-"""Small helpers of the tests of data."""
+"""For tests of readers: small files in, rows and reasons out."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -6,10 +6,11 @@ from pathlib import Path
 
 import polars as pl
 
+from kuajie.data.checking import Unified
 from kuajie.data.config import CleaningConfig, SourceConfig
 from kuajie.data.sources import open_source
 from kuajie.data.sources.base import Table
-from kuajie.data.unify import Rules, Unified, unify_events
+from kuajie.data.unify import Rules, unify_events
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 RULES = Rules(CleaningConfig(), NOW)
