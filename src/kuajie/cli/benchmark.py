@@ -6,19 +6,13 @@ from typing import Annotated
 
 import typer
 
-from kuajie.cli.options import LangOption
+from kuajie.cli.options import LangOption, ModelsOption, names_of
 from kuajie.cli.screen import Screen
 
 
 def benchmark(
     folder: Annotated[Path, typer.Argument(help="A folder of <domain>_train.parquet and <domain>_test.parquet.")],
-    models: Annotated[
-        str | None,
-        typer.Option(
-            help="Names, separated by commas; NAME:target and NAME:source restrict what a model sees.",
-            show_default="auto and simple baselines",
-        ),
-    ] = None,
+    models: ModelsOption = None,
     candidates: Annotated[
         str, typer.Option(metavar="full|sampled-999|sampled-99|file", help="What a test item is ranked among.")
     ] = "full",
@@ -45,10 +39,9 @@ def benchmark(
 
     to_output = json == Path("-")
     screen = Screen(lang, json=to_output)
-    names = [name.strip() for name in models.split(",") if name.strip()] if models is not None else DEFAULT_MODELS
     options = ArenaOptions(threads=threads, memory_bytes=int(memory_gb * 2**30))
     with screen.progress() as progress:
-        result = measure(folder, names, candidates, seed, options, progress=progress)
+        result = measure(folder, names_of(models) or DEFAULT_MODELS, candidates, seed, options, progress=progress)
     values = result.to_json()
     screen.data(values)
     if json is not None and not to_output:

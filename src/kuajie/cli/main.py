@@ -8,6 +8,7 @@ import typer
 
 import kuajie
 from kuajie.cli.benchmark import benchmark
+from kuajie.cli.evaluate import evaluate
 from kuajie.cli.import_data import import_data
 from kuajie.cli.init import init
 from kuajie.cli.models import models
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command("init")(init)
 app.command("import")(import_data)
 app.command("train")(train)
+app.command("evaluate")(evaluate)
 app.command("recommend")(recommend)
 app.command("benchmark")(benchmark)
 app.command("models")(models)

@@ -15,3 +15,16 @@ LangOption = Annotated[
         "--lang", metavar="zh|en", help="Language of the output.", show_default="the workspace's, else the system's"
     ),
 ]
+ModelsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--models",
+        help="Names, separated by commas; NAME:target and NAME:source restrict what a model sees.",
+        show_default="auto and simple baselines",
+    ),
+]
+
+
+def names_of(text: str | None) -> list[str]:
+    """The names in a list that is separated by commas; none where nothing was said."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]

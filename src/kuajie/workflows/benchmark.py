@@ -1,11 +1,10 @@
 """Benchmark: models against a prepared split, all choices on validation data, test rows read once at the end."""
 
-import math
 import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,9 @@ from kuajie.data.split_folder import open_split_folder
 from kuajie.evaluation.candidates import Candidates, parse_candidates
 from kuajie.evaluation.leaks import ALL_PARTS, Leak, find_leaks, find_twins
 from kuajie.evaluation.protocols import Split, final_split, validation_split
-from kuajie.evaluation.summary import MAIN, ModelSummary, TaskSummary
+from kuajie.evaluation.summary import TaskSummary
 from kuajie.workflows.arena import AUTO, Arena, ArenaOptions, Chooser, Run, default_chooser, parse_entrant
+from kuajie.workflows.results import domain_results, plain
 
 DEFAULT_MODELS = (AUTO, "popularity", "itemknn", "itemknn:target")
 
@@ -61,36 +61,12 @@ class BenchmarkResult:
             "candidates": self.candidates,
             "seed": self.seed,
             "kuajie": __version__,
-            "domains": {domain: self._domain(domain, summary) for domain, summary in self.summaries.items()},
+            "domains": domain_results(self.summaries, self.runs),
             "leaks": {leak.name: leak.count for leak in self.leaks},
             "seconds": self.seconds,
             "peak_memory_mb": self.peak_memory_mb,
         }
         return plain(result | ({"skipped": dict(self.skipped)} if self.skipped else {}))  # type: ignore[no-any-return]
-
-    def _domain(self, domain: str, summary: TaskSummary) -> dict[str, Any]:
-        models = {name: self._model(self.runs[name, domain], model) for name, model in summary.models.items()}
-        compared = {"baseline": summary.baseline, "metric": MAIN, "models": summary.comparison}
-        return {"test_rows": summary.test_rows, "models": models} | (
-            {"comparison": compared} if summary.comparison else {}
-        )
-
-    def _model(self, run: Run, model: ModelSummary) -> dict[str, Any]:
-        slices = {name: {"test_rows": part.test_rows, MAIN: part.value} for name, part in model.slices.items()}
-        return {**model.metrics, "ci95": {MAIN: list(model.interval)}, **asdict(run), "slices": slices}
-
-
-def plain(value: Any) -> Any:  # noqa: ANN401 # any plain value
-    """Mappings, sequences and records as JSON knows them; NaN and infinity become None."""
-    if hasattr(value, "__dataclass_fields__"):
-        value = asdict(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def benchmark(

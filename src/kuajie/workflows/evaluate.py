@@ -8,11 +8,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 
+from kuajie import __version__
 from kuajie.core.errors import DataError, JobError
 from kuajie.core.histories import Interactions
+from kuajie.core.language import message
 from kuajie.core.progress import Progress, silent
 from kuajie.data.dataset import JointDataset
 from kuajie.evaluation.candidates import Candidates
@@ -20,6 +23,7 @@ from kuajie.evaluation.leaks import find_twins
 from kuajie.evaluation.protocols import COLD_SHARE, Split, leave_one_out, rows_of, time_split
 from kuajie.evaluation.summary import TaskSummary
 from kuajie.workflows.arena import Arena, ArenaOptions, Chooser, Run, default_chooser, parse_entrant
+from kuajie.workflows.results import domain_results
 
 DEFAULT_MODELS = ("auto", "itemknn", "itemknn:target", "popularity")
 MOST_PEOPLE = 20_000
@@ -44,6 +48,17 @@ class EvaluationResult:
     twin_items: int
     skipped: Mapping[str, str]
     seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; `domains` as in the JSON of a benchmark."""
+        return {
+            "protocol": self.protocol,
+            "kuajie": __version__,
+            "domains": domain_results(self.summaries, self.runs),
+            "twin_items": self.twin_items,
+            "skipped": dict(self.skipped),
+            "seconds": self.seconds,
+        }
 
 
 def evaluate(
@@ -98,7 +113,7 @@ def evaluate(
     twins = find_twins(rows_of(interactions), interactions.space)
     summaries = arena.summaries([entrant.name for entrant in entrants if entrant.target_only], twins.items)
     protocol = (
-        "The newest item of each person and domain is asked for, among all items."
+        message("The newest item of each person and domain is asked for, among all items.")
         if since is None
         else f"Everything from {since:%Y-%m-%d} on is asked for, among all items."
     )

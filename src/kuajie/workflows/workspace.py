@@ -1,6 +1,7 @@
 """A workspace: a folder with `kuajie.toml`; everything of one project lies in it."""
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -9,9 +10,13 @@ from pydantic import Field
 
 from kuajie.core.config import Config
 from kuajie.core.errors import ConfigError
+from kuajie.core.histories import Interactions
+from kuajie.core.progress import Progress
 from kuajie.core.recommender import FitOptions
 from kuajie.data.config import DataConfig
-from kuajie.workflows.choose import ChooseConfig
+from kuajie.evaluation.tasks import RankingTask
+from kuajie.workflows.arena import ArenaOptions, Chosen
+from kuajie.workflows.choose import ChooseConfig, choose
 
 FILE = "kuajie.toml"
 
@@ -97,6 +102,21 @@ class Workspace:
         """Seed, threads and memory of every fit."""
         run = self.config.workspace
         return FitOptions(run.seed, run.threads, int(run.memory_gb * 2**30))
+
+    @property
+    def arena_options(self) -> ArenaOptions:
+        """Threads and memory of every comparison."""
+        return ArenaOptions(self.config.workspace.threads, self.fit_options.memory_bytes)
+
+    def chooser(
+        self,
+        interactions: Interactions,
+        tasks: Mapping[str, RankingTask],
+        options: FitOptions,
+        progress: Progress,
+    ) -> Chosen:
+        """What `auto` does within the budget of `[training]`."""
+        return choose(interactions, tasks, options, config=self.config.training, progress=progress)
 
     def title(self, domain: str) -> str:
         """A domain's name for people."""

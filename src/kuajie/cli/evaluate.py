@@ -1,0 +1,73 @@
+"""`kuajie evaluate`: an honest comparison on the workspace's own data, and the report."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kuajie.cli.options import JsonOption, LangOption, ModelsOption, WorkspaceOption, names_of
+from kuajie.cli.screen import Screen
+
+
+def evaluate(
+    models: ModelsOption = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Ask for everything from this day on (UTC).",
+            show_default="the newest item of each person",
+        ),
+    ] = None,
+    candidates: Annotated[
+        str, typer.Option(metavar="full|sampled-999|sampled-99", help="What a held-out item is ranked among.")
+    ] = "full",
+    workspace: WorkspaceOption = Path(),
+    json: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """Compare models on held-out behaviour, in every direction, and write the report.
+
+    \b
+    Example:
+      kuajie evaluate
+      kuajie evaluate --models auto,itemknn,itemknn:target,popularity --since 2026-01-01
+    """
+    from kuajie.bootstrap import model_store
+    from kuajie.cli.show import show_results
+    from kuajie.data.dataset import JointDataset
+    from kuajie.data.snapshot import latest_snapshot
+    from kuajie.evaluation.candidates import parse_candidates
+    from kuajie.workflows.evaluate import DEFAULT_MODELS
+    from kuajie.workflows.evaluate import evaluate as measure
+    from kuajie.workflows.reporting import write_reports
+    from kuajie.workflows.serving import open_server
+    from kuajie.workflows.workspace import Workspace
+
+    opened = Workspace.open(workspace)
+    screen = Screen(lang, opened.config.workspace.language, json=json)
+    mode = parse_candidates(candidates)
+    dataset = JointDataset.open(latest_snapshot(opened.warehouse).path, opened.config.strength)
+    with screen.progress() as progress:
+        result = measure(
+            dataset,
+            names_of(models) or DEFAULT_MODELS,
+            since=None if since is None else since.replace(tzinfo=UTC),
+            candidates=mode,
+            seed=opened.config.workspace.seed,
+            options=opened.arena_options,
+            chooser=opened.chooser,
+            progress=progress,
+        )
+    values = result.to_json()
+    screen.data(values)
+    screen.line(screen.t(result.protocol))
+    show_results(screen, values["domains"], opened.title)
+    for name, reason in result.skipped.items():
+        screen.warn(f"{name}: {reason}")
+    store = model_store(opened)
+    server = open_server(opened, store, screen.t) if store.serving() else None
+    page = write_reports(opened, dataset, values, server, screen.t, screen.language)
+    screen.say()
+    screen.say("The report is in {path}.", path=page)
