@@ -6,8 +6,12 @@ from kuajie.core.config import Config
 from kuajie.core.histories import Order
 from kuajie.core.recommender import Scope
 from kuajie.core.space import ItemSpace
+from kuajie.models.als import ALSConfig
 from kuajie.models.itemknn import ItemKNNConfig
 from kuajie.models.popularity import PopularityConfig
+
+ALS = ALSConfig(factors=64, iterations=8, unobserved=0.01, regularization=4.0, frequency_power=0.0)
+"""A strong, constant ridge: the best region on every public split that was looked at (validation rows)."""
 
 Moves = tuple[tuple[str, tuple[object, ...]], ...]
 
@@ -40,5 +44,7 @@ def families(space: ItemSpace, order: Order, kinds: tuple[str, ...] = ()) -> lis
     found = [
         Family("popularity", PopularityConfig(), (("power", (0.5,)),), ("target",), personal=False, share=0.1),
         Family("itemknn", ItemKNNConfig(k=200, shrinkage=5.0), (("shrinkage", (20.0,)), ("alpha", (0.4,))), scout=True),
+        Family("als", ALS, (("unobserved", (0.003, 0.03)), ("regularization", (2.5, 7.0)))),
+        Family("als-wide", ALS.model_copy(update={"factors": 128, "unobserved": 0.005}), (("regularization", (7.0,)),)),
     ]
     return [family for family in found if not kinds or family.start.kind in kinds]  # type: ignore[attr-defined]

@@ -87,7 +87,10 @@ class Search:
         ways = [Way(scope, target) for scope in family.scopes for target in self.pools]
         ways = [way for way in ways if self._useful(family, way)]
         searched = [way for way in ways if way.scope != "source" or "joint" not in family.scopes]
-        current = {way: family.start for way in searched if self._affordable(family, family.start, way)}
+        # popularity is what everything else falls back to: it is tried whatever the time
+        current = {
+            w: family.start for w in searched if not family.personal or self._affordable(family, family.start, w)
+        }
         for way in current:
             self._try(family, family.start, way)
         moves = [(name, value) for name, values in family.moves for value in values]

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from kuajie.core.histories import Histories, Interactions
+from kuajie.core.recommender import FitOptions
+from kuajie.core.space import ItemSpace
+from kuajie.evaluation.candidates import with_candidates
+from kuajie.evaluation.protocols import leave_one_out
+from kuajie.models.blend import Blend
+from kuajie.workflows.choose import Choice, ChooseConfig, choose, schedule
+from kuajie.workflows.families import families
+
+CONFIG = ChooseConfig(seconds=30, kinds=("popularity", "itemknn"), negatives=50)
+
+
+def world(linked_taste: bool, n_people: int = 1_500, n_topics: int = 8, seed: int = 0) -> Interactions:
+    """Topics in two domains; whether a person's topic is the same in both is what differs."""
+    rng = np.random.default_rng(seed)
+    size, per_topic = 96, 12
+    rows = []
+    for person in range(n_people):
+        topic_a = person % n_topics
+        topic_b = topic_a if linked_taste else int(rng.integers(n_topics))
+        own = [topic * per_topic + rng.choice(per_topic, 4, replace=False) for topic in (topic_a, topic_b)]
+        noise = rng.choice(size, 2, replace=False)
+        rows.append(np.concatenate([own[0], own[1] + size, noise]).tolist())
+    return Interactions(ItemSpace(("a", "b"), (size, size)), Histories.from_lists(rows, 2 * size))
+
+
+def choice_for(interactions: Interactions, config: ChooseConfig = CONFIG) -> Choice:
+    split = leave_one_out(interactions, np.random.default_rng(0), cold_share=0.1)
+    return choose(split.train, split.tasks, FitOptions(threads=1), config=config)
+
+
+@pytest.fixture(scope="module")
+def shared_taste() -> Choice:
+    return choice_for(world(linked_taste=True))
+
+
+def test_people_without_target_history_get_the_other_domain(shared_taste: Choice) -> None:
+    cold = shared_taste.config.mixes_of("b")[0]
+    assert cold.at_least == 0
+    assert any("/joint/" in name or "/source/" in name for name in cold.weights)
+    gate = shared_taste.mixes["b"].gate
+    assert gate.groups[0].joint
+    assert gate.low > 0
+
+
+def test_a_domain_that_says_nothing_about_the_other_stays_out() -> None:
+    choice = choice_for(world(linked_taste=False))
+    gate = choice.mixes["b"].gate
+    assert not any(group.joint for group in gate.groups)
+    assert gate.transfer_gain == pytest.approx(0, abs=0.01)
+    for mix in choice.config.mixes_of("b"):
+        assert all("/target/" in name for name in mix.weights)
+
+
+def test_the_choice_fits_and_serves_every_domain(shared_taste: Choice) -> None:
+    interactions = world(linked_taste=True)
+    blend = Blend(shared_taste.config).fit(interactions)
+    for domain in interactions.space.domains:
+        assert np.isfinite(blend.score(interactions.histories.take([0, 1]), domain)).all()
+
+
+def test_the_same_seed_makes_the_same_choice(shared_taste: Choice) -> None:
+    assert choice_for(world(linked_taste=True)).config == shared_taste.config
+
+
+def test_what_did_not_fit_into_the_budget_is_named() -> None:
+    choice = choice_for(
+        world(linked_taste=True), ChooseConfig(seconds=1e-6, negatives=50, kinds=("popularity", "itemknn"))
+    )
+    assert choice.skipped
+    assert choice.config.targets == ("a", "b")
+
+
+def test_a_domain_that_nobody_can_be_asked_about_gets_popularity() -> None:
+    space = ItemSpace(("a", "b"), (6, 1))
+    rows = [[0, 1, 2, 3, 6] if person % 2 else [2, 3, 4, 5, 6] for person in range(60)]
+    choice = choice_for(Interactions(space, Histories.from_lists(rows, 7)))
+    (mix,) = choice.config.mixes_of("b")
+    assert list(mix.weights) == ["popularity/target/b"]
+    assert any(sentence.startswith("b:") for sentence in choice.skipped)
+
+
+def test_sampled_candidates_are_what_choices_are_judged_on() -> None:
+    split = leave_one_out(world(linked_taste=True), np.random.default_rng(0))
+    tasks = {target: with_candidates(task, "sampled-99") for target, task in split.tasks.items()}
+    assert choose(split.train, tasks, FitOptions(threads=1), config=CONFIG).mixes["a"].ndcg > 0.3
+
+
+def test_summaries_are_plain(shared_taste: Choice) -> None:
+    summary = shared_taste.summary("a")
+    assert set(summary["members"]) == {name for mix in shared_taste.config.mixes_of("a") for name in mix.weights}
+    assert {"validation_ndcg", "transfer_gain", "gate", "mixes"} <= set(summary)
+
+
+def test_families_share_the_time() -> None:
+    wanted = families(ItemSpace(("a",), (3,)), "none")
+    ends = [until for _, until in schedule(wanted, 60)]
+    assert ends == sorted(ends)
+    assert ends[-1] == pytest.approx(60)
