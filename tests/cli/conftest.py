@@ -49,7 +49,7 @@ TOML = """
 name = "种好的世界"
 
 [training]
-seconds = 20
+seconds = 3
 
 [domains.courses]
 title = "课程"

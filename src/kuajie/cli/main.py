@@ -14,6 +14,7 @@ from kuajie.cli.init import init
 from kuajie.cli.models import models
 from kuajie.cli.recommend import recommend
 from kuajie.cli.train import train
+from kuajie.cli.tune import tune
 from kuajie.core.errors import KuajieError
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("recommend")(recommend)
 app.command("benchmark")(benchmark)
+app.command("tune")(tune)
 app.command("models")(models)
 
 

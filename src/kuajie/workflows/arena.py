@@ -58,6 +58,10 @@ class ArenaOptions:
     batch_bytes: int = BATCH_BYTES
     resamples: int = RESAMPLES
 
+    def fit_options(self, seed: int) -> FitOptions:
+        """The same for one fit."""
+        return FitOptions(seed, self.threads, self.memory_bytes)
+
 
 @dataclass(frozen=True)
 class Entrant:
@@ -141,7 +145,7 @@ class Arena:
     def __post_init__(self) -> None:
         self.space = self.final.train.space
         self.notes += self.final.notes
-        self.fit_options = FitOptions(self.seed, self.options.threads, self.options.memory_bytes)
+        self.fit_options = self.options.fit_options(self.seed)
 
     def enter(self, entrant: Entrant) -> None:
         """Fit and score one model in every domain; a model that does not fit into memory is skipped and named."""
