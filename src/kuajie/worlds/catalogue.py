@@ -21,7 +21,7 @@ _TAIL = 0.85  # popularity falls with rank to this power
 _NEW_SHARE = 0.25  # items launched during the year
 _LAST_DAYS_SHARE = 0.03  # items launched in the last two weeks: cold
 _SECOND_TOPIC = 0.25  # courses that also answer a neighbouring topic
-_LEAK = 0.3  # how well an item answers the other interests of its category
+_LEAK = 0.1  # how well an item answers the other interests of its category
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,7 @@ def _products(
     price = np.zeros(n_items)
     for number, category in enumerate(words.categories):
         mine = np.flatnonzero(shelf == number)
-        chance = strength[number] * np.sqrt(prevalence)
+        chance = np.sqrt(strength[number] * prevalence)
         topic[mine] = _spread(len(mine), chance, rng)
         low, high = category.price
         price[mine] = _rounded(low + (high - low) * rng.beta(1.2, 2.5, len(mine)))

@@ -161,7 +161,7 @@ def _with_fallback(
     return lambda rows: seen[person[rows]] @ weights + nudge
 
 
-def _itemknn(matrix: sparse.csr_array, shrink: float = 20.0, neighbours: int = 50) -> Floats:
+def _itemknn(matrix: sparse.csr_array, shrink: float = 20.0, neighbours: int = 200) -> Floats:
     gram = (matrix.T @ matrix).toarray()
     shared = ((matrix > 0).astype(np.float64).T @ (matrix > 0).astype(np.float64)).toarray()
     norm = np.sqrt(np.maximum(np.diag(gram), 1e-12))
@@ -172,7 +172,7 @@ def _itemknn(matrix: sparse.csr_array, shrink: float = 20.0, neighbours: int = 5
     return np.where(similarity >= floor, similarity, 0.0)
 
 
-def _ease(matrix: sparse.csr_array, regularisation: float = 30.0) -> Floats:
+def _ease(matrix: sparse.csr_array, regularisation: float = 200.0) -> Floats:
     gram = (matrix.T @ matrix).toarray()
     gram[np.diag_indices_from(gram)] += regularisation
     inverse = np.linalg.inv(gram)
@@ -181,7 +181,7 @@ def _ease(matrix: sparse.csr_array, regularisation: float = 30.0) -> Floats:
     return weights
 
 
-def _diffusion(matrix: sparse.csr_array, steps: int = 3, decay: float = 0.8, power: float = 0.5) -> Floats:
+def _diffusion(matrix: sparse.csr_array, steps: int = 3, decay: float = 0.8, power: float = 0.2) -> Floats:
     binary = (matrix > 0).astype(np.float64)
     degree = np.maximum(np.asarray(binary.sum(axis=0)).ravel(), 1.0)
     people = np.maximum(np.asarray(binary.sum(axis=1)).ravel(), 1.0)

@@ -31,11 +31,11 @@ class Step(NamedTuple):
 
 _LEARNING = (
     Step("view", 1.0, 1.0, 0),
-    Step("play", 0.55, 0.2, 40, "seconds", only="course"),
-    Step("listen", 0.55, 0.2, 40, "seconds", only="audio"),
-    Step("read", 0.55, 0.2, 40, "seconds", only="book"),
-    Step("collect", 0.14, 0.05, 90),
-    Step("purchase", 0.16, 0.03, 300, "price"),
+    Step("play", 0.26, 0.06, 40, "seconds", only="course"),
+    Step("listen", 0.26, 0.06, 40, "seconds", only="audio"),
+    Step("read", 0.26, 0.06, 40, "seconds", only="book"),
+    Step("collect", 0.05, 0.02, 90),
+    Step("purchase", 0.06, 0.01, 300, "price"),
     Step("play", 0.8, 0.6, 50_000, "seconds", after=5, only="course"),
     Step("rate", 0.3, 0.2, 400_000, "rating", after=5),
     Step("share", 0.03, 0.01, 200),
@@ -43,28 +43,28 @@ _LEARNING = (
 )
 _SHOPPING = (
     Step("view", 1.0, 1.0, 0),
-    Step("collect", 0.14, 0.05, 60),
-    Step("cart", 0.32, 0.12, 90),
-    Step("purchase", 0.55, 0.3, 900, "price", after=2),
+    Step("collect", 0.06, 0.02, 60),
+    Step("cart", 0.16, 0.05, 90),
+    Step("purchase", 0.5, 0.3, 900, "price", after=2),
     Step("rate", 0.3, 0.3, 500_000, "rating", after=3),
-    Step("view", 0.25, 0.1, 5_000),
+    Step("view", 0.06, 0.03, 5_000),
     Step("share", 0.03, 0.01, 120),
     Step("dismiss", 0.0, 0.04, 15),
 )
 _ADVICE = (
     Step("view", 1.0, 1.0, 0),
-    Step("view", 0.4, 0.15, 30_000),
-    Step("collect", 0.2, 0.06, 120),
-    Step("register", 0.18, 0.04, 600, "price"),
+    Step("view", 0.18, 0.08, 30_000),
+    Step("collect", 0.08, 0.03, 120),
+    Step("register", 0.1, 0.02, 600, "price"),
     Step("rate", 0.2, 0.2, 700_000, "rating", after=3),
     Step("share", 0.04, 0.01, 200),
     Step("dismiss", 0.0, 0.04, 15),
 )
 _WATCHING = (
     Step("view", 1.0, 1.0, 0),
-    Step("play", 0.6, 0.25, 60, "seconds"),
-    Step("rate", 0.3, 0.2, 9_000, "rating", after=1),
-    Step("collect", 0.15, 0.05, 45),
+    Step("play", 0.28, 0.1, 60, "seconds"),
+    Step("rate", 0.25, 0.2, 9_000, "rating", after=1),
+    Step("collect", 0.08, 0.03, 45),
     Step("share", 0.04, 0.01, 4_000),
     Step("dismiss", 0.0, 0.04, 15),
 )

@@ -30,20 +30,20 @@ class TasteSettings:
         skew: how much more popular the first interests are than the last: weight rank ** -skew.
         wave: how strongly interests wax and wane in time (log scale); the wave is the same in all domains.
         wave_weeks: length of a wave.
-        activity: spread of the activity of accounts (log scale).
-        activity_shared: share of its variance that is the person's, not the account's.
+        activity: spread of how much time people have for all domains together (log scale).
+        home: how much more time people spend in the domain where they are at home than in each other one.
     """
 
-    interests: int = 4
-    concentration: float = 1.5
-    own_share: float = 0.1
-    tilt: float = 0.5
-    passing_share: float = 0.15
-    skew: float = 0.5
-    wave: float = 0.8
+    interests: int = 5
+    concentration: float = 3.0
+    own_share: float = 0.05
+    tilt: float = 0.25
+    passing_share: float = 0.08
+    skew: float = 0.7
+    wave: float = 0.4
     wave_weeks: float = 20.0
-    activity: float = 1.1
-    activity_shared: float = 0.2
+    activity: float = 0.5
+    home: float = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,7 @@ def prevalence(
         rng: decides the ranks.
     """
     ranks = rng.permutation(len(topics)) + 1.0
-    share = ranks**-skew * np.where(coverage > 0, 0.5 + coverage, 0.15)
+    share = ranks**-skew * np.where(coverage > 0, 0.5 + coverage, 0.05)
     return share / share.sum()
 
 
@@ -126,8 +126,7 @@ def make_people(
         picked = _without_repeats(chances[age[part]], slots + domains, rng)
         interests[part], own[part] = picked[:, :slots], picked[:, slots:]
     weights = rng.standard_gamma(settings.concentration, (n, slots)).astype(np.float32) + np.float32(1e-3)
-    common = rng.normal(0, settings.activity * settings.activity_shared**0.5, (n, 1))
-    alone = rng.normal(0, settings.activity * (1 - settings.activity_shared) ** 0.5, (n, domains))
+    member = rng.random((n, domains)) < membership
     return People(
         age=age,
         city=city,
@@ -137,10 +136,24 @@ def make_people(
         phase=rng.random((n, slots), dtype=np.float32),
         own=own,
         tilt=np.exp(settings.tilt * rng.standard_normal((n, domains, slots), dtype=np.float32)),
-        member=rng.random((n, domains)) < membership,
-        activity=np.exp(common + alone - settings.activity**2 / 2).astype(np.float32),
+        member=member,
+        activity=_activity(member, settings, rng),
         joined=_joined(n, domains, rng),
     )
+
+
+def _activity(
+    member: npt.NDArray[np.bool_], settings: TasteSettings, rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """Everybody's time, divided among the domains they are in: who is rare here is often busy elsewhere."""
+    time = rng.lognormal(0, settings.activity, len(member))
+    home = np.argmax(member * rng.random(member.shape), axis=1)
+    share = member * rng.lognormal(0, 0.3, member.shape)
+    share[np.arange(len(member)), home] *= settings.home
+    share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-12)
+    activity = time[:, None] * share * np.maximum(member.sum(axis=1, keepdims=True), 1)
+    mean = np.array([activity[member[:, d], d].mean() if member[:, d].any() else 1.0 for d in range(member.shape[1])])
+    return (activity / mean).astype(np.float32)
 
 
 def _joined(n: int, domains: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:

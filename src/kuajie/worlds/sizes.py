@@ -17,11 +17,11 @@ class WorldSize:
     people: int
     courses: int
     products: int
-    events_per_account: float = 13.4
+    events_per_account: float = 12.0
 
 
 SIZES = {
-    "small": WorldSize(people=5_000, courses=400, products=250),
+    "small": WorldSize(people=5_000, courses=400, products=250, events_per_account=20.0),
     "seed": WorldSize(people=100_000, courses=1_000, products=500),
     "large": WorldSize(people=1_000_000, courses=10_000, products=5_000),
 }

@@ -18,8 +18,8 @@ from kuajie.worlds.seasons import WEEKS, topic_seasons, week_shares
 from kuajie.worlds.sizes import SIZES, WorldSize
 from kuajie.worlds.vocabulary import product_words, topics
 
-_MEMBERSHIP_OF_PAIR = (0.75, 0.75)
-_MEMBERSHIP_OF_MANY = (0.8, 0.35)  # the platform, each partner
+_MEMBERSHIP_OF_PAIR = (0.85, 0.85)
+_MEMBERSHIP_OF_MANY = (0.85, 0.4)  # the platform, each partner
 
 
 @dataclass(frozen=True, eq=False)
