@@ -1,29 +1,30 @@
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from kuajie.cli.settings import parse_setting
 from kuajie.core.errors import UsageError
 from kuajie.evaluation.tuning import Range
-from kuajie.workflows.tune import parse_setting
 
 
 def test_the_best_of_a_grid_comes_first(kuajie: Callable, trained: Path) -> None:
-    seen = kuajie("tune", "itemknn", "-w", trained, "--try", "k=1,20", "--try", "similarity=cosine,jaccard", "--json")
+    seen = kuajie("tune", "itemknn", "-w", trained, "--set", "k=1,20", "--set", "similarity=cosine,jaccard", "--json")
     trials = seen.data["trials"]
     assert len(trials) == 4
-    assert trials[0]["config"] == seen.data["best"]
-    assert seen.data["best"]["k"] == 20
+    assert trials[0]["settings"] == seen.data["settings"]
+    assert seen.data["settings"]["k"] == 20
     assert [t["ndcg@10"] for t in trials] == sorted((t["ndcg@10"] for t in trials), reverse=True)
 
 
-def test_a_range_is_searched_with_optuna(kuajie: Callable, trained: Path) -> None:
-    arguments = ("itemknn:target", "--target", "car", "--try", "shrinkage=0..20", "--trials", 3, "-w", trained)
-    seen = kuajie("tune", *arguments)
+def test_a_range_is_searched_with_optuna_and_gives_lines_for_the_file(kuajie: Callable, trained: Path) -> None:
+    arguments = ("itemknn", "--target", "car", "--method", "optuna", "--set", "shrinkage=1:20", "--trials", 2)
+    seen = kuajie("tune", *arguments, "-w", trained)
     assert seen.code == 0
-    assert "shrinkage" in seen.out
-    assert len(seen.out.splitlines()) == 5
     assert seen.err == ""
+    lines = tomllib.loads(seen.out[seen.out.index("[training") :])
+    assert 1 <= lines["training"]["settings"]["itemknn"]["shrinkage"] <= 20
 
 
 @pytest.mark.parametrize(
@@ -33,16 +34,16 @@ def test_a_range_is_searched_with_optuna(kuajie: Callable, trained: Path) -> Non
         ("power=0.5", ("power", [0.5])),
         ("binary=true,false", ("binary", [True, False])),
         ("similarity=jaccard", ("similarity", ["jaccard"])),
-        ("k=10..400", ("k", Range(10, 400, whole=True))),
-        ("alpha=0.3..0.7", ("alpha", Range(0.3, 0.7))),
-        ("l2=1e-2..1e3:log", ("l2", Range(0.01, 1000.0, log=True))),
+        ("k=10:400", ("k", Range(10, 400, whole=True))),
+        ("alpha=0.3:0.7", ("alpha", Range(0.3, 0.7))),
+        ("l2=1e-2:1e3:log", ("l2", Range(0.01, 1000.0, log=True))),
     ],
 )
 def test_settings_are_read(text: str, parsed: tuple) -> None:
     assert parse_setting(text) == parsed
 
 
-@pytest.mark.parametrize("text", ["k", "k=", "=3", "k=a..b", "k=9..1", "l2=0..1:log"])
+@pytest.mark.parametrize("text", ["k", "k=", "=3", "k=a:b", "k=9:1", "l2=0:1:log", "k=1:2:3", "k=1:2:log:log"])
 def test_settings_that_say_nothing_are_refused(text: str) -> None:
     with pytest.raises(UsageError):
         parse_setting(text)
@@ -51,11 +52,12 @@ def test_settings_that_say_nothing_are_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["itemknn", "--try", "shrinkge=1"], "did you mean 'shrinkage'"),
-        (["auto", "--try", "k=1"], "tunes itself"),
-        (["itemknn", "--try", "k=0"], "'k'"),
-        (["itemknn", "--try", "k=1", "--target", "cars"], "did you mean 'car'"),
-        (["itemknn"], "--try"),
+        (["itemknn", "--set", "shrinkge=1"], "shrinkge"),
+        (["itemnn", "--set", "k=1"], "no family 'itemnn'"),
+        (["itemknn", "--set", "k=0"], "'k'"),
+        (["itemknn", "--set", "k=1", "--target", "cars"], "no domain 'cars'"),
+        (["itemknn", "--set", "k=1:5"], "--method optuna"),
+        (["itemknn", "--scope", "all"], "--scope"),
     ],
 )
 def test_wrong_calls(kuajie: Callable, trained: Path, arguments: list[str], words: str) -> None:

@@ -1,7 +1,7 @@
-"""`kuajie tune`: search one model's hyperparameters on validation rows."""
+"""`kuajie tune`: search the settings of one model on held-out behaviour."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,69 +12,83 @@ SHOWN = 10
 
 
 def tune(
-    model: Annotated[str, typer.Argument(help="A model, or NAME:target or NAME:source.", metavar="MODEL")],
+    model: Annotated[str, typer.Argument(help="A family of models, such as itemknn or als.", metavar="MODEL")],
     settings: Annotated[
-        list[str],
-        typer.Option("--try", metavar="KEY=VALUES", help="KEY=1,2,3 or KEY=LOW..HIGH, :log after it; repeat for more."),
-    ],
-    target: Annotated[
-        str | None, typer.Option(metavar="DOMAIN", help="Recommend from this domain.", show_default="every domain")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUES",
+            help="KEY=1,2,3, or KEY=LOW:HIGH and :log for Optuna; repeat for more.",
+            show_default="what auto varies",
+        ),
     ] = None,
-    trials: Annotated[int, typer.Option(min=1, help="Configs to try, where there is a range.")] = 30,
-    seconds: Annotated[float, typer.Option(min=1, help="No trial starts after so many.")] = 300.0,
+    scope: Annotated[Literal["joint", "target", "source"], typer.Option(help="What the model may see.")] = "joint",
+    target: Annotated[
+        str | None, typer.Option(metavar="DOMAIN", help="Judge on this domain alone.", show_default="all domains")
+    ] = None,
+    method: Annotated[Literal["grid", "optuna"], typer.Option(help="Every combination, or what Optuna proposes.")] = (
+        "grid"
+    ),
+    trials: Annotated[int, typer.Option(min=1, help="Of Optuna.")] = 50,
+    seconds: Annotated[float, typer.Option(min=1, help="No trial starts after so many.")] = 600.0,
     workspace: WorkspaceOption = Path(),
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
     """Search the settings of one model by NDCG@10 on held-out behaviour.
 
-    Values alone: every combination is tried. With a range, Optuna proposes.
+    It prints the lines for kuajie.toml that make the next training start from what was found.
 
     \b
     Example:
-      kuajie tune itemknn --try k=50,100,200 --try shrinkage=0,5,20
-      kuajie tune itemknn:target --target courses --try shrinkage=0..50 --try alpha=0.3..0.7 --trials 40
+      kuajie tune itemknn --set k=50,100,200 --set shrinkage=0,5,20
+      kuajie tune als --method optuna --set regularization=0.5:50:log --trials 30
     """
+    from kuajie.cli.settings import parse_setting
     from kuajie.data.dataset import JointDataset
     from kuajie.data.snapshot import latest_snapshot
-    from kuajie.workflows.tune import TuneBudget, parse_setting
     from kuajie.workflows.tune import tune as search
     from kuajie.workflows.workspace import Workspace
 
-    space = dict(parse_setting(text) for text in settings)
+    choices = dict(parse_setting(text) for text in settings or [])
     opened = Workspace.open(workspace)
     screen = Screen(lang, opened.config.workspace.language, json=json)
     dataset = JointDataset.open(latest_snapshot(opened.warehouse).path, opened.config.strength)
     with screen.progress() as progress:
-        found = search(
+        result = search(
             dataset.interactions(),
             model,
-            space,
-            target,
-            budget=TuneBudget(trials, seconds),
-            seed=opened.config.workspace.seed,
-            options=opened.arena_options,
+            scope=scope,
+            target=target,
+            choices=choices,
+            method=method,
+            trials=trials,
+            seconds=seconds,
+            options=opened.fit_options,
             progress=progress,
         )
-    best = found.best
-    ordered = sorted(found.trials, key=lambda trial: -trial.value)
+    ordered = sorted(result.tuning.trials, key=lambda trial: -trial.value)
+    plain = [(trial.config.model_dump(mode="json", exclude_defaults=True), trial) for trial in ordered]
     screen.data(
         {
-            "best": best.config.model_dump(mode="json"),
-            "ndcg@10": best.value,
-            "trials": [
-                {"config": t.config.model_dump(mode="json"), "ndcg@10": t.value, "seconds": t.seconds} for t in ordered
-            ],
-            "skipped": list(found.skipped),
+            "family": result.family,
+            "settings": result.settings,
+            "ndcg@10": result.tuning.best.value,
+            "start": result.start,
+            "trials": [{"settings": s, "ndcg@10": trial.value, "seconds": trial.seconds} for s, trial in plain],
+            "skipped": result.tuning.skipped,
         }
     )
     screen.table(
-        ["NDCG@10", "fit seconds", *space],
+        ["NDCG@10", "seconds", "settings"],
         [
-            (f"{t.value:.4f}", f"{t.seconds:.1f}", *(t.config.model_dump().get(key, "") for key in space))
-            for t in ordered[:SHOWN]
+            (f"{trial.value:.4f}", f"{trial.seconds:.1f}", ", ".join(f"{key} {value}" for key, value in s.items()))
+            for s, trial in plain[:SHOWN]
         ],
-        numbers=0,
     )
-    for sentence in found.skipped:
+    for sentence in result.tuning.skipped:
         screen.warn(sentence)
+    screen.say()
+    screen.say("{value} with the settings that auto starts from. For kuajie.toml:", value=f"{result.start:.4f}")
+    screen.say()
+    screen.line(result.toml())
