@@ -1,6 +1,8 @@
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from kuajie.core.errors import DataError
 from kuajie.data.split_folder import open_split_folder
@@ -154,3 +156,19 @@ def test_dates_are_read_as_unix_seconds(tmp_path) -> None:
         pl.read_parquet(file).with_columns(pl.col("timestamp").str.to_date()).write_parquet(file)
     times = open_split_folder(tmp_path).rows("train").times
     np.testing.assert_array_equal(times, [1_704_067_200] * 5)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=4), st.integers(0, 10_000))
+def test_any_damage_is_read_or_refused_in_one_sentence(tmp_path, flips, end) -> None:
+    file = write_split_folder(tmp_path, ordered(2, 5)) / "a_train.parquet"
+    damaged = bytearray(file.read_bytes())
+    for place, value in flips:
+        damaged[place % len(damaged)] = value
+    file.write_bytes(damaged[: max(end, 1)])
+    message = ""
+    try:
+        open_split_folder(tmp_path)
+    except DataError as error:
+        message = str(error)
+    assert "\n" not in message

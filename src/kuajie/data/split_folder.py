@@ -13,6 +13,8 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from kuajie.core.errors import DataError
 from kuajie.core.histories import Order
@@ -234,7 +236,7 @@ def read_candidates(folder: Path, domain: str, n_test: int) -> pl.DataFrame | No
     path = folder / f"{domain}_candidates.parquet"
     if not path.is_file():
         return None
-    frame = read_parquet(path)
+    frame = read_parquet(path, ("row", "item"))
     frame = pl.DataFrame([integers(frame, name, path) for name in ("row", "item")]).sort("row", maintain_order=True)
     if frame.height and not (frame["row"][0] >= 0 and frame["row"][-1] < n_test):
         got = frame["row"][0] if frame["row"][0] < 0 else frame["row"][-1]
@@ -242,27 +244,32 @@ def read_candidates(folder: Path, domain: str, n_test: int) -> pl.DataFrame | No
     return frame
 
 
-def read_parquet(path: Path) -> pl.DataFrame:
-    """The whole file.
+def read_parquet(path: Path, required: tuple[str, ...] = ("user", "item")) -> pl.DataFrame:
+    """The columns that count, with those of OPTIONAL that are there.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: it cannot be read, or a column is missing.
     """
     try:
-        return pl.read_parquet(path, glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+        with pq.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            missing = [name for name in required if name not in names]
+            table = None if missing else file.read([name for name in (*required, *OPTIONAL) if name in names])
+        frame = None if table is None else pl.DataFrame(pl.from_arrow(table.replace_schema_metadata()))
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(f"{path} cannot be read as Parquet ({reason}). Write the file anew.") from None
+    if frame is None:
+        raise DataError(f"{path}: the column '{missing[0]}' is missing, got {', '.join(names)}.")
+    return frame
 
 
 def integers(frame: pl.DataFrame, name: str, path: Path) -> pl.Series:
     """A column of whole numbers without nulls, int64.
 
     Raises:
-        DataError: missing, of another type, or with nulls.
+        DataError: of another type, or with nulls.
     """
-    if name not in frame.columns:
-        raise DataError(f"{path}: the column '{name}' is missing, got {', '.join(frame.columns)}.")
     column = frame[name]
     if column.dtype == pl.Null:
         column = column.cast(pl.Int64)
