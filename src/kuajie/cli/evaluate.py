@@ -2,12 +2,15 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kuajie.cli.options import JsonOption, LangOption, ModelsOption, WorkspaceOption, names_of
 from kuajie.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from kuajie.workflows.workspace import Workspace
 
 
 def evaluate(
@@ -34,6 +37,21 @@ def evaluate(
       kuajie evaluate
       kuajie evaluate --models auto,itemknn,itemknn:target,popularity --since 2026-01-01
     """
+    from kuajie.workflows.workspace import Workspace
+
+    opened = Workspace.open(workspace)
+    screen = Screen(lang, opened.config.workspace.language, json=json)
+    run_evaluate(screen, opened, names_of(models), since and since.replace(tzinfo=UTC), candidates)
+
+
+def run_evaluate(
+    screen: Screen,
+    workspace: "Workspace",
+    models: list[str],
+    since: datetime | None = None,
+    candidates: str = "full",
+) -> None:
+    """Compare, show the results, write the report."""
     from kuajie.bootstrap import model_store
     from kuajie.cli.show import show_results
     from kuajie.data.dataset import JointDataset
@@ -43,31 +61,28 @@ def evaluate(
     from kuajie.workflows.evaluate import evaluate as measure
     from kuajie.workflows.reporting import write_reports
     from kuajie.workflows.serving import open_server
-    from kuajie.workflows.workspace import Workspace
 
-    opened = Workspace.open(workspace)
-    screen = Screen(lang, opened.config.workspace.language, json=json)
     mode = parse_candidates(candidates)
-    dataset = JointDataset.open(latest_snapshot(opened.warehouse).path, opened.config.strength)
+    dataset = JointDataset.open(latest_snapshot(workspace.warehouse).path, workspace.config.strength)
     with screen.progress() as progress:
         result = measure(
             dataset,
-            names_of(models) or DEFAULT_MODELS,
-            since=None if since is None else since.replace(tzinfo=UTC),
+            models or DEFAULT_MODELS,
+            since=since,
             candidates=mode,
-            seed=opened.config.workspace.seed,
-            options=opened.arena_options,
-            chooser=opened.chooser,
+            seed=workspace.config.workspace.seed,
+            options=workspace.arena_options,
+            chooser=workspace.chooser,
             progress=progress,
         )
     values = result.to_json()
     screen.data(values)
     screen.line(screen.t(result.protocol))
-    show_results(screen, values["domains"], opened.title)
+    show_results(screen, values["domains"], workspace.title)
     for name, reason in result.skipped.items():
         screen.warn(f"{name}: {reason}")
-    store = model_store(opened)
-    server = open_server(opened, store, screen.t) if store.serving() else None
-    page = write_reports(opened, dataset, values, server, screen.t, screen.language)
+    store = model_store(workspace)
+    server = open_server(workspace, store, screen.t) if store.serving() else None
+    page = write_reports(workspace, dataset, values, server, screen.t, screen.language)
     screen.say()
     screen.say("The report is in {path}.", path=page)

@@ -1,9 +1,13 @@
 """`kuajie import`: the sources of all domains -> one clean, linked snapshot."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kuajie.cli.options import JsonOption, LangOption, WorkspaceOption
 from kuajie.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from kuajie.workflows.workspace import Workspace
 
 
 def import_data(workspace: WorkspaceOption = Path(), json: JsonOption = False, lang: LangOption = None) -> None:
@@ -16,19 +20,24 @@ def import_data(workspace: WorkspaceOption = Path(), json: JsonOption = False, l
       kuajie import
       kuajie import --workspace my-workspace --json
     """
-    from kuajie.cli.show import show_overlap, show_quality
-    from kuajie.workflows.ingest import ingest
     from kuajie.workflows.workspace import Workspace
 
     opened = Workspace.open(workspace)
-    screen = Screen(lang, opened.config.workspace.language, json=json)
+    run_import(Screen(lang, opened.config.workspace.language, json=json), opened)
+
+
+def run_import(screen: Screen, workspace: "Workspace") -> None:
+    """Import and show the account."""
+    from kuajie.cli.show import show_overlap, show_quality
+    from kuajie.workflows.ingest import ingest
+
     with screen.progress() as progress:
-        result = ingest(opened.config, opened.root, progress=progress)
+        result = ingest(workspace.config, workspace.root, progress=progress)
     screen.data({"snapshot": result.snapshot, "quality": result.account, "overlap": result.overlap})
     show_quality(screen, result.account)
     show_overlap(screen, result.overlap)
     if result.account.quarantine:
-        screen.say("The quarantined rows are in {path}.", path=opened.warehouse / result.account.quarantine)
+        screen.say("The quarantined rows are in {path}.", path=workspace.warehouse / result.account.quarantine)
     screen.say()
     screen.say(
         "Snapshot {id}: {events} events of {people} people.",

@@ -1,9 +1,13 @@
 """`kuajie train`: the newest snapshot -> a model version that serves."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kuajie.cli.options import JsonOption, LangOption, WorkspaceOption
 from kuajie.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from kuajie.workflows.workspace import Workspace
 
 
 def train(workspace: WorkspaceOption = Path(), json: JsonOption = False, lang: LangOption = None) -> None:
@@ -16,22 +20,27 @@ def train(workspace: WorkspaceOption = Path(), json: JsonOption = False, lang: L
       kuajie train
       kuajie train --workspace my-workspace --json
     """
+    from kuajie.workflows.workspace import Workspace
+
+    opened = Workspace.open(workspace)
+    run_train(Screen(lang, opened.config.workspace.language, json=json), opened)
+
+
+def run_train(screen: Screen, workspace: "Workspace") -> None:
+    """Train and show what was chosen."""
     from kuajie.bootstrap import model_store
     from kuajie.cli.show import show_choice
     from kuajie.data.dataset import JointDataset
     from kuajie.data.snapshot import latest_snapshot
     from kuajie.workflows.train import train as fit
-    from kuajie.workflows.workspace import Workspace
 
-    opened = Workspace.open(workspace)
-    screen = Screen(lang, opened.config.workspace.language, json=json)
-    dataset = JointDataset.open(latest_snapshot(opened.warehouse).path, opened.config.strength)
+    dataset = JointDataset.open(latest_snapshot(workspace.warehouse).path, workspace.config.strength)
     with screen.progress() as progress:
         result = fit(
             dataset,
-            model_store(opened),
-            opened.fit_options,
-            config=opened.config.training,
+            model_store(workspace),
+            workspace.fit_options,
+            config=workspace.config.training,
             progress=progress,
         )
     summaries = {target: result.choice.summary(target) for target in result.choice.mixes}
@@ -43,7 +52,7 @@ def train(workspace: WorkspaceOption = Path(), json: JsonOption = False, lang: L
             "fit_seconds": result.fit_seconds,
         }
     )
-    show_choice(screen, summaries, opened.title)
+    show_choice(screen, summaries, workspace.title)
     screen.say()
     screen.say(
         "Model {version} serves now; chosen in {choose} s, fitted in {fit} s.",
