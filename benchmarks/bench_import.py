@@ -10,7 +10,6 @@ import argparse
 import multiprocessing
 import resource
 import tempfile
-import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,6 +75,7 @@ def measured_import(folder: Path, suffix: str, queue: "multiprocessing.Queue[lis
     before = _peak_mb()
     stages: dict[str, float] = {}
     began = last = time.perf_counter()
+    cpu = time.process_time()
 
     def progress(stage: str, done: int, total: int) -> None:
         nonlocal last
@@ -84,7 +84,7 @@ def measured_import(folder: Path, suffix: str, queue: "multiprocessing.Queue[lis
         last = now
 
     result = ingest(config_for(suffix), folder, clock=lambda: NOW, progress=progress)
-    seconds, peak = time.perf_counter() - began, _peak_mb()
+    seconds, peak, cpu = time.perf_counter() - began, _peak_mb(), time.process_time() - cpu
     began = time.perf_counter()
     dataset = JointDataset.open(result.folder)
     opened = time.perf_counter() - began
@@ -97,8 +97,9 @@ def measured_import(folder: Path, suffix: str, queue: "multiprocessing.Queue[lis
         ("people, linked", f"{result.snapshot.people:,}, {result.snapshot.linked_people:,}"),
         *((f"  {stage}", f"{spent:.1f} s") for stage, spent in stages.items()),
         ("import", f"{seconds:.1f} s, {total.read / seconds:,.0f} rows/s"),
+        ("processor time of the import", f"{cpu:.1f} s on all cores together"),
         ("peak memory of the import", f"{peak:,.0f} MB ({before:,.0f} MB before it)"),
-        ("threads at the end", f"{threading.active_count()} Python, polars {pl.thread_pool_size()}"),
+        ("threads of Polars", f"{pl.thread_pool_size()}"),
         ("snapshot", f"{size / 1e6:,.0f} MB"),
         ("open the snapshot", f"{opened:.1f} s"),
         (

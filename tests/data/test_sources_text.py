@@ -19,7 +19,7 @@ from kuajie.data.sources.jsonl import NOT_OBJECT
 from kuajie.data.sources.lines import NOT_TEXT
 from kuajie.testing.sources import raw, rows, write
 
-ANY_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+ANY_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 

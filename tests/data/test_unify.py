@@ -115,7 +115,7 @@ def test_links_are_checked(tmp_path: Path) -> None:
 FIELD = st.text(st.characters(exclude_categories=["Cs"], exclude_characters='\n"'), max_size=8)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(st.lists(st.lists(FIELD, min_size=5, max_size=5).map(",".join), max_size=6))
 def test_every_row_comes_out_once(tmp_path: Path, lines: list[str]) -> None:
     source = write(tmp_path, "e.csv", HEADER + "\n".join(lines))

@@ -407,7 +407,7 @@ VALUES = st.sampled_from(["", "1", "-1", "NaN", "5"])
 ROWS = st.lists(st.tuples(USERS, st.sampled_from("xy"), st.sampled_from([*KINDS[:3], "?"]), TIMES, VALUES), max_size=12)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)
 @given(ROWS, ROWS)
 def test_the_account_always_adds_up(
     tmp_path: Path, courses: list[tuple[str, ...]], parts: list[tuple[str, ...]]
