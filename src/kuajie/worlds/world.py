@@ -1,22 +1,26 @@
 """A generated world: people with tastes, catalogues, behaviour, and the truth behind them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from kuajie.core.errors import UsageError
+from kuajie.core.progress import Progress, silent
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.space import ItemSpace
 from kuajie.worlds.behaviour import Events, Street
 from kuajie.worlds.catalogue import Catalogue, category_topics, make_catalogue
 from kuajie.worlds.choices import interest_chances, week_matrix
+from kuajie.worlds.config_text import config_text
 from kuajie.worlds.people import People, TasteSettings, make_people, prevalence
 from kuajie.worlds.scenarios import PLANS, PLATFORM, SCENARIOS
 from kuajie.worlds.seasons import WEEKS, topic_seasons, week_shares
 from kuajie.worlds.sizes import SIZES, WorldSize
 from kuajie.worlds.vocabulary import product_words, topics
+from kuajie.worlds.writing import write_world
 
 _MEMBERSHIP_OF_PAIR = (0.85, 0.85)
 _MEMBERSHIP_OF_MANY = (0.85, 0.4)  # the platform, each partner
@@ -122,6 +126,34 @@ class World:
                 mine = buying == tier
                 scores[rows[mine]] = taste[mine] @ matrix[tier]
         return scores
+
+    def write(
+        self,
+        folder: Path,
+        formats: Mapping[str, str] | None = None,
+        *,
+        noise: bool = True,
+        progress: Progress = silent,
+    ) -> None:
+        """Write the world as a workspace: `kuajie.toml`, `sources/`, and the truth apart from them in `truth/`.
+
+        Args:
+            folder: made where it does not exist; files of the same names are replaced.
+            formats: domain -> csv, tsv, parquet, jsonl or sqlite; every domain has a usual one of its own.
+            noise: whether repeated rows, broken rows and bots are among the events.
+            progress: is told the weeks written of each domain.
+
+        Raises:
+            UsageError: no such domain or format.
+            ResourceError: the disk refuses.
+        """
+        for domain in formats or {}:
+            self.index(domain)
+        write_world(self, folder, formats or {}, noise, progress)
+
+    def config_toml(self, formats: Mapping[str, str] | None = None) -> str:
+        """The text of the `kuajie.toml` that imports what `write` wrote."""
+        return config_text(self.scenario, self.seed, self.domains, formats or {})
 
 
 def make_world(
