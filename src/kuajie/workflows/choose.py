@@ -36,6 +36,7 @@ class ChooseConfig(Config):
         negatives: candidates that each row is judged on.
         k: NDCG@k is what choices are made by.
         kinds: only models of these kinds; none: all.
+        settings: family -> settings that are decided, as `kuajie tune` prints them.
     """
 
     seconds: Annotated[float, Field(gt=0)] = 90.0
@@ -45,6 +46,7 @@ class ChooseConfig(Config):
     negatives: Annotated[int, Field(ge=10)] = 500
     k: Annotated[int, Field(ge=1)] = 10
     kinds: tuple[str, ...] = ()
+    settings: dict[str, dict[str, Any]] = Field(default={})
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +108,7 @@ def choose(
     pools = open_pools(people, asked, options, config.negatives, rng)
     tuning = {target: pool.take_some(config.tuning_rows, rng) for target, pool in pools.items()}
     search = Search(people, options, config.seconds, config.k, progress, pools, tuning)
-    wanted = families(interactions.space, interactions.histories.order, config.kinds) if pools else []
+    wanted = families(interactions.space, interactions.histories.order, config.kinds, config.settings) if pools else []
     for family, until in schedule(wanted, config.seconds):
         search.try_family(family, until)
     decided = {

@@ -1,11 +1,15 @@
 """What `auto` tries: families of models, each with a start and settings to vary, most useful first."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from kuajie.core.config import Config
+from kuajie.core.errors import ConfigError
 from kuajie.core.histories import Order
 from kuajie.core.recommender import Scope
 from kuajie.core.space import ItemSpace
+from kuajie.evaluation.tuning import changed
 from kuajie.models.als import ALSConfig
 from kuajie.models.itemknn import ItemKNNConfig
 from kuajie.models.popularity import PopularityConfig
@@ -39,12 +43,45 @@ class Family:
     share: float = 1.0
 
 
-def families(space: ItemSpace, order: Order, kinds: tuple[str, ...] = ()) -> list[Family]:
-    """The families for data of this kind; `kinds` keeps only some kinds of models."""
-    found = [
+def families(
+    space: ItemSpace,
+    order: Order,
+    kinds: tuple[str, ...] = (),
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[Family]:
+    """The families for data of this kind.
+
+    Args:
+        space: the joint item space.
+        order: what the order of histories means.
+        kinds: keep only these kinds of models; none: all.
+        settings: family -> settings of a start that a person decided on; they are not varied.
+
+    Raises:
+        ConfigError: settings for a family that does not exist, or that its model does not have.
+    """
+    found = default_families(space, order)
+    unknown = set(settings or {}) - {family.name for family in found}
+    if unknown:
+        names = ", ".join(family.name for family in found)
+        raise ConfigError(f"[training.settings] names {', '.join(sorted(unknown))}; for this data there are {names}")
+    decided = [with_settings(family, (settings or {}).get(family.name, {})) for family in found]
+    return [family for family in decided if not kinds or family.start.kind in kinds]  # type: ignore[attr-defined]
+
+
+def with_settings(family: Family, settings: Mapping[str, Any]) -> Family:
+    """The family with a start that was decided on."""
+    if not settings:
+        return family
+    moves = tuple((key, values) for key, values in family.moves if key.partition(".")[0] not in settings)
+    return replace(family, start=changed(family.start, settings), moves=moves)
+
+
+def default_families(space: ItemSpace, order: Order) -> list[Family]:
+    """What is tried where nobody decided anything."""
+    return [
         Family("popularity", PopularityConfig(), (("power", (0.5,)),), ("target",), personal=False, share=0.1),
         Family("itemknn", ItemKNNConfig(k=200, shrinkage=5.0), (("shrinkage", (20.0,)), ("alpha", (0.4,))), scout=True),
         Family("als", ALS, (("unobserved", (0.003, 0.03)), ("regularization", (2.5, 7.0)))),
         Family("als-wide", ALS.model_copy(update={"factors": 128, "unobserved": 0.005}), (("regularization", (7.0,)),)),
     ]
-    return [family for family in found if not kinds or family.start.kind in kinds]  # type: ignore[attr-defined]

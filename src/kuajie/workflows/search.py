@@ -18,6 +18,7 @@ from kuajie.core.errors import DataError, ResourceError
 from kuajie.core.histories import Interactions
 from kuajie.core.progress import Progress
 from kuajie.core.recommender import DataShape, FitOptions, Recommender, Scope
+from kuajie.evaluation.tuning import changed
 from kuajie.evaluation.weights import row_ndcg
 from kuajie.models.blend import fit_scoped, scale_sample, scoped, score_scale
 from kuajie.models.linear import LinearModel
@@ -97,7 +98,7 @@ class Search:
         for number, (name, value) in enumerate(moves):
             self.progress(f"try {family.name}", number, len(moves))
             for way, config in current.items():
-                candidate = changed(config, name, value)
+                candidate = changed(config, {name: value})
                 if candidate == config or not self._affordable(family, candidate, way, until):
                     continue
                 if self._try(family, candidate, way) > self._try(family, config, way):
@@ -175,14 +176,6 @@ class Search:
         if not found:
             raise DataError(f"no model could be tried for '{target}': {'; '.join(self.skipped)}")
         return found
-
-
-def changed(config: Config, name: str, value: object) -> Config:
-    """The config with one setting changed; a dot reaches inside."""
-    outer, dot, inner = name.partition(".")
-    if dot:
-        value = changed(getattr(config, outer), inner, value)
-    return config.model_copy(update={outer: value})
 
 
 def fit_signature(config: Config) -> str:

@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from kuajie.core.config import Config
 from kuajie.core.errors import DataError, UsageError
-from kuajie.core.histories import Interactions
+from kuajie.core.histories import Histories, Interactions
 from kuajie.core.progress import Progress, silent
-from kuajie.core.recommender import FitOptions, Scope
+from kuajie.core.recommender import FitOptions, Recommender, Scope
+from kuajie.core.space import ItemSpace
 from kuajie.evaluation.metrics import mean_metrics
 from kuajie.evaluation.protocols import COLD_SHARE, Split, leave_one_out, person_folds
 from kuajie.evaluation.ranking import rank_task
+from kuajie.evaluation.tasks import RankingTask
 from kuajie.evaluation.tuning import Range, Tuning, grid_search, optuna_search
 from kuajie.models.blend import fit_scoped, scoped
 from kuajie.workflows.families import Family, families
@@ -169,17 +172,19 @@ def validation_splits(interactions: Interactions, seed: int, most_people: int) -
 
 def split_value(config: Config, split: Split, scope: Scope, target: str | None, options: FitOptions) -> float:
     """Mean NDCG@10 over the rows of the targets that count."""
-    space, values, rows = split.train.space, [], []
-    model = None
-    for name, task in split.tasks.items():
-        if target not in (None, name) or not task.n_rows:
-            continue
-        if model is None or scope == "target":
-            model = fit_scoped(config, name if scope == "target" else None, split.train, options)
-        fitted = model
-        ranks = rank_task(
-            task, lambda h, m=fitted, n=name: m.score(scoped(h, space, scope, n), n), threads=options.threads
-        )
-        values.append(mean_metrics(ranks, [METRIC])[METRIC])
-        rows.append(task.n_rows)
-    return float(np.average(values, weights=rows)) if rows else 0.0
+    tasks = {name: task for name, task in split.tasks.items() if target in (None, name) and task.n_rows}
+    joint = None if scope == "target" else fit_scoped(config, None, split.train, options)
+    values = []
+    for name, task in tasks.items():
+        model = joint or fit_scoped(config, name, split.train, options)
+        values.append(task_value(model, task, scope, split.train.space, options.threads))
+    return float(np.average(values, weights=[task.n_rows for task in tasks.values()])) if tasks else 0.0
+
+
+def task_value(model: Recommender, task: RankingTask, scope: Scope, space: ItemSpace, threads: int) -> float:
+    """Mean NDCG@10 of a fitted model on one task."""
+
+    def score(histories: Histories) -> npt.NDArray[np.float32]:
+        return model.score(scoped(histories, space, scope, task.domain), task.domain)
+
+    return mean_metrics(rank_task(task, score, threads=threads), [METRIC])[METRIC]
