@@ -7,7 +7,7 @@ With `prior`, every domain has factors of its own, and a person's target factors
 factors in the other domains, learned on linked people:
 
     mu_u = sum_s [x_us, 1] M_st
-    x_ut = argmin sum_j c_uj (p_uj - x y_j)^2 + prior_weight |x - mu_u|^2
+    x_ut = argmin sum_observed w_uj (1 - x y_j)^2 + sum_all a_t (x y_j)^2 + prior_weight |x - mu_u|^2
 
 so a cold person stands at the mapped taste and moves to their own with history. No person's row is kept.
 """
@@ -38,9 +38,9 @@ class ALSConfig(Config):
     Attributes:
         factors: f.
         iterations: alternations.
-        regularization: lambda.
+        regularization: lambda, of a typical person and a typical item, when an event weighs 1.
         frequency_power: nu; 1: regularisation grows with the weight of a row, 0: it is the same for all.
-        unobserved: a, the weight of a pair that was not observed, when one observed once weighs 1.
+        zeros: the weight of all pairs together, relative to the observed ones together.
         binary: take every entry as 1.
         absent: zeros count also in domains where a person is not known at all.
         prior: see the module.
@@ -51,13 +51,13 @@ class ALSConfig(Config):
     kind: Literal["als"] = "als"
     factors: int = pydantic.Field(64, ge=1)
     iterations: int = pydantic.Field(15, ge=1)
-    regularization: float = pydantic.Field(0.01, ge=0)
+    regularization: float = pydantic.Field(5.0, gt=0)
     frequency_power: float = pydantic.Field(0.5, ge=0, le=1)
-    unobserved: float = pydantic.Field(0.1, gt=0)
+    zeros: float = pydantic.Field(20.0, gt=0)
     binary: bool = True
     absent: bool = True
     prior: bool = False
-    prior_weight: float = pydantic.Field(1.0, gt=0)
+    prior_weight: float = pydantic.Field(5.0, gt=0)
     mapping_regularization: float = pydantic.Field(0.01, gt=0)
 
 
@@ -124,10 +124,10 @@ class ALS:
 
     def _fit_domains(self, matrix: sparse.csr_array, options: FitOptions) -> None:
         """Factors of each domain by itself, and the mappings between them."""
-        from kuajie.models.als_factors import ItemFactors, active_domains, train
+        from kuajie.models.als_factors import ItemFactors, Scales, active_domains, train
 
         config, space = self.config, self.space_
-        people, items = [], []
+        people, items, scales = [], [], []
         for name, size in zip(space.domains, space.sizes, strict=True):
             own = ItemSpace((name,), (size,))
             x, learned = train(
@@ -135,7 +135,11 @@ class ALS:
             )
             people.append(x)
             items.append(learned.factors)
-        self.learned_ = ItemFactors.of(space, np.concatenate(items), self._objective)
+            scales.append(learned.scales)
+        joined = Scales(
+            np.concatenate([part.unobserved for part in scales]), np.concatenate([part.typical for part in scales])
+        )
+        self.learned_ = ItemFactors.of(space, np.concatenate(items), self._objective, joined)
         self.mapping_ = learn_mapping(people, active_domains(matrix, space), config.mapping_regularization)
 
     def score(self, histories: Histories, target: str) -> F32:
@@ -159,7 +163,7 @@ class ALS:
         return self.learned_.fold_in(own, mean, self.config.prior_weight)
 
     def explain(self, histories: Histories, target: str, items: npt.NDArray[np.int64]) -> Explanation:
-        """The terms of `y_j A^-1 sum_i c_i y_i`, and through the mapping those of the other domains.
+        """The terms of `y_j A^-1 sum_i w_i y_i`, and through the mapping those of the other domains.
 
         They sum to the score; marked approximate, because removing an entry changes A as well.
         """
@@ -187,12 +191,12 @@ class ALS:
     def _terms(
         self, row: sparse.csr_array, y: npt.NDArray[np.float64], ridge: float | None = None
     ) -> npt.NDArray[np.float64]:
-        """c_i y A^-1 y_i for each entry i of a single row: (len(y), entries)."""
+        """w_i y A^-1 y_i for each entry i of a single row: (len(y), entries)."""
         if not row.nnz:
             return np.zeros((len(y), 0))
         solved = np.linalg.solve(self.learned_.system(row, ridge), y.T)
         own = self.learned_.factors[row.indices].astype(np.float64)
-        return np.asarray((own @ solved).T * self.learned_.confidence(row))
+        return np.asarray((own @ solved).T * row.data)
 
     def _weights(self, histories: Histories) -> sparse.csr_array:
         """The weights of trained items, without zeros."""
@@ -206,22 +210,29 @@ class ALS:
         from kuajie.models.als_factors import Objective
 
         c = self.config
-        return Objective(c.unobserved, c.regularization, c.frequency_power, c.absent and not c.prior)
+        return Objective(c.zeros, c.regularization, c.frequency_power, c.absent and not c.prior)
 
     def arrays(self) -> Arrays:
-        """Support, factors of the items, mapping."""
-        arrays: Arrays = {"support": self.support_, "factors": self.learned_.factors}
+        """Support, factors of the items, scales, mapping."""
+        scales = self.learned_.scales
+        arrays: Arrays = {
+            "support": self.support_,
+            "factors": self.learned_.factors,
+            "unobserved": scales.unobserved,
+            "typical": scales.typical,
+        }
         return arrays if self.mapping_ is None else {**arrays, "mapping": self.mapping_}
 
     @classmethod
     def from_arrays(cls, config: Config, space: ItemSpace, arrays: Arrays) -> Self:
         """The fitted model again."""
-        from kuajie.models.als_factors import ItemFactors
+        from kuajie.models.als_factors import ItemFactors, Scales
 
         model = cls(config)  # type: ignore[arg-type]
         model.space_ = space
         model.support_ = np.asarray(arrays["support"], dtype=np.float64)
-        model.learned_ = ItemFactors.of(space, np.asarray(arrays["factors"], np.float32), model._objective)
+        scales = Scales(np.asarray(arrays["unobserved"], np.float64), np.asarray(arrays["typical"], np.float64))
+        model.learned_ = ItemFactors.of(space, np.asarray(arrays["factors"], np.float32), model._objective, scales)
         model.mapping_ = np.asarray(arrays["mapping"], np.float32) if "mapping" in arrays else None
         return model
 

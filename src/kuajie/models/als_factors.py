@@ -1,13 +1,14 @@
 """Factors of items learned by alternating least squares, and a person's factors from any history.
 
-Objective (Hu, Koren, Volinsky 2008, divided by their alpha; regularisation of Rendle et al. 2022, "Revisiting the
-performance of iALS on item recommendation benchmarks"):
+Objective (Hu, Koren, Volinsky 2008, in the form of Rendle et al. 2022, "Revisiting the performance of iALS on item
+recommendation benchmarks"), over observed pairs with weight w and all pairs of domain d with weight a_d:
 
-    sum over pairs (u, j) of c_uj (p_uj - x_u y_j)^2 + sum_u reg_u |x_u|^2 + sum_j reg_j |y_j|^2
-    c_uj = w_uj + a,  p_uj = 1 where w_uj > 0 else 0,  reg = lambda * (sum of the row's c) ^ nu
+    sum_observed w_uj (1 - x_u y_j)^2 + sum_all a_d (x_u y_j)^2 + sum_u reg_u |x_u|^2 + sum_j reg_j |y_j|^2
+    reg = lambda * (c / typical c)^nu,  c = the sum of w and a over the row
 
-A pair counts only where the person has some entry in the item's domain (`absent = False`): who is not known there
-has refused nothing.
+a_d is set so that all pairs of a domain together weigh `zeros` times what its observed ones do: their number means
+little in itself, it depends on the size of the catalogue. Unless `absent`, a pair counts only where the person has
+some entry in the item's domain: who is not known there has refused nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -24,22 +25,47 @@ from kuajie.numerics.cooccurrence import Rows
 from kuajie.numerics.threads import blas_threads
 
 F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The numbers of the objective: a, lambda, nu, and whether absent people count."""
+    """The numbers of the objective that are chosen."""
 
-    unobserved: float
+    zeros: float
     regularization: float
     frequency_power: float
     absent: bool
 
-    def ridges(self, sums: npt.NDArray[np.float64], possible: npt.NDArray[np.float64]) -> F32:
-        """Reg of rows with these sums of weights and numbers of possible pairs."""
-        confidence = sums + self.unobserved * possible
-        return np.asarray(self.regularization * confidence**self.frequency_power, dtype=np.float32)
+    def ridges(self, confidence: F64, typical: F64) -> F32:
+        """Reg of rows with these c and typical c; rows that nothing is typical for have c = 0 and get 0."""
+        share = np.divide(confidence, typical, out=np.zeros_like(confidence), where=typical > 0)
+        return np.asarray(self.regularization * share**self.frequency_power, dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Scales:
+    """The numbers of the objective that are found in the data, for each domain: float64 (n_domains,).
+
+    Attributes:
+        unobserved: a_d.
+        typical: mean of the c of people known in the domain, over the domain.
+    """
+
+    unobserved: F64
+    typical: F64
+
+    @classmethod
+    def of(cls, matrix: sparse.csr_array, space: ItemSpace, objective: Objective) -> Self:
+        """Measure training data (n_people, n_items)."""
+        active = active_domains(matrix, space)
+        sums = np.bincount(space.domain_of(matrix.indices), matrix.data, len(space.domains)).astype(np.float64)
+        trained = trained_items(np.bincount(matrix.indices, minlength=space.n_items), space)
+        known = np.maximum(active.sum(axis=0), 1)
+        pairs = np.maximum(trained, 1) * (matrix.shape[0] if objective.absent else known)
+        unobserved = objective.zeros * sums / pairs
+        return cls(unobserved, sums / known + unobserved * trained)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,24 +75,25 @@ class ItemFactors:
     Attributes:
         space: the joint item space.
         factors: float32 (n_items, f), 0 for items never trained.
-        objective: the numbers it was learned with.
-        grams: float32 (n_domains, f, f): a * sum of y y^T over each domain.
-        trained: float64 (n_domains,), trained items of each domain.
+        objective, scales: the numbers it was learned with.
+        grams: float32 (n_domains, f, f): a_d * sum of y y^T over each domain.
+        zeros: float64 (n_domains,): a_d * trained items of the domain.
     """
 
     space: ItemSpace
     factors: F32
     objective: Objective
+    scales: Scales
     grams: F32
-    trained: npt.NDArray[np.float64]
+    zeros: F64
 
     @classmethod
-    def of(cls, space: ItemSpace, factors: F32, objective: Objective) -> Self:
+    def of(cls, space: ItemSpace, factors: F32, objective: Objective, scales: Scales) -> Self:
         """Sum up the factors of each domain."""
         parts = [factors[space.slice(name)] for name in space.domains]
-        grams = np.stack([objective.unobserved * (part.T @ part) for part in parts]).astype(np.float32)
-        trained = np.array([np.any(part != 0, axis=1).sum() for part in parts], dtype=np.float64)
-        return cls(space, factors, objective, grams, trained)
+        grams = np.stack([a * (part.T @ part) for a, part in zip(scales.unobserved, parts, strict=True)])
+        zeros = scales.unobserved * trained_items(np.any(factors != 0, axis=1), space)
+        return cls(space, factors, objective, scales, grams.astype(np.float32), zeros)
 
     def fold_in(
         self, matrix: sparse.csr_array, prior: F32 | None = None, prior_weight: float = 0.0, threads: int = 1
@@ -79,21 +106,17 @@ class ItemFactors:
             prior_weight: weight of the prior.
             threads: how many threads.
         """
-        people = People.of(matrix, self.space, self.objective, self.trained)
+        people = People.of(matrix, self)
         if prior is not None:
             people = replace(people, ridges=np.full(len(people.ridges), prior_weight, np.float32))
         return solve(people.rows, people.systems(self), None, prior, steps=200, threads=threads)
 
     def system(self, row: sparse.csr_array, ridge: float | None = None) -> npt.NDArray[np.float64]:
         """A of a single row, formed: float64 (f, f); `ridge` in the place of its reg."""
-        person = People.of(row, self.space, self.objective, self.trained)
+        person = People.of(row, self)
         y = self.factors[row.indices].astype(np.float64)
         reg = float(person.ridges[0]) if ridge is None else ridge
         return np.asarray(person.systems(self).grams[0] + (y.T * row.data) @ y + reg * np.eye(y.shape[1]))
-
-    def confidence(self, row: sparse.csr_array) -> npt.NDArray[np.float64]:
-        """C of the entries of a row: their part of the right side is c y."""
-        return np.asarray(row.data, dtype=np.float64) + self.objective.unobserved
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,18 +136,18 @@ class People:
     ridges: F32
 
     @classmethod
-    def of(
-        cls, matrix: sparse.csr_array, space: ItemSpace, objective: Objective, trained: npt.NDArray[np.float64]
-    ) -> Self:
+    def of(cls, matrix: sparse.csr_array, learned: ItemFactors) -> Self:
         """Find out who is known where."""
-        table, patterns = patterns_of(active_domains(matrix, space), objective.absent)
-        ridges = objective.ridges(matrix.sum(axis=1, dtype=np.float64), (table @ trained)[patterns])
+        objective = learned.objective
+        table, patterns = patterns_of(active_domains(matrix, learned.space), objective.absent)
+        confidence = matrix.sum(axis=1, dtype=np.float64) + (table @ learned.zeros)[patterns]
+        ridges = objective.ridges(confidence, (table @ learned.scales.typical)[patterns])
         return cls(Rows.of(matrix), table, patterns, ridges)
 
     def systems(self, learned: ItemFactors) -> Systems:
         """The equations, given what was learned about items."""
         grams = np.einsum("pd,dij->pij", self.table.astype(np.float32), learned.grams)
-        return Systems(learned.factors, grams, self.patterns, self.ridges, learned.objective.unobserved)
+        return Systems(learned.factors, grams, self.patterns, self.ridges)
 
 
 def train(
@@ -145,24 +168,68 @@ def train(
     """
     rng = np.random.default_rng(options.seed)
     columns = matrix.T.tocsr()
-    active = active_domains(matrix, space) | objective.absent
-    domains = space.domain_of(np.arange(space.n_items)).astype(np.int32)
-    item_ridges = objective.ridges(columns.sum(axis=1, dtype=np.float64), active.sum(axis=0).astype(float)[domains])
+    scales = Scales.of(matrix, space, objective)
     people, items = (
         rng.standard_normal((n, rank), dtype=np.float32) * np.float32(0.1 / np.sqrt(rank)) for n in matrix.shape
     )
     people[np.diff(matrix.indptr) == 0] = 0
     items[np.diff(columns.indptr) == 0] = 0
-    item_rows = Rows.of(columns)
-    sides = People.of(matrix, space, objective, ItemFactors.of(space, items, objective).trained)
+    learned = ItemFactors.of(space, items, objective, scales)
+    sides, item_side = People.of(matrix, learned), Items.of(matrix, columns, learned)
     with blas_threads(options.threads):
         for _ in range(iterations):
-            learned = ItemFactors.of(space, items, objective)
             people = solve(sides.rows, sides.systems(learned), people, steps=3, threads=options.threads)
-            grams = objective.unobserved * people_grams(people, active)
-            systems = Systems(people, grams, domains, item_ridges, objective.unobserved)
-            items = solve(item_rows, systems, items, steps=3, threads=options.threads)
-    return people, ItemFactors.of(space, items, objective)
+            items = solve(item_side.rows, item_side.systems(people), items, steps=3, threads=options.threads)
+            learned = ItemFactors.of(space, items, objective, scales)
+    return people, learned
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """Items as rows of equations, over people.
+
+    Attributes:
+        rows: their entries.
+        counted: bool (n_people, n_domains): whose zeros count where.
+        domains: int32 (n_items,).
+        ridges: float32 (n_items,): reg.
+        unobserved: a_d.
+    """
+
+    rows: Rows
+    counted: Bools
+    domains: npt.NDArray[np.int32]
+    ridges: F32
+    unobserved: F64
+
+    @classmethod
+    def of(cls, matrix: sparse.csr_array, columns: sparse.csr_array, learned: ItemFactors) -> Self:
+        """Take training data (n_people, n_items) and its transpose."""
+        space, objective = learned.space, learned.objective
+        counted = active_domains(matrix, space) | objective.absent
+        domains = space.domain_of(np.arange(space.n_items)).astype(np.int32)
+        unobserved = learned.scales.unobserved
+        sums = columns.sum(axis=1, dtype=np.float64)
+        confidence = np.where(sums > 0, sums + (unobserved * counted.sum(axis=0))[domains], 0)
+        trained = np.maximum(np.bincount(domains[sums > 0], minlength=len(space.domains)), 1)
+        typical = np.bincount(domains, confidence, len(space.domains)) / trained
+        ridges = objective.ridges(confidence, typical[domains])
+        return cls(Rows.of(columns), counted, domains, ridges, unobserved)
+
+    def systems(self, people: F32) -> Systems:
+        """The equations, given the people's factors."""
+        grams = np.zeros((len(self.unobserved), people.shape[1], people.shape[1]), np.float32)
+        table, patterns = patterns_of(self.counted, absent=False)
+        for number, row in enumerate(table):
+            part = people if len(table) == 1 else people[patterns == number]
+            grams[row] += part.T @ part
+        grams *= self.unobserved[:, None, None].astype(np.float32)
+        return Systems(people, grams, self.domains, self.ridges)
+
+
+def trained_items(trained: npt.NDArray[np.generic], space: ItemSpace) -> F64:
+    """How many items of each domain have a value other than 0: float64 (n_domains,)."""
+    return np.array([np.count_nonzero(trained[space.slice(name)]) for name in space.domains], dtype=np.float64)
 
 
 def active_domains(matrix: sparse.csr_array, space: ItemSpace) -> Bools:
@@ -182,13 +249,3 @@ def patterns_of(active: Bools, absent: bool) -> tuple[Bools, npt.NDArray[np.int3
     keys = packed[:, 0] if packed.shape[1] == 1 else packed.view(f"V{packed.shape[1]}")[:, 0]
     _, first, patterns = np.unique(keys, return_index=True, return_inverse=True)
     return active[first], patterns.astype(np.int32).reshape(-1)
-
-
-def people_grams(people: F32, active: Bools) -> F32:
-    """Sum of x x^T over the people of each domain: (n_domains, f, f)."""
-    grams = np.zeros((active.shape[1], people.shape[1], people.shape[1]), np.float32)
-    table, patterns = patterns_of(active, absent=False)
-    for number, row in enumerate(table):
-        part = people if len(table) == 1 else people[patterns == number]
-        grams[row] += part.T @ part
-    return grams

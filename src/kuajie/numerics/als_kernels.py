@@ -3,10 +3,10 @@
 Row u with entries (i, w) has, for factors y of the other side,
 
     A_u = G_u + sum_i w_i y_i y_i^T + reg_u I
-    b_u = sum_i (w_i + a) y_i + reg_u prior_u
+    b_u = sum_i w_i y_i + reg_u prior_u
 
-where a is the weight of every unobserved pair and G_u = a * sum of y y^T over what row u could have had. A_u is never
-formed: a product with it costs f^2 + 2 f (entries). Few steps from a warm start suffice while alternating (Takacs,
+where G_u is the weighted sum of y y^T over all that row u could have had. A_u is never formed: a product with it costs
+f^2 + 2 f (entries). Few steps from a warm start suffice while alternating (Takacs,
 Pilaszy, Tikk 2011, "Applications of the conjugate gradient method for implicit feedback collaborative filtering").
 """
 
@@ -28,14 +28,12 @@ class Systems:
         grams: float32 (n_patterns, f, f): the possible G.
         patterns: int32 (n_rows,): which G is each row's.
         ridges: float32 (n_rows,): reg.
-        unobserved: a.
     """
 
     factors: F32
     grams: F32
     patterns: I32
     ridges: F32
-    unobserved: float
 
 
 def solve(
@@ -69,7 +67,7 @@ def solve(
     def work(low: int, high: int) -> None:
         _conjugate_gradients(
             low, high, rows.indptr, rows.items, rows.values, systems.factors, systems.grams, systems.patterns,
-            systems.ridges, systems.unobserved, prior, steps, tolerance, solution,
+            systems.ridges, prior, steps, tolerance, solution,
         )  # fmt: skip
 
     run_ranges(work, even_ranges(rows.indptr, 16 * threads), threads)
@@ -108,7 +106,7 @@ def _add_left_side(p: F32, factors: F32, items: U32, values: F32, out: F32) -> N
 
 
 @kernel
-def _add_right_side(x: F32, factors: F32, items: U32, values: F32, unobserved: float, out: F32) -> None:
+def _add_right_side(x: F32, factors: F32, items: U32, values: F32, out: F32) -> None:
     """Out += sum_i (w_i + a - w_i y_i x) y_i: the entries' part of b - A x in one pass."""
     rank = len(x)
     for entry in range(len(items)):
@@ -116,7 +114,7 @@ def _add_right_side(x: F32, factors: F32, items: U32, values: F32, unobserved: f
         dot = np.float32(0)
         for column in range(rank):
             dot += y[column] * x[column]
-        weight = values[entry] * (np.float32(1) - dot) + np.float32(unobserved)
+        weight = values[entry] * (np.float32(1) - dot)
         for column in range(rank):
             out[column] += weight * y[column]
 
@@ -132,7 +130,6 @@ def _conjugate_gradients(
     grams: F32,
     patterns: I32,
     ridges: F32,
-    unobserved: float,
     prior: F32,
     steps: int,
     tolerance: float,
@@ -147,7 +144,7 @@ def _conjugate_gradients(
         _gram_times(x, gram, ridge, ap)
         for column in range(rank):
             rest[column] = ridge * center[column] - ap[column]
-        _add_right_side(x, factors, own, weights, unobserved, rest)
+        _add_right_side(x, factors, own, weights, rest)
         error = np.float32(0)
         for column in range(rank):
             error += rest[column] * rest[column]
