@@ -17,6 +17,7 @@ from kuajie.numerics.threads import run_blocks
 STEPS = (0.0, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0)
 """Factors tried for one weight; a weight of 0 is tried at `ENTRY_PARTS` of the largest weight instead."""
 ENTRY_PARTS = (0.05, 0.1, 0.2, 0.4)
+FEW_ROWS = 500
 LOGIT_ROWS = 2_000
 """Rows that the convex fit reads."""
 
@@ -115,10 +116,15 @@ def ndcg_along(total: F32, scores: F32, changes: F32, k: int, threads: int = 1) 
 
 
 def fit_weights(members: MemberScores, k: int = 10, *, least_gain: float = 2e-3, threads: int = 1) -> F64:
-    """Blend weights >= 0 that sum to 1: the better of the logit fit and the best single member, then climbed."""
-    starts = [logit_weights(members, threads=threads), *np.eye(len(members.names))]
-    values = [float(row_ndcg(members.total(start), k).mean()) for start in starts]
-    return climb(members, starts[int(np.argmax(values))], k, least_gain=least_gain, threads=threads)
+    """Blend weights >= 0 that sum to 1: the best of equal weights, the logit fit and each single member, then climbed.
+
+    With few rows the whole ranking decides instead of its first k places, for few rows have few hits there.
+    """
+    size = len(members.names)
+    depth = k if len(members.known) >= FEW_ROWS else members.known.shape[1]
+    starts = [np.full(size, 1.0 / size), logit_weights(members, threads=threads), *np.eye(size)]
+    values = [float(row_ndcg(members.total(start), depth).mean()) for start in starts]
+    return climb(members, starts[int(np.argmax(values))], depth, least_gain=least_gain, threads=threads)
 
 
 @kernel

@@ -43,7 +43,7 @@ class ChooseConfig(Config):
     people: Annotated[int, Field(ge=100)] = 20_000
     rows: Annotated[int, Field(ge=50)] = 5_000
     tuning_rows: Annotated[int, Field(ge=50)] = 1_500
-    negatives: Annotated[int, Field(ge=10)] = 500
+    negatives: Annotated[int, Field(ge=10)] = 999
     k: Annotated[int, Field(ge=1)] = 10
     kinds: tuple[str, ...] = ()
     settings: dict[str, dict[str, Any]] = Field(default={})
