@@ -14,8 +14,8 @@ from kuajie.models.als import ALSConfig
 from kuajie.models.itemknn import ItemKNNConfig
 from kuajie.models.popularity import PopularityConfig
 
-ALS = ALSConfig(factors=64, iterations=8, unobserved=0.01, regularization=4.0, frequency_power=0.0)
-"""A strong, constant ridge: the best region on every public split that was looked at (validation rows)."""
+ALS = ALSConfig(iterations=8)
+ALS_MOVES = (("zeros", (8.0, 50.0)), ("regularization", (2.5, 10.0)), ("absent", (False,)))
 
 Moves = tuple[tuple[str, tuple[object, ...]], ...]
 
@@ -82,6 +82,6 @@ def default_families(space: ItemSpace, order: Order) -> list[Family]:
     return [
         Family("popularity", PopularityConfig(), (("power", (0.5,)),), ("target",), personal=False, share=0.1),
         Family("itemknn", ItemKNNConfig(k=200, shrinkage=5.0), (("shrinkage", (20.0,)), ("alpha", (0.4,))), scout=True),
-        Family("als", ALS, (("unobserved", (0.003, 0.03)), ("regularization", (2.5, 7.0)))),
-        Family("als-wide", ALS.model_copy(update={"factors": 128, "unobserved": 0.005}), (("regularization", (7.0,)),)),
+        Family("als", ALS, ALS_MOVES),
+        Family("als-wide", ALS.model_copy(update={"factors": 128}), (("zeros", (8.0,)), ("regularization", (8.0,)))),
     ]
