@@ -88,9 +88,23 @@ def per_item(arrays: Arrays, name: str, space: ItemSpace) -> npt.NDArray[np.gene
     Raises:
         ArtifactError: it is missing or of another shape.
     """
-    if name not in arrays or arrays[name].shape != (space.n_items,):
-        got = arrays[name].shape if name in arrays else "nothing"
-        raise ArtifactError(f"the stored array '{name}' must have the shape ({space.n_items},), got {got}")
+    return stored(arrays, name, (space.n_items,))
+
+
+def stored(arrays: Arrays, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.generic]:
+    """A stored array of a known shape; -1 stands for any length.
+
+    Raises:
+        ArtifactError: it is missing or of another shape.
+    """
+    got = arrays[name].shape if name in arrays else None
+    if (
+        got is None
+        or len(got) != len(shape)
+        or any(want not in {-1, is_} for want, is_ in zip(shape, got, strict=True))
+    ):
+        wanted = str(shape).replace("-1", "any")
+        raise ArtifactError(f"the stored array '{name}' must have the shape {wanted}, got {got or 'nothing'}")
     return arrays[name]
 
 

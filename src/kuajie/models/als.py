@@ -22,7 +22,7 @@ from scipy import sparse
 from kuajie.core.config import Config
 from kuajie.core.errors import ResourceError
 from kuajie.core.histories import Histories, Interactions
-from kuajie.core.recommender import Arrays, DataShape, Explanation, FitOptions, Plan
+from kuajie.core.recommender import Arrays, DataShape, Explanation, FitOptions, Plan, per_item, stored
 from kuajie.core.space import ItemSpace
 from kuajie.models.linear import mask_unknown
 
@@ -230,10 +230,14 @@ class ALS:
 
         model = cls(config)  # type: ignore[arg-type]
         model.space_ = space
-        model.support_ = np.asarray(arrays["support"], dtype=np.float64)
-        scales = Scales(np.asarray(arrays["unobserved"], np.float64), np.asarray(arrays["typical"], np.float64))
-        model.learned_ = ItemFactors.of(space, np.asarray(arrays["factors"], np.float32), model._objective, scales)
-        model.mapping_ = np.asarray(arrays["mapping"], np.float32) if "mapping" in arrays else None
+        model.support_ = np.asarray(per_item(arrays, "support", space), np.float64)
+        n_domains, rank = len(space.domains), model.config.factors
+        scales = Scales(*(stored(arrays, name, (n_domains,)).astype(np.float64) for name in ("unobserved", "typical")))
+        factors = stored(arrays, "factors", (space.n_items, rank)).astype(np.float32)
+        model.learned_ = ItemFactors.of(space, factors, model._objective, scales)
+        model.mapping_ = None
+        if model.config.prior:
+            model.mapping_ = stored(arrays, "mapping", (n_domains, n_domains, rank + 1, rank)).astype(np.float32)
         return model
 
 

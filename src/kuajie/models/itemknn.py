@@ -31,6 +31,7 @@ class ItemKNNConfig(Config):
             everything say less about each pair; 0: everybody counts the same.
         sharpness: similarities are raised to this power; above 1 near neighbours count more.
         linked: across domains, lengths of items over linked people only.
+        popularity_power: scores are multiplied by (training entries of the item)^popularity_power.
     """
 
     kind: Literal["itemknn"] = "itemknn"
@@ -42,6 +43,7 @@ class ItemKNNConfig(Config):
     person_power: float = pydantic.Field(0.0, ge=0)
     sharpness: float = pydantic.Field(1.0, gt=0)
     linked: bool = True
+    popularity_power: float = pydantic.Field(0.0, ge=-1, le=1)
 
 
 class ItemKNN(LinearModel[ItemKNNConfig]):

@@ -84,8 +84,9 @@ def best_dense(
     eligible: Bools,
     seen: Histories | None = None,
     threads: int = 1,
+    scale: F32 | None = None,
 ) -> Best:
-    """The k best of `histories @ weights[:, target]`, never held as a whole.
+    """The k best of `histories @ weights[:, target] * scale`, never held as a whole.
 
     Args:
         histories: float32 (n_rows, n_items).
@@ -95,13 +96,15 @@ def best_dense(
         eligible: bool (n_target,), false where an item must not be recommended (never trained, not for sale).
         seen: items to leave out, one row for each history, over the joint item space.
         threads: how many threads.
+        scale: float32 (n_target,), factor of each item's score; left out: 1.
     """
     best, skip = Best.empty(histories.shape[0], k), Seen.of(seen, histories.shape[0])
     indptr, items, values = _parts(histories)
+    factor = _factors(eligible, scale)
 
     def work(low: int, high: int) -> None:
         _best_dense(
-            low, high, indptr, items, values, weights, target.start, eligible,
+            low, high, indptr, items, values, weights, target.start, factor,
             skip.indptr, skip.items, best.items, best.scores,
         )  # fmt: skip
 
@@ -117,21 +120,30 @@ def best_sparse(
     eligible: Bools,
     seen: Histories | None = None,
     threads: int = 1,
+    scale: F32 | None = None,
 ) -> Best:
     """As `best_dense`, for weights in CSR with sorted columns."""
     best, skip = Best.empty(histories.shape[0], k), Seen.of(seen, histories.shape[0])
     indptr, items, values = _parts(histories)
+    factor = _factors(eligible, scale)
     part = weights[:, target]
     w_indptr, w_items, w_values = _parts(part)
 
     def work(low: int, high: int) -> None:
         _best_sparse(
-            low, high, indptr, items, values, w_indptr, w_items, w_values, target.start, eligible,
+            low, high, indptr, items, values, w_indptr, w_items, w_values, target.start, factor,
             skip.indptr, skip.items, best.items, best.scores,
         )  # fmt: skip
 
     run_blocks(work, histories.shape[0], threads)
     return best
+
+
+def _factors(eligible: Bools, scale: F32 | None) -> F32:
+    """What scores are multiplied with: NaN where an item must not be recommended."""
+    factors = np.ones(len(eligible), np.float32) if scale is None else np.array(scale, np.float32)
+    factors[~eligible] = np.nan
+    return factors
 
 
 def _parts(matrix: sparse.csr_array) -> tuple[I64, I32, F32]:
@@ -144,7 +156,7 @@ def _parts(matrix: sparse.csr_array) -> tuple[I64, I32, F32]:
 
 
 @kernel
-def worse(score_a: float, item_a: int, score_b: float, item_b: int) -> bool:
+def worse(score_a: float | np.float32, item_a: int, score_b: float | np.float32, item_b: int) -> bool:
     """Whether a stands behind b: lower score, or the same score and a higher number."""
     return score_a < score_b or (score_a == score_b and item_a > item_b)
 
@@ -172,7 +184,7 @@ def offer(
     scores: F32,
     items: I32,
     size: int,
-    score: float,
+    score: float | np.float32,
     item: int,
 ) -> int:
     """Offer an entry to a heap of the best len(scores) entries that holds `size`; returns the new size."""
@@ -252,13 +264,13 @@ def _best_dense(
     values: F32,
     weights: F32,
     start: int,
-    eligible: Bools,
+    factor: F32,
     seen_indptr: I64,
     seen_items: I32,
     out_items: I32,
     out_scores: F32,
 ) -> None:
-    n_target = len(eligible)
+    n_target = len(factor)
     row = np.empty(n_target, np.float32)
     for person in range(low, high):
         row[:] = 0
@@ -268,8 +280,7 @@ def _best_dense(
             for item in range(n_target):
                 row[item] += value * line[item]
         for item in range(n_target):
-            if not eligible[item]:
-                row[item] = np.nan
+            row[item] *= factor[item]
         _skip(row, seen_items[seen_indptr[person] : seen_indptr[person + 1]], start)
         _select(row, out_items[person], out_scores[person])
 
@@ -285,13 +296,13 @@ def _best_sparse(
     w_items: I32,
     w_values: F32,
     start: int,
-    eligible: Bools,
+    factor: F32,
     seen_indptr: I64,
     seen_items: I32,
     out_items: I32,
     out_scores: F32,
 ) -> None:
-    n_target = len(eligible)
+    n_target = len(factor)
     row = np.empty(n_target, np.float32)
     for person in range(low, high):
         row[:] = 0
@@ -300,7 +311,6 @@ def _best_sparse(
             for place in range(w_indptr[line], w_indptr[line + 1]):
                 row[w_items[place]] += value * w_values[place]
         for item in range(n_target):
-            if not eligible[item]:
-                row[item] = np.nan
+            row[item] *= factor[item]
         _skip(row, seen_items[seen_indptr[person] : seen_indptr[person + 1]], start)
         _select(row, out_items[person], out_scores[person])
