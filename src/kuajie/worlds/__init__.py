@@ -1,7 +1,7 @@
 """Generated worlds with a known truth: the demo scenarios.
 
-    make_world(scenario, size, seed) -> World
-    World.events(domain), .interactions(), .oracle_scores(person_rows, domain)
+make_world(scenario, size, seed) -> World
+World.events(domain), .interactions(), .oracle_scores(person_rows, domain)
 """
 
 from kuajie.worlds.people import TasteSettings

@@ -42,7 +42,7 @@ class Events:
 
 
 @dataclass(frozen=True, eq=False)
-class Street:
+class DomainBehaviour:
     """Everything that decides the behaviour in one domain."""
 
     plan: DomainPlan

@@ -17,6 +17,11 @@ Ints = npt.NDArray[np.int64]
 
 FORMATS = {"course": Text("课程", "course"), "audio": Text("音频", "audio"), "book": Text("电子书", "book")}
 FORMAT_SHARES = {"course": 0.55, "audio": 0.25, "book": 0.2}
+_PRICES = {
+    "course": [49.0, 69.0, 99.0, 129.0, 159.0, 199.0, 249.0, 299.0, 399.0, 599.0, 899.0],
+    "audio": [9.9, 19.9, 29.9, 39.0, 49.0, 69.0, 99.0],
+    "book": [9.9, 12.9, 19.9, 24.9, 29.9, 36.0, 45.0, 59.0],
+}
 _TAIL = 0.85  # popularity falls with rank to this power
 _NEW_SHARE = 0.25  # items launched during the year
 _LAST_DAYS_SHARE = 0.03  # items launched in the last two weeks: cold
@@ -100,8 +105,7 @@ def _courses(
     answers = _answers(np.arange(n_items), topic, np.flatnonzero(has_second), second[has_second],
                        np.full(int(has_second.sum()), _LEAK))  # fmt: skip
     forms = rng.choice(list(FORMATS), n_items, p=list(FORMAT_SHARES.values()))
-    base = np.select([forms == "course", forms == "audio"], [199.0, 59.0], 36.0)
-    price = np.round(base * rng.lognormal(0, 0.6, n_items)) + 0.9
+    price = np.array([rng.choice(_PRICES[form]) for form in forms.tolist()])
     seconds = np.select([forms == "course", forms == "audio"], [1500.0, 900.0], 1200.0) * rng.lognormal(0, 0.4, n_items)
     choose, distinct = Chooser(rng), Distinct()
     columns: dict[str, list[str]] = {}
@@ -124,17 +128,15 @@ def _products(
     strength = category_topics(words.categories)
     shelf = _spread(n_items, np.sqrt(strength @ prevalence), rng)
     topic = np.zeros(n_items, np.int64)
-    price = np.zeros(n_items)
     for number, category in enumerate(words.categories):
         mine = np.flatnonzero(shelf == number)
         chance = np.sqrt(strength[number] * prevalence)
         topic[mine] = _spread(len(mine), chance, rng)
-        low, high = category.price
-        price[mine] = _rounded(low + (high - low) * rng.beta(1.2, 2.5, len(mine)))
     also_item, also_topic = np.nonzero(strength[shelf] * (np.arange(len(prevalence)) != topic[:, None]))
     answers = _answers(np.arange(n_items), topic, also_item, also_topic, _LEAK * strength[shelf[also_item], also_topic])
     choose, distinct = Chooser(rng), Distinct()
     columns: dict[str, list[str]] = {}
+    ranges = []
     for number in shelf.tolist():
         category = words.categories[number]
 
@@ -144,6 +146,9 @@ def _products(
         made = distinct.draw(draw, category.key)
         _add(columns, made.title, category.name, made.words["brand"])
         _add_words(columns, {key: made.words.get(key, Text("", "")) for key in _WORDS[domain == "film"]})
+        ranges.append(made.price)
+    low, high = np.array(ranges, dtype=np.float64).T
+    price = _rounded(low + (high - low) * rng.beta(1.2, 2.0, n_items))
     seconds = rng.choice([1500.0, 2700.0, 6600.0], n_items) * rng.lognormal(0, 0.15, n_items)
     return topic, shelf, answers, price, seconds, columns
 
@@ -197,10 +202,11 @@ def _launches(n_items: int, rng: np.random.Generator) -> Floats:
 
 
 def _rounded(price: Floats) -> Floats:
-    """Prices as shops write them: two leading figures and a nine where there are three or more."""
-    scale = 10.0 ** np.maximum(np.floor(np.log10(np.maximum(price, 1))) - 1, 0)
-    rounded = np.floor(price / scale) * scale
-    return np.where(scale > 1, rounded - 1 + scale, rounded)
+    """Prices as shops write them: 6, 49, 329, 1299, 169800."""
+    small = np.round(price / 3) * 3
+    scale = 10.0 ** np.floor(np.log10(np.maximum(price, 10)) - 1)
+    middle = np.floor(price / scale) * scale + np.where(scale > 1, scale - 1, 0)
+    return np.select([price < 20, price < 20_000], [small, middle], np.floor(price / 1_000) * 1_000 + 800)
 
 
 def _add(columns: dict[str, list[str]], title: Text, category: Text, brand: Text) -> None:

@@ -110,9 +110,7 @@ class Writing:
         self._sink.close()
 
     @classmethod
-    def to(
-        cls, path: Path, form: FileFormat, table: str = "", delimiter: str = ",", encoding: str = "utf-8"
-    ) -> Self:
+    def to(cls, path: Path, form: FileFormat, table: str = "", delimiter: str = ",", encoding: str = "utf-8") -> Self:
         """Open a file of a format; `table` names the table of an SQLite file."""
         if form == "parquet":
             return cls(ParquetSink(path))

@@ -9,18 +9,30 @@ import numpy as np
 from kuajie.core.errors import UsageError
 from kuajie.worlds.vocabulary import Category, CourseWords, Pattern, ProductWords, Text, Topic
 
-_SMALL = {"a", "an", "the", "of", "in", "on", "at", "by", "to", "for", "from", "and", "or", "with", "into", "as"}
-_KEEPS_ARTICLE = _SMALL | {"over", "across", "beneath", "behind", "before", "beyond", "about", "under", "where", "night"}
+_SMALL = {"a", "an", "the", "of", "in", "on", "at", "by", "to", "for", "from", "and", "or", "with", "into", "as", "de"}
+_KEEPS_ARTICLE = _SMALL | {
+    "over",
+    "across",
+    "beneath",
+    "behind",
+    "before",
+    "beyond",
+    "about",
+    "under",
+    "where",
+    "night",
+}
 _TRIES = 400
 
 T = TypeVar("T")
 
 
 class Made(NamedTuple):
-    """A title and the words it was made of."""
+    """A title, the words it was made of, and the range of prices of such things."""
 
     title: Text
     words: dict[str, Text]
+    price: tuple[float, float] = (0.0, 0.0)
 
 
 class Chooser:
@@ -84,19 +96,26 @@ def make_product(category: Category, words: ProductWords, choose: Chooser) -> Ma
     """A title of a partner's product."""
     if category.templates:
         return _make_film(category, words, choose)
+    noun = choose.one(category.nouns)
     used = {
-        "brand": choose.one(words.brands),
-        "series": choose.one(words.series),
-        "attribute": choose.one(category.attributes),
-        "noun": choose.one(category.nouns),
-        "spec": choose.one(category.specs),
+        "brand": choose.one(fitting(words.brands, noun)),
+        "series": choose.one(fitting(words.series, noun)),
+        "attribute": choose.one(fitting(category.attributes, noun)),
+        "noun": noun,
+        "spec": choose.one(fitting(category.specs, noun)),
         "year": _number(choose, (2025, 2026)),
     }
     slots = used | {key: _titled(used[key]) for key in ("attribute", "noun", "series")}
     shape = choose.one(words.shapes)
     title = Text(fill(shape.zh, slots, "zh"), fill(shape.en, slots, "en"))
     names = ("brand", "attribute", "noun", "spec") + (("series",) if "{series}" in shape.zh else ())
-    return Made(title, {name: used[name] for name in names})
+    low, _, high = noun.fits[0].partition("-") if noun.fits else ("", "", "")
+    return Made(title, {name: used[name] for name in names}, (float(low), float(high)) if low else category.price)
+
+
+def fitting(options: tuple[Text, ...], noun: Text) -> tuple[Text, ...]:
+    """The phrases that can describe a noun."""
+    return tuple(option for option in options if option.goes_with(noun))
 
 
 def _make_film(category: Category, words: ProductWords, choose: Chooser) -> Made:
@@ -109,7 +128,7 @@ def _make_film(category: Category, words: ProductWords, choose: Chooser) -> Made
     slots = {"title": base, "series": series}
     title = Text(fill(shape.zh, slots, "zh"), fill(shape.en, slots, "en"))
     used = {"brand": choose.one(words.brands), "setting": place}
-    return Made(title, used | ({"series": series} if "{series}" in shape.zh else {}))
+    return Made(title, used | ({"series": series} if "{series}" in shape.zh else {}), category.price)
 
 
 def fill(template: str, slots: dict[str, Text], language: str) -> str:

@@ -11,7 +11,7 @@ from kuajie.core.errors import UsageError
 from kuajie.core.progress import Progress, silent
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.space import ItemSpace
-from kuajie.worlds.behaviour import Events, Street
+from kuajie.worlds.behaviour import Events, DomainBehaviour
 from kuajie.worlds.catalogue import Catalogue, category_topics, make_catalogue
 from kuajie.worlds.choices import interest_chances, week_matrix
 from kuajie.worlds.config_text import config_text
@@ -67,7 +67,7 @@ class World:
         """Behaviour in one domain, week after week, without noise."""
         index = self.index(domain)
         plan = PLANS[domain]
-        return Street(
+        return DomainBehaviour(
             plan=plan,
             index=index,
             catalogue=self.catalogues[domain],

@@ -139,9 +139,9 @@ def _write_truth(world: "World", accounts: list[Accounts], folder: Path) -> None
             **{f"weight_{slot + 1}": people.weights[:, slot] for slot in range(people.weights.shape[1])},
         }
     ).write_parquet(folder / "people.parquet")
-    pl.concat(mine.table().select(pl.lit(mine.domain).alias(c.DOMAIN), c.USER, c.PERSON) for mine in accounts).write_parquet(
-        folder / "accounts.parquet"
-    )
+    pl.concat(
+        mine.table().select(pl.lit(mine.domain).alias(c.DOMAIN), c.USER, c.PERSON) for mine in accounts
+    ).write_parquet(folder / "accounts.parquet")
     pl.concat(
         pl.DataFrame(
             {

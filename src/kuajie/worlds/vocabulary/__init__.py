@@ -10,12 +10,20 @@ T = TypeVar("T")
 
 
 class Text:
-    """One phrase in Chinese and English; written "Chinese|English" in the files."""
+    """One phrase in Chinese and English; written "Chinese|English" in the files.
 
-    __slots__ = ("en", "zh")
+    A third part names what the phrase goes with: "均码|one size|防晒衣 丝巾" is for nouns with one of these words.
+    A noun's third part is its own range of prices: "刹车油|brake fluid|39-129".
+    """
 
-    def __init__(self, zh: str, en: str) -> None:
-        self.zh, self.en = zh, en
+    __slots__ = ("en", "fits", "zh")
+
+    def __init__(self, zh: str, en: str, fits: tuple[str, ...] = ()) -> None:
+        self.zh, self.en, self.fits = zh, en, fits
+
+    def goes_with(self, noun: "Text") -> bool:
+        """Whether the phrase can describe something called so."""
+        return not self.fits or any(word in noun.zh for word in self.fits)
 
 
 class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,5 +106,5 @@ def _load(name: str, kind: type[T]) -> T:
 
 
 def _text(kind: type, value: Any) -> Text:  # noqa: ANN401 - msgspec's signature
-    zh, _, en = str(value).partition("|")
-    return Text(zh, en)
+    zh, en, fits, *_ = [*str(value).split("|"), "", ""]
+    return Text(zh, en, tuple(fits.split()))
