@@ -1,21 +1,15 @@
 """Run the benchmarks that were named, or all, one process each."""
 
-import importlib
 import subprocess
 import sys
 
 from benchmarks.measure import machine
 
-NAMES = ("neighbours",)
+NAMES = ("neighbours", "training", "bench_import")
 
 
 def main(names: list[str]) -> int:
     """Measure in fresh processes, so that memory and compiled code of one do not help another."""
-    if len(names) == 2 and names[0] == "--here":
-        for row in importlib.import_module(f"benchmarks.{names[1]}").run():
-            goal = f"   (goal: {row.goal})" if row.goal else ""
-            print(f"{row.what:75} {row.value:>22}{goal}", flush=True)
-        return 0
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         print(f"there is no benchmark '{unknown[0]}'; there are {', '.join(NAMES)}", file=sys.stderr)
@@ -24,7 +18,7 @@ def main(names: list[str]) -> int:
     codes = []
     for name in names or NAMES:
         print(f"\n{name}", flush=True)
-        codes.append(subprocess.run([sys.executable, "-m", "benchmarks", "--here", name], check=False).returncode)
+        codes.append(subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode)
     return max(codes)
 
 

@@ -4,7 +4,7 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -52,3 +52,10 @@ def machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "numba", "polars", "implicit"))
     return f"{model}, {os.cpu_count()} cores, {memory:.0f} GB; Python {platform.python_version()}, {libraries}"
+
+
+def show(rows: Iterable[Row]) -> None:
+    """Print measurements."""
+    for row in rows:
+        goal = f"   (goal: {row.goal})" if row.goal else ""
+        print(f"{row.what:75} {row.value:>30}{goal}", flush=True)

@@ -1,32 +1,23 @@
 """Item neighbours at seed size: cross-domain similarity, best items for everybody, and `implicit` as a peer."""
 
 import warnings
-from functools import cache
 
 import numpy as np
 from implicit.nearest_neighbours import CosineRecommender
 from scipy import sparse
 
-from benchmarks.measure import Row, seconds
+from benchmarks.measure import Row, seconds, show
+from benchmarks.worlds import THREADS, seed_interactions
 from kuajie.core.histories import Interactions
 from kuajie.core.recommender import FitOptions
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
 from kuajie.numerics.similarity import Similarity, item_neighbours
 from kuajie.numerics.topk import best_sparse
-from kuajie.worlds import make_world
-
-THREADS = 2
-
-
-@cache
-def seed_world() -> Interactions:
-    """100,000 people, 1,000 courses, 500 car parts, about 2,000,000 events."""
-    return make_world("car-parts", "seed", seed=0).interactions()
 
 
 def run() -> list[Row]:
     """Measure."""
-    world = seed_world()
+    world = seed_interactions()
     space, matrix = world.space, world.matrix()
     everything = Similarity(k=space.n_items)
     both = seconds(lambda: item_neighbours(matrix, space, everything, THREADS))
@@ -67,3 +58,7 @@ def against_implicit(matrix: sparse.csr_array, world: Interactions) -> tuple[flo
     close = abs(found - sparse.csr_array(expected).T)
     assert (close > 1e-4).sum() <= 0.01 * found.nnz, "the neighbours are not the same"
     return seconds(lambda: item_neighbours(matrix, space, plain, THREADS)), seconds(theirs, warm=False)
+
+
+if __name__ == "__main__":
+    show(run())

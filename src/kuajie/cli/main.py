@@ -8,6 +8,7 @@ import typer
 
 import kuajie
 from kuajie.cli.benchmark import benchmark
+from kuajie.cli.demo import demo
 from kuajie.cli.evaluate import evaluate
 from kuajie.cli.import_data import import_data
 from kuajie.cli.init import init
@@ -26,6 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("demo")(demo)
 app.command("init")(init)
 app.command("import")(import_data)
 app.command("train")(train)

@@ -1,11 +1,14 @@
-"""Init: a new workspace, empty."""
+"""Init: a new workspace, empty or with a generated world."""
 
 from importlib.resources import files
 from pathlib import Path
 
 from kuajie.core.errors import UsageError
 from kuajie.core.files import refusals_named, write_file
+from kuajie.core.names import suggest
+from kuajie.core.progress import Progress, silent
 from kuajie.workflows.workspace import FILE
+from kuajie.worlds import SCENARIOS, SIZES, make_world
 
 
 def init_empty(folder: Path) -> Path:
@@ -20,6 +23,23 @@ def init_empty(folder: Path) -> Path:
     with refusals_named(folder):
         (folder / "sources").mkdir(parents=True, exist_ok=True)
     write_file(folder / FILE, template)
+    return folder / FILE
+
+
+def init_world(folder: Path, scenario: str, size: str = "small", seed: int = 0, *, progress: Progress = silent) -> Path:
+    """A workspace with a generated world as its companies would keep it; returns `kuajie.toml`.
+
+    The truth behind the world lies in `truth/`, which no command reads.
+
+    Raises:
+        UsageError: there is a workspace already, or no such scenario or size.
+        ResourceError: the disk refuses.
+    """
+    refuse_existing(folder)
+    for what, got, known in (("scenario", scenario, SCENARIOS), ("size", size, SIZES)):
+        if got not in known:
+            raise UsageError(f"there is no {what} '{got}'{suggest(got, known)}")
+    make_world(scenario, size, seed).write(folder, progress=progress)
     return folder / FILE
 
 

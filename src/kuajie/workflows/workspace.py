@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -81,6 +81,11 @@ class Workspace:
             ConfigError: see `WorkspaceConfig.read`.
         """
         return cls(root, WorkspaceConfig.read(root / FILE))
+
+    def with_budget(self, seconds: float) -> "Workspace":
+        """The same workspace, with so many seconds for choosing."""
+        training = self.config.training.model_copy(update={"seconds": seconds})
+        return replace(self, config=self.config.model_copy(update={"training": training}))
 
     @property
     def warehouse(self) -> Path:
