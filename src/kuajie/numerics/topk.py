@@ -158,7 +158,7 @@ def _parts(matrix: sparse.csr_array) -> tuple[I64, I32, F32]:
 @kernel
 def worse(score_a: float | np.float32, item_a: int, score_b: float | np.float32, item_b: int) -> bool:
     """Whether a stands behind b: lower score, or the same score and a higher number."""
-    return score_a < score_b or (score_a == score_b and item_a > item_b)
+    return bool(score_a < score_b or (score_a == score_b and item_a > item_b))
 
 
 @kernel
