@@ -11,11 +11,13 @@ from kuajie.core.recommender import Scope
 from kuajie.core.space import ItemSpace
 from kuajie.evaluation.tuning import changed
 from kuajie.models.als import ALSConfig
+from kuajie.models.diffusion import DiffusionConfig
+from kuajie.models.ease import EASEConfig
 from kuajie.models.itemknn import ItemKNNConfig
 from kuajie.models.popularity import PopularityConfig
-
-ALS = ALSConfig(iterations=8)
-ALS_MOVES = (("zeros", (8.0, 50.0)), ("regularization", (2.5, 10.0)), ("absent", (False,)))
+from kuajie.models.ridge import RidgeConfig
+from kuajie.models.sequence import SequenceConfig
+from kuajie.models.trend import TrendConfig
 
 Moves = tuple[tuple[str, tuple[object, ...]], ...]
 
@@ -78,10 +80,69 @@ def with_settings(family: Family, settings: Mapping[str, Any]) -> Family:
 
 
 def default_families(space: ItemSpace, order: Order) -> list[Family]:
-    """What is tried where nobody decided anything."""
-    return [
-        Family("popularity", PopularityConfig(), (("power", (0.5,)),), ("target",), personal=False, share=0.1),
-        Family("itemknn", ItemKNNConfig(k=200, shrinkage=5.0), (("shrinkage", (20.0,)), ("alpha", (0.4,))), scout=True),
-        Family("als", ALS, ALS_MOVES),
-        Family("als-wide", ALS.model_copy(update={"factors": 128}), (("zeros", (8.0,)), ("regularization", (8.0,)))),
+    """What is tried where nobody decided anything; what helps most comes first."""
+    found = [
+        Family(
+            "popularity",
+            PopularityConfig(),
+            (("power", (0.5,)), ("half_life_days", (30.0,))),
+            ("target",),
+            personal=False,
+            share=0.2,
+        ),
+        *([SEQUENCE] if order != "none" else []),
+        *SETS,
     ]
+    return found if len(space.domains) > 1 else [family for family in found if family.scopes != ("source",)]
+
+
+SEQUENCE = Family(
+    "sequence",
+    SequenceConfig(),
+    (
+        (
+            "trend",
+            tuple(
+                TrendConfig(half_life_days=days, power=power) for days, power in ((4.0, 0.85), (8.0, 0.7), (30.0, 0.5))
+            ),
+        ),
+        ("half_life_positions", (1.0, 6.5, 23.0)),
+        ("half_life_days", (20.0, 90.0, 365.0)),
+        ("popularity_power", (0.2, -0.2)),
+        ("source_weight", (0.15, 1.0)),
+        ("steps", (4,)),
+        ("in_power", (0.3, 0.5)),
+        ("damping", (0.3, 1.2)),
+        ("backward", (0.1,)),
+    ),
+    scout=True,
+    share=4.0,
+)
+"""What follows what; its scoring settings come first, for they need no new fit."""
+
+SETS = (
+    Family(
+        "als",
+        ALSConfig(iterations=8),
+        (("zeros", (8.0, 50.0)), ("regularization", (2.5, 10.0)), ("absent", (False,))),
+    ),
+    Family(
+        "diffusion",
+        DiffusionConfig(),
+        (
+            ("popularity_power", (0.3, 0.8)),
+            ("item_power", (0.25, 0.5)),
+            ("person_power", (0.35,)),
+            ("continuation", (0.6, 1.5)),
+            ("steps", (5,)),
+        ),
+        scout=True,
+    ),
+    Family("als-wide", ALSConfig(factors=128, iterations=8), (("zeros", (8.0,)), ("regularization", (8.0,)))),
+    Family("ridge", RidgeConfig(), (("regularization", (100.0, 300.0)), ("popularity_power", (0.5,))), ("source",)),
+    Family("als-prior", ALSConfig(prior=True, iterations=8), (("prior_weight", (2.0, 15.0)),), ("joint",), share=0.7),
+    # of EASE the exact forms alone: where neither is affordable, diffusion says the same for less
+    Family("ease", EASEConfig(form="top-k"), (("regularization", (600.0,)), ("popularity_power", (0.0, 0.5)))),
+    Family("itemknn", ItemKNNConfig(k=200, shrinkage=20.0), (("alpha", (0.35,)), ("shrinkage", (100.0,))), share=0.5),
+)
+"""Models of sets: they serve any data, ordered or not."""
