@@ -20,7 +20,9 @@ class TestSequenceContract(RecommenderContract):
         SequenceConfig(),
         SequenceConfig(half_life_positions=None, source_weight=1.0, steps=1),
         SequenceConfig(half_life_positions=None, half_life_days=30, trend=TrendConfig(), popularity_power=0.3),
-        SequenceConfig(steps=3, damping=0.8, kept=9, neighbours=9, trend=TrendConfig(half_life_days=2)),
+        SequenceConfig(
+            steps=3, damping=0.8, kept=9, neighbours=9, popularity_power=-0.2, trend=TrendConfig(half_life_days=2)
+        ),
     )
 
 

@@ -53,7 +53,7 @@ class SequenceConfig(Config):
         half_life_positions: a history entry so many places back counts half; None: places do not matter.
         half_life_days: a history entry so many days back counts half; None: days do not matter.
         source_weight: weight of history entries of other domains than the target.
-        popularity_power: e; scores are multiplied by (training entries of the item) ** e.
+        popularity_power: e; scores are multiplied by (training entries of the item) ** e; below 0 rare items gain.
         trend: recent use as a factor; None: none. Needs times.
     """
 
@@ -72,7 +72,7 @@ class SequenceConfig(Config):
     half_life_positions: Positive | None = 3.0
     half_life_days: Positive | None = None
     source_weight: NotNegative = 0.5
-    popularity_power: NotNegative = 0.0
+    popularity_power: float = 0.0
     trend: TrendConfig | None = None
 
 
@@ -179,6 +179,10 @@ class Sequence(LinearModel[SequenceConfig]):
         inside = (matrix.indices >= part.start) & (matrix.indices < part.stop)
         weights = np.where(inside, matrix.data, matrix.data * np.float32(self.config.source_weight))
         return sparse.csr_array((weights, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+    def _column_scale(self, target: slice) -> npt.NDArray[np.float32]:
+        """support ** e; items never trained are masked later, and must not divide by zero here."""
+        return np.asarray(np.maximum(self.support_[target], 1.0) ** self.popularity_power, dtype=np.float32)
 
     def _trend_of_row(self, histories: Histories, part: slice, config: TrendConfig) -> npt.NDArray[np.float32]:
         """The trend's factors for a single history: (n_target,)."""
