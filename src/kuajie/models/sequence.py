@@ -181,7 +181,7 @@ class Sequence(LinearModel[SequenceConfig]):
         return sparse.csr_array((weights, matrix.indices, matrix.indptr), shape=matrix.shape)
 
     def _column_scale(self, target: slice) -> npt.NDArray[np.float32]:
-        """support ** e; items never trained are masked later, and must not divide by zero here."""
+        """The factor support ** e; items never trained are masked later, and must not divide by zero here."""
         return np.asarray(np.maximum(self.support_[target], 1.0) ** self.popularity_power, dtype=np.float32)
 
     def _trend_of_row(self, histories: Histories, part: slice, config: TrendConfig) -> npt.NDArray[np.float32]:
