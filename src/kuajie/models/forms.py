@@ -1,0 +1,74 @@
+"""The form in which a linear model keeps its item-to-item matrix: full, its largest entries, or low-rank."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import pydantic
+
+from kuajie.core.config import Config
+from kuajie.core.errors import ResourceError
+from kuajie.core.recommender import DataShape, FitOptions, Plan
+from kuajie.core.space import ItemSpace
+from kuajie.models.item_weights import DenseWeights, ItemWeights, SparseWeights
+
+if TYPE_CHECKING:
+    from kuajie.numerics.pruning import RowsOf
+
+Form = Literal["dense", "top-k", "low-rank"]
+Count = Annotated[int, pydantic.Field(ge=1)]
+DENSE_ITEMS = 4_000
+"""Up to so many items `auto` keeps the full matrix: 64 MB."""
+
+
+class FormConfig(Config):
+    """What is kept of the matrix.
+
+    Attributes:
+        form: auto keeps the full matrix of small catalogues, else the largest entries, else a low-rank matrix.
+        k: entries of largest size kept for each history item in each domain, where the form is top-k.
+        rank: of the low-rank form.
+    """
+
+    form: Literal["auto"] | Form = "auto"
+    k: Count = 300
+    rank: Count = 512
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """The forms that may be used, the most exact first."""
+        return ("dense", "top-k", "low-rank") if self.form == "auto" else (self.form,)
+
+
+def kept_bytes(config: FormConfig, space: ItemSpace, form: Form) -> int:
+    """Memory of the finished matrix, and of the buffers that it is joined from."""
+    if form == "dense":
+        return 4 * space.n_items**2
+    if form == "top-k":
+        return 24 * space.n_items * sum(min(config.k, size) for size in space.sizes)
+    return 8 * space.n_items * config.rank
+
+
+def keep_rows(config: FormConfig, rows_of: "RowsOf", space: ItemSpace, form: Form, threads: int) -> ItemWeights:
+    """Make all rows of W, a few at a time, and keep them in the form dense or top-k."""
+    from kuajie.numerics.pruning import filled, pruned
+
+    if form == "dense":
+        return DenseWeights(filled(rows_of, space.n_items, space.n_items, threads))
+    return SparseWeights(pruned(rows_of, space.n_items, space.offsets, config.k, threads))
+
+
+def cheapest(name: str, plans: list[Plan], shape: DataShape, options: FitOptions, limit: float = 60.0) -> Plan:
+    """The first plan that fits into memory and takes at most `limit` seconds; else the fastest that fits.
+
+    Raises:
+        ResourceError: none fits.
+    """
+    fitting = [plan for plan in plans if plan.memory_bytes <= options.memory_bytes]
+    if not fitting:
+        least = min(plans, key=lambda plan: plan.memory_bytes)
+        raise ResourceError(
+            f"{name} needs at least {least.memory_bytes / 2**30:.1f} GiB ({least.method}) for {shape.n_people:,} "
+            f"people and {shape.space.n_items:,} items, available are {options.memory_bytes / 2**30:.1f} GiB. "
+            "Choose a smaller k or rank, or allow more memory."
+        )
+    quick = [plan for plan in fitting if plan.seconds <= limit]
+    return quick[0] if quick else min(fitting, key=lambda plan: plan.seconds)

@@ -1,0 +1,237 @@
+"""Ridge transfer: what linked people used elsewhere predicts what they use in the target domain.
+
+For each target domain T, on the people known in T and in any other domain S:
+
+    B_T = argmin |X_T - X_S B|^2 + sum_i l_i |B_i|^2 = (X_S^T X_S + diag(l))^-1 X_S^T X_T,   score(h, T) = h_S B_T
+    l_i = lambda * r * (uses of i)^p,   r = the mean squared length of a linked person's scaled row
+
+lambda is relative to r, so that one grid of values fits any data. Where linked people are fewer than the other domains'
+items it is solved in their space: `B_T = L^-1 X_S^T (X_S L^-1 X_S^T + I)^-1 X_T`. Histories in the target domain itself
+carry nothing: this is the model for people who are new there.
+
+Hoerl and Kennard 1970, "Ridge regression: biased estimation for nonorthogonal problems", for several outcomes at once.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, ClassVar, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+from scipy import sparse
+
+from kuajie.core.histories import Interactions
+from kuajie.core.recommender import DataShape, FitOptions, Plan
+from kuajie.core.space import ItemSpace
+from kuajie.models.forms import DENSE_ITEMS, FormConfig, cheapest, kept_bytes
+from kuajie.models.item_weights import DenseWeights, ItemWeights, LowRankWeights, SparseWeights
+from kuajie.models.linear import LinearModel
+
+F32 = npt.NDArray[np.float32]
+Method = Literal["primal", "dual", "low-rank"]
+OverPeople: TypeAlias = Callable[[npt.NDArray[np.int64]], F32]
+"""Places among the used items -> float32 (len(places), n_linked)."""
+
+
+class RidgeConfig(FormConfig):
+    """Ridge transfer.
+
+    Attributes:
+        regularization: lambda, relative to the mean squared length of a linked person's row.
+        frequency_power: p; above 0 an item says less the more it is used.
+        popularity_power: scores are multiplied by (training entries of the item) ** this.
+        binary: take every entry as 1.
+    """
+
+    kind: Literal["ridge"] = "ridge"
+    regularization: Annotated[float, pydantic.Field(gt=0)] = 30.0
+    frequency_power: Annotated[float, pydantic.Field(ge=0)] = 0.0
+    popularity_power: float = 0.3
+    binary: bool = True
+
+
+class Ridge(LinearModel[RidgeConfig]):
+    """What was used in the other domains carries the score."""
+
+    config_type: ClassVar[type[RidgeConfig]] = RidgeConfig
+
+    def plan(self, shape: DataShape, options: FitOptions) -> Plan:
+        """The cheaper of primal and dual as if everybody were linked; low-rank where neither fits or takes minutes.
+
+        Raises:
+            ResourceError: nothing fits.
+        """
+        methods: tuple[Method, ...] = ("primal", "dual", "low-rank")
+        if self.config.form == "low-rank":
+            methods = ("low-rank",)
+        elif self.config.form != "auto":
+            methods = ("primal", "dual")
+        plans = [self._plan(method, shape, options) for method in methods]
+        exact = sorted((plan for plan in plans if plan.method != "low-rank"), key=lambda plan: plan.seconds)
+        rest = [plan for plan in plans if plan.method == "low-rank"]
+        return cheapest("ridge", [*exact, *rest], shape, options, limit=120.0)
+
+    def _plan(self, method: Method, shape: DataShape, options: FitOptions) -> Plan:
+        space, n_people, threads = shape.space, shape.n_people, max(1, min(options.threads, 2))
+        domains, entries = len(space.domains), 60 * shape.n_entries
+        if method == "low-rank":
+            width = self.config.rank + 16
+            kept = domains * kept_bytes(self.config, space, "low-rank")
+            work = domains * width * (1.2e-8 * shape.n_entries + 4e-10 * width * (space.n_items + n_people))
+            return Plan(method, entries + kept + 12 * width * (space.n_items + n_people), 0.1 + work / threads)
+        sides = [space.n_items - size if method == "primal" else n_people for size in space.sizes]
+        kept = kept_bytes(self.config, space, self._form(space))
+        seconds = 0.05 + sum(3e-11 * float(side) ** 3 for side in sides) / threads
+        seconds += 2e-9 * domains * shape.n_entries * (max(sides) + space.n_items) / threads
+        side = max(sides)
+        return Plan(method, entries + 8 * side**2 + kept + threads * 512 * (side + space.n_items), seconds)
+
+    def _form(self, space: ItemSpace) -> Literal["dense", "top-k"]:
+        if self.config.form in ("dense", "top-k"):
+            return "dense" if self.config.form == "dense" else "top-k"
+        return "dense" if space.n_items <= DENSE_ITEMS else "top-k"
+
+    def learn(self, interactions: Interactions, options: FitOptions) -> ItemWeights:
+        """B of each target, side by side."""
+        from kuajie.numerics.threads import blas_threads
+
+        space = interactions.space
+        method = self.plan(DataShape.of(interactions), options).method
+        matrix = interactions.matrix()
+        matrix.eliminate_zeros()
+        if self.config.binary:
+            matrix.data[:] = 1
+        scale = np.maximum(interactions.support(), 1.0) ** (-self.config.frequency_power / 2)
+        problems = [Problem.of(matrix, space, name, scale, self.config.regularization) for name in space.domains]
+        if method == "low-rank":
+            with blas_threads(options.threads):
+                return self._low_rank(problems, space, options.seed)
+        form = self._form(space)
+        return joined([self._solved(problem, form, options.threads) for problem in problems], form)
+
+    def _solved(self, problem: "Problem", form: str, threads: int) -> sparse.csr_array | F32:
+        """B_T in the form wanted: (n_items, items of the target)."""
+        from kuajie.numerics.pruning import filled, pruned
+        from kuajie.numerics.threads import blas_threads
+
+        n_rows, width = problem.n_items, problem.outcomes.shape[1]
+        with blas_threads(threads):
+            solution = problem.primal() if len(problem.used) < problem.n_linked else problem.dual()
+        with blas_threads(1):
+            if form == "dense":
+                return filled(solution, n_rows, width, threads)
+            return pruned(solution, n_rows, np.array([0, width]), self.config.k, threads)
+
+    def _low_rank(self, problems: list["Problem"], space: ItemSpace, seed: int) -> LowRankWeights:
+        """Each target gets columns of its own in both factors, which are zero elsewhere."""
+        lefts, rights = [], []
+        for name, problem in zip(space.domains, problems, strict=True):
+            left, outcomes = problem.low_rank(self.config.rank, seed)
+            right = np.zeros_like(left)
+            right[space.slice(name)] = outcomes
+            lefts.append(left)
+            rights.append(right)
+        return LowRankWeights(np.concatenate(lefts, axis=1), np.concatenate(rights, axis=1))
+
+
+def joined(blocks: list[sparse.csr_array | F32], form: str) -> ItemWeights:
+    """The matrices of all targets side by side."""
+    if form == "dense":
+        return DenseWeights(np.concatenate(blocks, axis=1))
+    return SparseWeights(sparse.csr_array(sparse.hstack(blocks, format="csr")))
+
+
+class Problem:
+    """The ridge system of one target.
+
+    Attributes:
+        n_items: of the joint item space.
+        n_linked: people.
+        used: items of other domains that linked people used.
+        features: float32 CSR (n_linked, n_used): X_S L^-1/2.
+        outcomes: float32 CSR (n_linked, items of the target): X_T.
+        root: float64 (n_used,): the diagonal of L^-1/2.
+    """
+
+    def __init__(
+        self,
+        features: sparse.csr_array,
+        outcomes: sparse.csr_array,
+        used: npt.NDArray[np.int64],
+        root: npt.NDArray[np.float64],
+        n_items: int,
+    ) -> None:
+        self.features, self.outcomes, self.used, self.root, self.n_items = features, outcomes, used, root, n_items
+        self.n_linked = features.shape[0]
+        self.place = np.full(n_items, -1, dtype=np.int64)
+        self.place[used] = np.arange(len(used))
+
+    @classmethod
+    def of(
+        cls,
+        matrix: sparse.csr_array,
+        space: ItemSpace,
+        target: str,
+        scale: npt.NDArray[np.float64],
+        regularization: float,
+    ) -> "Problem":
+        """Choose the linked people of a target and the columns that they used elsewhere."""
+        part = space.slice(target)
+        inside = (matrix.indices >= part.start) & (matrix.indices < part.stop)
+        own = np.bincount(
+            np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))[inside], minlength=matrix.shape[0]
+        )
+        linked = matrix[np.flatnonzero((own > 0) & (own < np.diff(matrix.indptr)))]
+        outside = np.setdiff1d(np.unique(linked.indices), np.arange(part.start, part.stop))
+        features = linked[:, outside]
+        features.data = (features.data * scale[outside][features.indices]).astype(np.float32)
+        length = float((features.data.astype(np.float64) ** 2).sum()) / max(linked.shape[0], 1)
+        shrink = 1 / np.sqrt(regularization * length) if length > 0 else 1.0
+        features.data *= np.float32(shrink)
+        return cls(features, linked[:, part], outside, scale[outside] * shrink, space.n_items)
+
+    def dual(self) -> "Solution":
+        """By the inverse over linked people."""
+        from kuajie.numerics.inverse import inverse_of_gram
+
+        inverse = inverse_of_gram(self.features, np.ones(self.n_linked, np.float32))
+        items = self.features.T.tocsr()
+        return Solution(self, lambda places: items[places] @ inverse)
+
+    def primal(self) -> "Solution":
+        """By the inverse over the other domains' items: `(A^T A + I)^-1 A^T`."""
+        from kuajie.numerics.inverse import inverse_of_gram
+
+        inverse = inverse_of_gram(self.features.T.tocsr(), np.ones(len(self.used), np.float32))
+        return Solution(self, lambda places: np.ascontiguousarray((self.features @ inverse[:, places]).T))
+
+    def low_rank(self, rank: int, seed: int) -> tuple[F32, F32]:
+        """B = left outcomes^T on the largest singular directions U s V^T of the features."""
+        from kuajie.numerics.lowrank import truncated_svd
+
+        left = np.zeros((self.n_items, rank), np.float32)
+        outcomes = np.zeros((self.outcomes.shape[1], rank), np.float32)
+        if self.n_linked:
+            people, values, directions = truncated_svd(self.features, rank, seed)
+            size = len(values)
+            left[self.used, :size] = directions * (values / (values**2 + 1)) * self.root[:, None]
+            outcomes[:, :size] = self.outcomes.T @ people
+        return left, outcomes
+
+
+class Solution:
+    """Rows of B, made where they are needed from `A^T (A A^T + I)^-1`, whose rows are over linked people."""
+
+    def __init__(self, problem: Problem, over_people: "OverPeople") -> None:
+        self.problem, self.over_people = problem, over_people
+        self.outcomes = problem.outcomes.T.tocsr()
+
+    def __call__(self, low: int, high: int) -> F32:
+        """Rows low..high-1 of the joint item space; zero for items that say nothing."""
+        rows = np.zeros((high - low, self.outcomes.shape[0]), np.float32)
+        places = self.problem.place[low:high]
+        known = np.flatnonzero(places >= 0)
+        if len(known):
+            people = self.over_people(places[known])
+            rows[known] = (self.outcomes @ people.T).T * self.problem.root[places[known], None]
+        return rows
