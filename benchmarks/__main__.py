@@ -5,7 +5,7 @@ import sys
 
 from benchmarks.measure import machine
 
-NAMES = ("neighbours", "training", "bench_import")
+NAMES = ("neighbours", "als", "training", "bench_import", "world_difficulty")
 
 
 def main(names: list[str]) -> int:

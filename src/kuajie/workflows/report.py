@@ -123,11 +123,11 @@ def quality_plot(report: Report, t: Translate) -> Markup:
         counts = {t("kept"): source.kept, t("merged"): source.merged, t("quarantined"): source.bad}
         return [Part(label, count) for label, count in counts.items()]
 
-    rows = [
-        (f"{report.titles.get(s.domain, s.domain)} · {t(TABLES.get(s.table, s.table))}", parts(s))
-        for s in sources
-        if s.read
-    ]
+    def label(source: SourceAccount) -> str:
+        table = t(TABLES.get(source.table, source.table))
+        return f"{report.titles.get(source.domain, source.domain)} · {table}" if source.domain else table
+
+    rows = [(label(source), parts(source)) for source in sources if source.read]
     return share_bar(rows, t("What became of every row"))
 
 
