@@ -47,7 +47,7 @@ class Accounts:
         return np.where(elsewhere, second, self.first[persons])
 
     def table(self) -> pl.DataFrame:
-        """user and person (a row of the world; null for bots), one row per account."""
+        """User and person (a row of the world; null for bots), one row per account."""
         person = np.full(len(self.ids), -1, np.int64)
         for column in (self.second, self.first):
             owners = np.flatnonzero(column >= 0)

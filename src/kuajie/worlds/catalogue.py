@@ -22,7 +22,7 @@ _PRICES = {
     "audio": [9.9, 19.9, 29.9, 39.0, 49.0, 69.0, 99.0],
     "book": [9.9, 12.9, 19.9, 24.9, 29.9, 36.0, 45.0, 59.0],
 }
-_TAIL = 0.85  # popularity falls with rank to this power
+_TAIL = 0.95  # popularity falls with rank to this power
 _NEW_SHARE = 0.25  # items launched during the year
 _LAST_DAYS_SHARE = 0.03  # items launched in the last two weeks: cold
 _SECOND_TOPIC = 0.25  # courses that also answer a neighbouring topic
@@ -128,7 +128,7 @@ def _products(
     strength = category_topics(words.categories)
     shelf = _spread(n_items, np.sqrt(strength @ prevalence), rng)
     topic = np.zeros(n_items, np.int64)
-    for number, category in enumerate(words.categories):
+    for number in range(len(words.categories)):
         mine = np.flatnonzero(shelf == number)
         chance = np.sqrt(strength[number] * prevalence)
         topic[mine] = _spread(len(mine), chance, rng)
@@ -167,7 +167,7 @@ def category_topics(categories: tuple[Category, ...]) -> Floats:
 
 
 def _spread(n: int, chances: Floats, rng: np.random.Generator) -> Ints:
-    """n numbers in shares as near to the chances as whole numbers can be, in random order."""
+    """N numbers in shares as near to the chances as whole numbers can be, in random order."""
     cumulative = np.cumsum(chances) / chances.sum()
     points = (np.arange(n) + rng.random()) / max(n, 1)
     return rng.permutation(np.searchsorted(cumulative, points, side="right").clip(0, len(chances) - 1))
@@ -192,7 +192,9 @@ def _tiers(price: Floats, shelf: Ints) -> Ints:
 
 
 def _popularity(n_items: int, rng: np.random.Generator) -> Floats:
-    return (rng.permutation(n_items) + 1 + n_items / 200) ** -_TAIL
+    ranks = rng.permutation(n_items) + 1.0 + n_items / 200
+    popularity: Floats = np.power(ranks, -_TAIL)
+    return popularity
 
 
 def _launches(n_items: int, rng: np.random.Generator) -> Floats:

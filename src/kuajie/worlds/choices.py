@@ -20,6 +20,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _TIER_MATCH = np.array([[1.0, 0.45, 0.15], [0.5, 1.0, 0.5], [0.15, 0.5, 1.0]])  # (buying tier, price tier)
+_BELOW_ONE = 1 - 1e-12  # a number group + uniform must not round up into the next group
 _PASSING_POWER = 1.15  # the charts show the popular a little more
 
 
@@ -39,7 +40,7 @@ class WeekTable:
 
     def draw(self, tier: Ints, interest: Ints, uniforms: Floats) -> Ints:
         """One item for each visit."""
-        place = np.searchsorted(self.cumulative, self.groups[tier, interest] + uniforms, side="right")
+        place = np.searchsorted(self.cumulative, self.groups[tier, interest] + uniforms * _BELOW_ONE, side="right")
         return self.items[place]
 
 
@@ -63,10 +64,11 @@ def week_matrix(catalogue: Catalogue, n_topics: int, week: int) -> Floats:
     groups, items, weights = _entries(catalogue, n_topics, week)
     dense = np.zeros((BUYING_TIERS * (n_topics + 1), catalogue.n_items))
     dense[groups, items] = weights
-    dense = dense.reshape(BUYING_TIERS, n_topics + 1, -1)
-    empty = dense.sum(axis=2) == 0
-    dense[empty] = np.broadcast_to(dense[:, -1:], dense.shape)[empty]
-    return dense / dense.sum(axis=2, keepdims=True)
+    chances: Floats = dense.reshape(BUYING_TIERS, n_topics + 1, -1)
+    empty = chances.sum(axis=2) == 0
+    chances[empty] = np.broadcast_to(chances[:, -1:], chances.shape)[empty]
+    chances /= chances.sum(axis=2, keepdims=True)
+    return chances
 
 
 def _entries(catalogue: Catalogue, n_topics: int, week: int) -> tuple[Ints, Ints, Floats]:

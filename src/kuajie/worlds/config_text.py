@@ -81,7 +81,7 @@ def _source(domain: str, table: str, layout: Layout, keys: Mapping[str, object])
     file = f"{FOLDER}/{file_name(domain, table, layout)}"
     place = [f"path = {_value(file)}"]
     if layout.format == "sqlite":
-        place = [f"url = {_value(f'sqlite:///{file}')}", f"query = {_value(f'select * from {table}')}"]
+        place = [f"url = {_value(f'sqlite:///{file}')}", f'query = "select * from {table}"']  # noqa: S608
     return ["", f"[[domains.{domain}.{table}]]", *place, *(f"{key} = {_value(value)}" for key, value in keys.items())]
 
 

@@ -7,6 +7,7 @@ other way round: item neighbourhood, EASE (Steck 2019, eq. 8) and graph diffusio
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ from kuajie.worlds.world import World
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+Score = Callable[[Ints], npt.NDArray[np.floating]]
 
 GROUPS = ("0", "1-4", "5-9", "10+")
 _EDGES = np.array([1, 5, 10])
@@ -78,9 +81,9 @@ def measure(world: World, seed: int = 0, max_rows: int = 20_000) -> list[Difficu
         alone = matrix[:, part]
         popularity = np.asarray((alone > 0).sum(axis=0), dtype=np.float64).ravel()
         ndcg = {
-            "oracle": _ndcg(test, alone, lambda rows, t=test, d=name: world.oracle_scores(t.person[rows], d, t.week[rows])),
-            "popularity": _ndcg(test, alone, lambda rows, p=popularity: np.tile(p, (len(rows), 1))),
-        }  # fmt: skip
+            "oracle": _ndcg(test, alone, _oracle(world, name, test)),
+            "popularity": _ndcg(test, alone, partial(_same_for_all, popularity)),
+        }
         for scope, seen, columns in (("target", alone, slice(0, alone.shape[1])), ("joint", matrix, part)):
             for model, fit in _YARDSTICKS.items():
                 weights = fit(seen)[:, columns]
@@ -140,7 +143,7 @@ def _take(test: HeldOut, rows: Ints) -> HeldOut:
     return HeldOut(test.person[rows], test.item[rows], test.week[rows], test.known[rows], test.has_source[rows])
 
 
-def _ndcg(test: HeldOut, seen: sparse.csr_array, score: Callable[[Ints], npt.NDArray[np.floating]]) -> Floats:
+def _ndcg(test: HeldOut, seen: sparse.csr_array, score: Score) -> Floats:
     """NDCG@10 of every test row; tied items share the middle rank."""
     out = np.zeros(len(test.person))
     for start in range(0, len(out), _BATCH):
@@ -153,9 +156,15 @@ def _ndcg(test: HeldOut, seen: sparse.csr_array, score: Callable[[Ints], npt.NDA
     return out
 
 
-def _with_fallback(
-    seen: sparse.csr_array, weights: Floats, popularity: Floats, person: Ints
-) -> Callable[[Ints], npt.NDArray[np.floating]]:
+def _oracle(world: World, domain: str, test: HeldOut) -> Score:
+    return lambda rows: world.oracle_scores(test.person[rows], domain, test.week[rows])
+
+
+def _same_for_all(scores: Floats, rows: Ints) -> Floats:
+    return np.tile(scores, (len(rows), 1))
+
+
+def _with_fallback(seen: sparse.csr_array, weights: Floats, popularity: Floats, person: Ints) -> Score:
     """History times item weights; what that cannot tell apart, popularity decides."""
     nudge = 1e-9 * popularity / max(popularity.max(), 1.0)
     return lambda rows: seen[person[rows]] @ weights + nudge
@@ -176,7 +185,7 @@ def _ease(matrix: sparse.csr_array, regularisation: float = 200.0) -> Floats:
     gram = (matrix.T @ matrix).toarray()
     gram[np.diag_indices_from(gram)] += regularisation
     inverse = np.linalg.inv(gram)
-    weights = -inverse / np.diag(inverse)
+    weights: Floats = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0.0)
     return weights
 
@@ -187,11 +196,13 @@ def _diffusion(matrix: sparse.csr_array, steps: int = 3, decay: float = 0.8, pow
     people = np.maximum(np.asarray(binary.sum(axis=1)).ravel(), 1.0)
     scaled = sparse.diags_array(people**-0.5) @ binary @ sparse.diags_array(degree**-0.5)
     hop = (scaled.T @ scaled).toarray()
-    series, term = np.zeros_like(hop), np.eye(len(hop))
+    series: Floats = np.zeros_like(hop)
+    term = np.eye(len(hop))
     for step in range(1, steps + 1):
         term = term @ hop
         series += decay**step * term
-    return series * degree**power
+    series *= degree**power
+    return series
 
 
 _YARDSTICKS: dict[str, Callable[[sparse.csr_array], Floats]] = {

@@ -127,7 +127,7 @@ _SOURCE_OF = {"product": "noun", "feature": "attribute", "term": "spec", "season
 """Attributes of items whose column in the catalogue has another name."""
 
 
-def layout_of(domain: str, format: str | None = None) -> Layout:  # noqa: A002 - the word of kuajie.toml
+def layout_of(domain: str, format: str | None = None) -> Layout:
     """The layout of a domain, or the same names in another format.
 
     Raises:

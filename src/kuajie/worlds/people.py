@@ -39,7 +39,7 @@ class TasteSettings:
     own_share: float = 0.05
     tilt: float = 0.25
     passing_share: float = 0.08
-    skew: float = 0.7
+    skew: float = 0.55
     wave: float = 0.4
     wave_weeks: float = 20.0
     activity: float = 0.5
@@ -92,8 +92,9 @@ def prevalence(
         rng: decides the ranks.
     """
     ranks = rng.permutation(len(topics)) + 1.0
-    share = ranks**-skew * np.where(coverage > 0, 0.5 + coverage, 0.05)
-    return share / share.sum()
+    share: npt.NDArray[np.float64] = np.power(ranks, -skew) * np.where(coverage > 0, 0.5 + coverage, 0.05)
+    share /= share.sum()
+    return share
 
 
 def make_people(
@@ -153,7 +154,8 @@ def _activity(
     share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-12)
     activity = time[:, None] * share * np.maximum(member.sum(axis=1, keepdims=True), 1)
     mean = np.array([activity[member[:, d], d].mean() if member[:, d].any() else 1.0 for d in range(member.shape[1])])
-    return (activity / mean).astype(np.float32)
+    scaled: npt.NDArray[np.float32] = (activity / mean).astype(np.float32)
+    return scaled
 
 
 def _joined(n: int, domains: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
@@ -162,7 +164,7 @@ def _joined(n: int, domains: int, rng: np.random.Generator) -> npt.NDArray[np.fl
 
 
 def _without_repeats(chances: npt.NDArray[np.float64], k: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """k distinct columns of each row, drawn one after the other by the chances (an exponential race)."""
+    """K distinct columns of each row, drawn one after the other by the chances (an exponential race)."""
     with np.errstate(divide="ignore"):
         arrival = rng.standard_exponential(chances.shape) / chances
     first = np.argpartition(arrival, k, axis=1)[:, :k]

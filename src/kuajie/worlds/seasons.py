@@ -33,19 +33,22 @@ def topic_seasons(topics: tuple[Topic, ...]) -> npt.NDArray[np.float64]:
     months = np.array([month_of(week) for week in range(WEEKS)])
     peaks = np.array([topic.peak for topic in topics])[:, None]
     wave = 1 + _SEASON * np.cos(2 * np.pi * (months - peaks - 0.5) / 12)
-    return np.where(peaks > 0, wave, 1.0)
+    seasons: npt.NDArray[np.float64] = np.where(peaks > 0, wave, 1.0)
+    return seasons
 
 
 def week_shares(plan: DomainPlan, rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """Share of a domain's activity in each week: (WEEKS,), sums to 1."""
-    shares = np.linspace(1, 1 + _GROWTH, WEEKS) * rng.lognormal(0, 0.06, WEEKS)
+    shares: npt.NDArray[np.float64] = np.linspace(1, 1 + _GROWTH, WEEKS) * rng.lognormal(0, 0.06, WEEKS)
     for day, lift in plan.festivals:
         shares[(datetime.fromisoformat(f"{day}T00:00:00+08:00") - START).days // 7] *= lift
-    return shares / shares.sum()
+    shares /= shares.sum()
+    return shares
 
 
 def seconds_of_week(plan: DomainPlan, uniforms: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Turn numbers of [0, 1) into seconds since the start of a week by the habits of days and hours."""
     density = np.outer(_WEEKDAYS, _HOURS[plan.hours]).ravel()
     cumulative = np.concatenate([[0.0], np.cumsum(density / density.sum())])
-    return np.interp(uniforms, cumulative, np.arange(len(cumulative)) * 3600.0)
+    seconds: npt.NDArray[np.float64] = np.interp(uniforms, cumulative, np.arange(len(cumulative)) * 3600.0)
+    return seconds

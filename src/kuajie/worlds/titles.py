@@ -146,7 +146,7 @@ def fill(template: str, slots: dict[str, Text], language: str) -> str:
 
 def _fit(phrase: str, before: str) -> str:
     ended = not before.strip() or before.rstrip()[-1] in ":·"
-    last = re.sub(r"\W", "", before.split()[-1]).lower() if before.split() else ""
+    last = re.sub(r"\W", "", before.rsplit(maxsplit=1)[-1]).lower() if before.split() else ""
     article, _, rest = phrase.partition(" ")
     if article not in {"the", "a", "an"} or not rest:
         return phrase

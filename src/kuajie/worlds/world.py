@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kuajie.core.errors import UsageError
-from kuajie.core.progress import Progress, silent
 from kuajie.core.histories import Histories, Interactions
+from kuajie.core.progress import Progress, silent
 from kuajie.core.space import ItemSpace
-from kuajie.worlds.behaviour import Events, DomainBehaviour
+from kuajie.worlds.behaviour import DomainBehaviour, Events
 from kuajie.worlds.catalogue import Catalogue, category_topics, make_catalogue
 from kuajie.worlds.choices import interest_chances, week_matrix
 from kuajie.worlds.config_text import config_text
