@@ -64,7 +64,7 @@ class SequenceConfig(Config):
     across: NotNegative = 0.5
     pair_half_life_days: Positive | None = None
     out_power: NotNegative = 0.5
-    in_power: NotNegative = 0.4
+    in_power: NotNegative = 0.3
     neighbours: Count = 100
     steps: Count = 2
     damping: NotNegative = 0.5
@@ -72,7 +72,7 @@ class SequenceConfig(Config):
     half_life_positions: Positive | None = 3.0
     half_life_days: Positive | None = None
     source_weight: NotNegative = 0.5
-    popularity_power: float = 0.0
+    popularity_power: float = 0.1
     trend: TrendConfig | None = None
 
 
