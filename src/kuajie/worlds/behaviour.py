@@ -1,6 +1,6 @@
 """Behaviour: when people come, what they choose, and which events a visit leaves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ _END = START.timestamp() + WEEKS * WEEK_SECONDS
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Events of one domain in one week, oldest first.
+    """Events of one domain in a week or more, oldest first within each week.
 
     Attributes:
         person: int64 (n,), row of the person.
@@ -39,6 +39,17 @@ class Events:
     kind_code: npt.NDArray[np.int8]
     time: Floats
     value: Floats
+
+    @classmethod
+    def joined(cls, parts: Sequence["Events"]) -> "Events":
+        """Several weeks of one domain as one."""
+        if len(parts) == 1:
+            return parts[0]
+        columns = [
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("person", "item", "kind_code", "time", "value")
+        ]
+        return cls(columns[0], columns[1], parts[0].kinds, *columns[2:])
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from kuajie.core import columns as c
@@ -21,16 +22,18 @@ def bots_for(people: int) -> int:
     return max(2, people // 20_000)
 
 
-def bot_events(users: pl.Series, items: pl.Series, week: int, rng: np.random.Generator) -> pl.DataFrame:
-    """A burst of views of anything, by each of some bots, faster than a person can look."""
+def bot_events(
+    users: pl.Series, items: pl.Series, weeks: npt.NDArray[np.int64], rng: np.random.Generator
+) -> pl.DataFrame:
+    """A burst of views of anything, by each of some bots in its week, faster than a person can look."""
     n = _BOT_EVENTS * len(users)
-    start = np.repeat(rng.uniform(0, WEEK_SECONDS - _BOT_SECONDS, len(users)), _BOT_EVENTS)
-    seconds = START.timestamp() + week * WEEK_SECONDS + np.floor(start + rng.uniform(0, _BOT_SECONDS, n))
+    start = weeks * WEEK_SECONDS + rng.uniform(0, WEEK_SECONDS - _BOT_SECONDS, len(users))
+    seconds = START.timestamp() + np.floor(np.repeat(start, _BOT_EVENTS) + rng.uniform(0, _BOT_SECONDS, n))
     return pl.DataFrame(
         {
             c.USER: users.gather(np.repeat(np.arange(len(users)), _BOT_EVENTS)),
             c.ITEM: items.gather(rng.integers(0, len(items), n)),
-            c.KIND: ["view"] * n,
+            c.KIND: pl.Series(["view"] * n, dtype=pl.String),
             c.OCCURRED_AT: (seconds * 1e6).astype(np.int64),
             c.VALUE: pl.Series([None] * n, dtype=pl.Float64),
         },

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kuajie.worlds.world import World
 
 TRUTH = "truth"
+BATCH_EVENTS = 200_000
 
 
 def write_world(
@@ -59,19 +60,32 @@ def links(world: "World", accounts: list[Accounts]) -> pl.DataFrame:
     return pl.concat(tables)
 
 
-def event_frames(world: "World", accounts: Accounts, noise: bool) -> Iterator[pl.DataFrame]:
-    """user, item, kind, occurred_at, value of one domain, week after week."""
+def event_frames(
+    world: "World", accounts: Accounts, noise: bool, progress: Progress = silent
+) -> Iterator[pl.DataFrame]:
+    """user, item, kind, occurred_at, value of one domain: some weeks at a time, in order."""
     domain, index = accounts.domain, world.index(accounts.domain)
     items = world.catalogues[domain].table[c.ITEM]
     at_week = np.random.default_rng([world.seed, 13, index]).integers(0, WEEKS, len(accounts.bots))
-    for week, events in enumerate(world.events(domain)):
-        rng = np.random.default_rng([world.seed, 14, index, week])
+    for weeks, events in _batches(world.events(domain)):
+        rng = np.random.default_rng([world.seed, 14, index, weeks.start])
         frame = _named(events, accounts, items, rng)
         if noise:
-            bots = accounts.ids.gather(accounts.bots[at_week == week])
-            frame = pl.concat([frame, bot_events(bots, items, week, rng)]) if len(bots) else frame
-            frame = spoil(frame, rng)
+            awake = (at_week >= weeks.start) & (at_week < weeks.stop)
+            bots = accounts.ids.gather(accounts.bots[awake])
+            frame = spoil(pl.concat([frame, bot_events(bots, items, at_week[awake], rng)]), rng)
         yield frame
+        progress(domain, weeks.stop, WEEKS)
+
+
+def _batches(weeks: Iterator[Events]) -> Iterator[tuple[range, Events]]:
+    """Consecutive weeks, joined until they hold enough events."""
+    held: list[Events] = []
+    for week, events in enumerate(weeks):
+        held.append(events)
+        if sum(len(part.item) for part in held) >= BATCH_EVENTS or week == WEEKS - 1:
+            yield range(week + 1 - len(held), week + 1), Events.joined(held)
+            held = []
 
 
 def _named(events: Events, accounts: Accounts, items: pl.Series, rng: np.random.Generator) -> pl.DataFrame:
@@ -99,9 +113,8 @@ def _write_domain(
         return Writing.to(path, layout.format, table, layout.delimiter, layout.encoding)
 
     with file("events") as sink:
-        for week, frame in enumerate(event_frames(world, accounts, noise), 1):
+        for frame in event_frames(world, accounts, noise, progress):
             sink.write(dress_events(frame, layout))
-            progress(domain, week, WEEKS)
     with file("items") as sink:
         sink.write(dress_items(world.catalogues[domain].table, layout))
     with file("users") as sink:
