@@ -19,7 +19,7 @@ def test_what_fits_comes_first_with_what_carried_it(kuajie: Callable, trained: P
         assert 0.3 < sum(reason["share"] for reason in best["reasons"]) <= 1.001
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "Because of “🚗"), ("zh", "因为您用过《🚗")])
+@pytest.mark.parametrize(("language", "words"), [("en", "Because of “🚗"), ("zh", "因为您用过“🚗")])
 def test_reasons_speak_the_language(kuajie: Callable, trained: Path, language: str, words: str) -> None:
     seen = kuajie("recommend", "-w", trained, "--user", "courses:0003", "--target", "car", "--lang", language)
     assert words in seen.out

@@ -22,7 +22,7 @@ def demo(
         str, typer.Option(metavar="car-parts|auto-finance|film|car|beauty|all", help="Which world.")
     ] = "car-parts",
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same world.")] = 0,
-    seconds: Annotated[float, typer.Option(min=1, help="For choosing models, in training and in comparing.")] = 30.0,
+    seconds: Annotated[float, typer.Option(min=1, help="For choosing models, in training and in comparing.")] = 20.0,
     lang: LangOption = None,
 ) -> None:
     """Make a world, import, train, compare, recommend both ways with reasons, write the report.

@@ -7,6 +7,7 @@ from kuajie.cli.screen import Screen
 from kuajie.core.records import RankedList
 from kuajie.data.overlap import OverlapReport
 from kuajie.data.quality import QualityAccount
+from kuajie.workflows.report import TABLES
 
 Titles = Callable[[str], str]
 """A domain's name for people."""
@@ -18,9 +19,19 @@ def show_quality(screen: Screen, account: QualityAccount) -> None:
     """Read = kept + merged + quarantined, for each source and together."""
     screen.head("Data quality")
     rows = [
-        (each.domain, each.table, each.source, each.read, each.kept, each.merged, each.bad)
-        for each in (*account.sources, account.total)
+        (
+            each.domain,
+            screen.t(TABLES.get(each.table, each.table)),
+            each.source,
+            each.read,
+            each.kept,
+            each.merged,
+            each.bad,
+        )
+        for each in account.sources
     ]
+    total = account.total
+    rows.append(("", "", screen.t("together"), total.read, total.kept, total.merged, total.bad))
     screen.table(
         ["domain", "table", "source", "read", "kept", "merged", "quarantined"],
         [(*row[:3], *(f"{count:,}" for count in row[3:])) for row in rows],
