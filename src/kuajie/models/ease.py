@@ -126,14 +126,15 @@ class DualRows:
     """Rows of B from the inverse in person space, made where they are needed."""
 
     def __init__(self, matrix: sparse.csr_array, ridge: F32) -> None:
+        from kuajie.numerics.cooccurrence import Rows
         from kuajie.numerics.inverse import inverse_of_gram
 
         self.root = np.sqrt(ridge)
         scaled = matrix.copy()
         scaled.data = (scaled.data / self.root[scaled.indices]).astype(np.float32)
         self.inverse = inverse_of_gram(scaled, np.ones(matrix.shape[0], np.float32))
-        self.items = scaled.T.tocsr()
-        self.column_scale = self.root / np.maximum(1 - self._self_prediction(), 1e-6)
+        self.items, self.edges = scaled.T.tocsr(), Rows.of(scaled)
+        self.column_scale = (self.root / np.maximum(1 - self._self_prediction(), 1e-6)).astype(np.float32)
 
     def _self_prediction(self) -> F32:
         """The q of each item: (n_items,)."""
@@ -145,9 +146,9 @@ class DualRows:
 
     def __call__(self, low: int, high: int) -> F32:
         """Rows low..high-1 of B: float32 (high - low, n_items)."""
-        people = self.items[low:high] @ self.inverse
-        rows = np.ascontiguousarray((self.items @ people.T).T, dtype=np.float32)
-        rows *= self.column_scale
+        from kuajie.numerics.spread import rows_times_edges
+
+        rows = rows_times_edges(self.items[low:high] @ self.inverse, self.edges, self.column_scale)
         rows /= self.root[low:high, None]
         rows[np.arange(high - low), np.arange(low, high)] = 0
         return rows

@@ -222,16 +222,21 @@ class Problem:
 class Solution:
     """Rows of B, made where they are needed from `A^T (A A^T + I)^-1`, whose rows are over linked people."""
 
-    def __init__(self, problem: Problem, over_people: "OverPeople") -> None:
+    def __init__(self, problem: Problem, over_people: OverPeople) -> None:
+        from kuajie.numerics.cooccurrence import Rows
+
         self.problem, self.over_people = problem, over_people
-        self.outcomes = problem.outcomes.T.tocsr()
+        self.edges = Rows.of(problem.outcomes)
+        self.ones = np.ones(problem.outcomes.shape[1], np.float32)
 
     def __call__(self, low: int, high: int) -> F32:
         """Rows low..high-1 of the joint item space; zero for items that say nothing."""
-        rows = np.zeros((high - low, self.outcomes.shape[0]), np.float32)
+        from kuajie.numerics.spread import rows_times_edges
+
+        rows = np.zeros((high - low, self.edges.n_items), np.float32)
         places = self.problem.place[low:high]
         known = np.flatnonzero(places >= 0)
         if len(known):
-            people = self.over_people(places[known])
-            rows[known] = (self.outcomes @ people.T).T * self.problem.root[places[known], None]
+            people = self.over_people(places[known]) * self.problem.root[places[known], None].astype(np.float32)
+            rows[known] = rows_times_edges(people, self.edges, self.ones)
         return rows

@@ -12,6 +12,10 @@ from kuajie.numerics.topk import offer
 RowsOf = Callable[[int, int], F32]
 """Some rows, from the first number to before the second: float32 (count, n_columns), C order."""
 
+MAGNITUDE = 0x7FFFFFFF
+SHIFT = 19
+BINS = 1 << (31 - SHIFT)
+
 ROWS = 64
 """Rows made at a time by each thread."""
 
@@ -34,7 +38,8 @@ def pruned(rows_of: RowsOf, n_rows: int, bounds: I64, k: int, threads: int = 1) 
     size = max(1, min(k, width))
 
     def work(low: int, high: int) -> tuple[I64, I32, F32]:
-        return _largest(rows_of(low, high), bounds, size)
+        rows = np.ascontiguousarray(rows_of(low, high), dtype=np.float32)
+        return _largest(rows, rows.view(np.int32), bounds, size)
 
     parts = run_ranges(work, blocks(n_rows, ROWS), threads)
     lengths, columns, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
@@ -56,10 +61,11 @@ def filled(rows_of: RowsOf, n_rows: int, n_columns: int, threads: int = 1) -> F3
 
 
 @kernel
-def _largest(rows: F32, bounds: I64, k: int) -> tuple[I64, I32, F32]:
-    """Lengths, columns and values of what is kept of some rows."""
+def _largest(rows: F32, bits: I32, bounds: I64, k: int) -> tuple[I64, I32, F32]:
+    """Lengths, columns and values of what is kept of some rows; `bits` are the same rows read as integers."""
     n_rows, n_ranges = len(rows), len(bounds) - 1
     heap_items, heap_sizes = np.empty(k, np.int32), np.empty(k, np.float32)
+    counts = np.zeros(BINS, np.int64)
     lengths = np.zeros(n_rows, np.int64)
     out_items = np.empty(n_rows * n_ranges * k, np.int32)
     out_values = np.empty(n_rows * n_ranges * k, np.float32)
@@ -67,14 +73,39 @@ def _largest(rows: F32, bounds: I64, k: int) -> tuple[I64, I32, F32]:
     for row in range(n_rows):
         begin = end
         for part in range(n_ranges):
+            edge, above = _edge(bits[row, bounds[part] : bounds[part + 1]], counts, k)
+            room = heap_sizes[: k - above]
             size = 0
             for column in range(bounds[part], bounds[part + 1]):
-                magnitude = abs(rows[row, column])
-                if magnitude > 0 and (size < k or magnitude > heap_sizes[0]):
-                    size = offer(heap_sizes, heap_items, size, magnitude, column)
+                place = (bits[row, column] & MAGNITUDE) >> SHIFT
+                if place < edge or rows[row, column] == 0:
+                    continue
+                if place > edge:
+                    out_items[end], out_values[end] = column, rows[row, column]
+                    end += 1
+                else:
+                    magnitude = abs(rows[row, column])
+                    if size < len(room) or magnitude > room[0]:
+                        size = offer(room, heap_items, size, magnitude, column)
             for place in range(size):
-                out_items[end] = heap_items[place]
-                out_values[end] = rows[row, heap_items[place]]
+                out_items[end], out_values[end] = heap_items[place], rows[row, heap_items[place]]
                 end += 1
         lengths[row] = end - begin
     return lengths, out_items[:end].copy(), out_values[:end].copy()
+
+
+@kernel
+def _edge(bits: I32, counts: I64, k: int) -> tuple[int, int]:
+    """The bin of magnitudes that holds the k-th largest value, and how many values lie in bins above it (below k).
+
+    The bits of floats that are not negative are ordered as the floats are: their leading bits are the bin.
+    """
+    counts[:] = 0
+    for value in bits:
+        counts[(value & MAGNITUDE) >> SHIFT] += 1
+    above = 0
+    for place in range(BINS - 1, -1, -1):
+        if above + counts[place] >= k:
+            return place, above
+        above += counts[place]
+    return -1, above

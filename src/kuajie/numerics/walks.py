@@ -14,9 +14,7 @@ from scipy import sparse
 
 from kuajie.numerics.cooccurrence import Rows, by_item, pair_sums
 from kuajie.numerics.jit import F32, I32, I64, U32, kernel
-
-WIDTH = 16
-"""Walks followed at a time: one cache line of numbers for each person and item."""
+from kuajie.numerics.spread import WIDTH, put_rows, to_items, to_people
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +64,7 @@ class Walks:
         self.rows = Rows.of(graph.edges)
         self.item_indptr, self.people, places = by_item(self.rows)
         self.item_values = self.rows.values[places]
-        self.left = graph.left
+        self.left, self.ones = graph.left, np.ones_like(graph.left)
         self.weights = np.array(weights, dtype=np.float32)
 
     def __call__(self, low: int, high: int) -> F32:
@@ -79,7 +77,8 @@ class Walks:
             stop = min(start + WIDTH, high)
             _walk(
                 start, stop, self.rows.indptr, self.rows.items, self.rows.values, self.item_indptr, self.people,
-                self.item_values, self.left, self.weights, at_people, at_items, out[start - low : stop - low],
+                self.item_values, self.left, self.ones, self.weights, at_people, at_items,
+                out[start - low : stop - low],
             )  # fmt: skip
         return out
 
@@ -116,6 +115,7 @@ def _walk(
     people: I32,
     item_values: F32,
     left: F32,
+    ones: F32,
     weights: F32,
     at_people: F32,
     at_items: F32,
@@ -128,40 +128,12 @@ def _walk(
     for item in range(start, stop):
         for place in range(item_indptr[item], item_indptr[item + 1]):
             at_people[people[place], item - start] = item_values[place] * weights[last]
-    _to_items(indptr, items, values, at_people, at_items)
+    to_items(indptr, items, values, at_people, at_items)
     for trip in range(last - 1, -1, -1):
         for item in range(start, stop):
             at_items[item, item - start] += weights[trip]
-        _to_people(indptr, items, values, at_items, at_people)
-        _to_items(indptr, items, values, at_people, at_items)
-    for item in range(at_items.shape[0]):
-        for walk in range(stop - start):
-            out[walk, item] = at_items[item, walk] * left[start + walk]
-
-
-@kernel
-def _to_items(indptr: I64, items: U32, values: F32, at_people: F32, at_items: F32) -> None:
-    """Half a round trip: D^T at_people."""
-    at_items[:] = 0
-    for person in range(len(indptr) - 1):
-        reached = False
-        for walk in range(WIDTH):
-            reached |= at_people[person, walk] != 0
-        if not reached:
-            continue
-        for place in range(indptr[person], indptr[person + 1]):
-            item, value = items[place], values[place]
-            for walk in range(WIDTH):
-                at_items[item, walk] += value * at_people[person, walk]
-
-
-@kernel
-def _to_people(indptr: I64, items: U32, values: F32, at_items: F32, at_people: F32) -> None:
-    """Half a round trip: D at_items."""
-    for person in range(len(indptr) - 1):
-        for walk in range(WIDTH):
-            at_people[person, walk] = 0
-        for place in range(indptr[person], indptr[person + 1]):
-            item, value = items[place], values[place]
-            for walk in range(WIDTH):
-                at_people[person, walk] += value * at_items[item, walk]
+        to_people(indptr, items, values, at_items, at_people)
+        to_items(indptr, items, values, at_people, at_items)
+    put_rows(at_items, ones, out)
+    for item in range(start, stop):
+        out[item - start] *= left[item]
