@@ -82,7 +82,7 @@ def make_course(topic: Topic, form: str, words: CourseWords, teacher: Text, choo
     subject = choose.one(topic.subjects)
     slots = {
         "s": Text(subject.zh, title_case(subject.en)),
-        "t": _titled(choose.one(topic.tails)),
+        "t": _sentence(_titled(choose.one(topic.tails))),
         "a": _titled(choose.one(words.audiences)),
         "p": teacher,
         "n": _number(choose, (5, 7, 10, 14, 15, 21)),
@@ -127,7 +127,7 @@ def _make_film(category: Category, words: ProductWords, choose: Chooser) -> Made
     series = choose.one(words.series)
     slots = {"title": base, "series": series}
     title = Text(fill(shape.zh, slots, "zh"), fill(shape.en, slots, "en"))
-    used = {"brand": choose.one(words.brands), "setting": place}
+    used = {"brand": choose.one(fitting(words.brands, category.name)), "setting": place}
     return Made(title, used | ({"series": series} if "{series}" in shape.zh else {}), category.price)
 
 
@@ -161,9 +161,13 @@ def title_case(text: str) -> str:
 
 
 def _cased(word: str) -> str:
-    if word in _SMALL or any(letter.isupper() or letter.isdigit() for letter in word):
-        return word
-    return "-".join(part if part in _SMALL else part[:1].upper() + part[1:] for part in word.split("-"))
+    return "-".join(_cased_part(part) for part in word.split("-"))
+
+
+def _cased_part(part: str) -> str:
+    if part in _SMALL or any(letter.isupper() or letter.isdigit() for letter in part):
+        return part
+    return part[:1].upper() + part[1:]
 
 
 def nested_quotes(title: str) -> str:
@@ -177,6 +181,10 @@ def nested_quotes(title: str) -> str:
 def _titled(text: Text) -> Text:
     cased = title_case(text.en)
     return Text(text.zh, cased)
+
+
+def _sentence(text: Text) -> Text:
+    return Text(text.zh, text.en[:1].upper() + text.en[1:])
 
 
 def _number(choose: Chooser, options: tuple[int, ...]) -> Text:
