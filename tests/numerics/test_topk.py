@@ -7,6 +7,7 @@ from scipy import sparse
 
 from kuajie.core.errors import UsageError
 from kuajie.core.histories import Histories
+from kuajie.numerics import topk
 from kuajie.numerics.topk import best_dense, best_sparse, top_k
 
 SCORES = hnp.arrays(
@@ -41,7 +42,9 @@ def test_seen_items_are_left_out() -> None:
     np.testing.assert_array_equal(best.scores, np.array([[8, np.nan], [9, 8]], np.float32))
 
 
-def test_fused_kernels_equal_scoring_and_sorting() -> None:
+@pytest.mark.parametrize("share", [0.0, 1.0])  # sparse weights scored as dense ones, and not
+def test_fused_kernels_equal_scoring_and_sorting(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topk, "DENSE_SHARE", share)
     rng = np.random.default_rng(0)
     histories = sparse.random_array((40, 30), density=0.2, format="csr", rng=rng, dtype=np.float32)
     weights = rng.integers(0, 3, (30, 30)).astype(np.float32)  # small integers: ties

@@ -21,8 +21,8 @@ from scipy import sparse
 from kuajie.core.space import ItemSpace
 from kuajie.numerics.cooccurrence import Rows, by_item, pair_sums
 from kuajie.numerics.jit import F32, I32, I64, U32, kernel
+from kuajie.numerics.largest import BUCKETS, U64, item_of, keep_largest, put, value_of
 from kuajie.numerics.threads import run_blocks
-from kuajie.numerics.topk import offer
 
 Columns = tuple[I64, I32, F32]  # lengths, then items and values of some columns
 
@@ -129,20 +129,19 @@ def _nearest(
     left: F32,
     right: F32,
     domains: I32,
+    k: int,
     shrinkage: float,
     jaccard: bool,
-    heap_items: I32,
-    heap_values: F32,
-    sizes: I64,
+    keys: U64,
+    buckets: I64,
     out_items: I32,
     out_values: F32,
     filled: int,
 ) -> int:
     """Append the nearest candidates of one scored item to the output; returns where the output ends."""
-    n_domains, k = heap_values.shape
-    own = domains[scored]
-    sizes[:] = 0
-    heap_values[:, 0] = -1
+    own, n_items = domains[scored], len(domains)
+    key_items, key_values = keys.view(np.uint32), keys.view(np.float32)
+    ends = np.arange(left.shape[1]) * n_items  # the keys of each domain have a range of their own
     for item in candidates:
         dot = dots[item]
         if dot <= 0 or item == scored:
@@ -154,12 +153,14 @@ def _nearest(
             value = dot * left[item, own] * right[scored, domain]
         if shrinkage > 0:
             value *= np.float32(counts[item] / (counts[item] + shrinkage))
-        if sizes[domain] < k or value >= heap_values[domain, 0]:
-            sizes[domain] = offer(heap_values[domain], heap_items[domain], sizes[domain], value, item)
-    for domain in range(n_domains):
-        for place in range(sizes[domain]):
-            out_items[filled] = heap_items[domain, place]
-            out_values[filled] = heap_values[domain, place]
+        put(key_items, key_values, ends[domain], item, value)
+        ends[domain] += 1
+    for domain in range(len(ends)):
+        start = domain * n_items
+        kept = keep_largest(keys[start : ends[domain]], k, buckets)
+        for place in range(start, start + kept):
+            out_items[filled] = item_of(key_items, place)
+            out_values[filled] = value_of(key_values, place)
             filled += 1
     return filled
 
@@ -179,15 +180,15 @@ def _from_sums(
 ) -> Columns:
     """Neighbours of the scored items low..high-1 from ready sums: how many each has, their numbers, similarities."""
     n_items, n_domains = left.shape
-    heap_items, heap_values = np.empty((n_domains, k), np.int32), np.empty((n_domains, k), np.float32)
-    sizes, ends = np.zeros(n_domains, np.int64), np.zeros(high - low + 1, np.int64)
+    keys, buckets = np.empty(n_domains * n_items, np.uint64), np.empty(BUCKETS, np.int64)
+    ends = np.zeros(high - low + 1, np.int64)
     room = (high - low) * min(n_domains * k, n_items)
     out_items, out_values = np.empty(room, np.int32), np.empty(room, np.float32)
     everything = np.arange(n_items).astype(np.int32)
     for scored in range(low, high):
         ends[scored - low + 1] = _nearest(
-            scored, everything, dots[scored], counts[scored], left, right, domains, shrinkage, jaccard,
-            heap_items, heap_values, sizes, out_items, out_values, ends[scored - low],
+            scored, everything, dots[scored], counts[scored], left, right, domains, k, shrinkage, jaccard,
+            keys, buckets, out_items, out_values, ends[scored - low],
         )  # fmt: skip
     return np.diff(ends), out_items[: ends[-1]].copy(), out_values[: ends[-1]].copy()
 
@@ -212,8 +213,8 @@ def _from_rows(
 ) -> Columns:
     """The same, summing one scored item's row at a time."""
     n_items, n_domains = left.shape
-    heap_items, heap_values = np.empty((n_domains, k), np.int32), np.empty((n_domains, k), np.float32)
-    sizes, ends = np.zeros(n_domains, np.int64), np.zeros(high - low + 1, np.int64)
+    keys, buckets = np.empty(n_domains * n_items, np.uint64), np.empty(BUCKETS, np.int64)
+    ends = np.zeros(high - low + 1, np.int64)
     room = (high - low) * min(n_domains * k, n_items)
     out_items, out_values = np.empty(room, np.int32), np.empty(room, np.float32)
     counts = np.zeros(n_items, np.float32)
@@ -233,8 +234,8 @@ def _from_rows(
                 for place in range(start, stop):
                     dots[items[place]] += value * values[place]
         ends[scored - low + 1] = _nearest(
-            scored, touched[:n_touched], dots, counts, left, right, domains, shrinkage, jaccard,
-            heap_items, heap_values, sizes, out_items, out_values, ends[scored - low],
+            scored, touched[:n_touched], dots, counts, left, right, domains, k, shrinkage, jaccard,
+            keys, buckets, out_items, out_values, ends[scored - low],
         )  # fmt: skip
         for place in range(n_touched):
             counts[touched[place]] = 0
