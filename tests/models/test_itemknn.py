@@ -39,7 +39,7 @@ def test_cross_domain_similarity_is_the_formula_and_its_transpose() -> None:
 def test_a_score_is_the_sum_of_similarities_over_the_history() -> None:
     space = ItemSpace(("a", "b"), (2, 1))
     rows = [[0, 2], [1, 2], [0, 1, 2], [0]]
-    model = ItemKNN().fit(Interactions(space, Histories.from_lists(rows, 3)))
+    model = ItemKNN(ItemKNNConfig(shrinkage=0)).fit(Interactions(space, Histories.from_lists(rows, 3)))
     history = Histories.from_lists([[0, 1]], 3, weights=[[2.0, 0.5]])
     # people linked to b: 0, 1, 2; item 0 has two of them, item 1 two, item 2 three
     expected = 2.0 * 2 / np.sqrt(2 * 3) + 0.5 * 2 / np.sqrt(2 * 3)
@@ -48,7 +48,7 @@ def test_a_score_is_the_sum_of_similarities_over_the_history() -> None:
 
 def test_one_item_catalogues_work() -> None:
     space = ItemSpace(("a", "b"), (1, 1))
-    model = ItemKNN().fit(Interactions(space, Histories.from_lists([[0, 1], [0], [1]], 2)))
+    model = ItemKNN(ItemKNNConfig(shrinkage=0)).fit(Interactions(space, Histories.from_lists([[0, 1], [0], [1]], 2)))
     np.testing.assert_allclose(model.score(Histories.from_lists([[0]], 2), "b"), [[1.0]])
 
 

@@ -24,7 +24,7 @@ def fitted(config: UserKNNConfig) -> UserKNN:
 
 
 def test_scores_are_the_formula() -> None:
-    model = fitted(UserKNNConfig(shrinkage=1, item_power=0))
+    model = fitted(UserKNNConfig(shrinkage=1, sharpness=1, item_power=0, popularity_power=0))
     # the history is known in a only: person 0 has length 1 there and shares 1 item, person 1 length sqrt 2 and 2 items,
     # person 2 length sqrt 2 and 1 item; person 3 has nothing in b
     s0, s1, s2 = 1 / np.sqrt(2) * 1 / 2, 2 / np.sqrt(2 * 2) * 2 / 3, 1 / np.sqrt(2 * 2) * 1 / 2
@@ -33,7 +33,7 @@ def test_scores_are_the_formula() -> None:
 
 
 def test_only_the_nearest_carry_the_score() -> None:
-    model = fitted(UserKNNConfig(k=1, shrinkage=0, item_power=0))
+    model = fitted(UserKNNConfig(k=1, shrinkage=0, sharpness=1, item_power=0, popularity_power=0))
     np.testing.assert_allclose(model.score(Histories.from_lists([[0, 1]], 5), "b"), [[0, 1]], rtol=1e-6)
 
 

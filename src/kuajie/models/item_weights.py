@@ -65,7 +65,9 @@ class SparseWeights:
 
     def apply(self, histories: sparse.csr_array, target: slice) -> Floats:
         """See `ItemWeights.apply`."""
-        product = histories @ self.matrix[:, target]
+        # taking columns walks through all of W: for few entries it is cheaper to take them from the product
+        few = histories.nnz < self.matrix.shape[0]
+        product = (histories @ self.matrix)[:, target] if few else histories @ self.matrix[:, target]
         return np.asarray(product.toarray(), dtype=np.float32)
 
     def entries(self, rows: Numbers, columns: Numbers) -> Floats:

@@ -37,7 +37,7 @@ class ItemKNNConfig(Config):
     kind: Literal["itemknn"] = "itemknn"
     similarity: Literal["cosine", "jaccard"] = "cosine"
     k: int = pydantic.Field(100, ge=1)
-    shrinkage: float = pydantic.Field(0.0, ge=0)
+    shrinkage: float = pydantic.Field(20.0, ge=0)
     alpha: float = pydantic.Field(0.5, ge=0, le=1)
     binary: bool = True
     person_power: float = pydantic.Field(0.0, ge=0)

@@ -35,10 +35,10 @@ class SVDConfig(Config):
     kind: Literal["svd"] = "svd"
     factors: int = pydantic.Field(64, ge=1)
     binary: bool = True
-    item_power: float = pydantic.Field(1.0, ge=0, le=1)
-    person_power: float = pydantic.Field(1.0, ge=0)
+    item_power: float = pydantic.Field(0.5, ge=0, le=1)
+    person_power: float = pydantic.Field(0.5, ge=0)
     spectrum: float = pydantic.Field(1.0, ge=0)
-    popularity_power: float = pydantic.Field(0.5, ge=-1, le=1)
+    popularity_power: float = pydantic.Field(0.3, ge=-1, le=1)
 
 
 class SVD(LinearModel[SVDConfig]):

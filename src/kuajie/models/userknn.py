@@ -39,10 +39,10 @@ class UserKNNConfig(Config):
     kind: Literal["userknn"] = "userknn"
     k: int = pydantic.Field(200, ge=1)
     shrinkage: float = pydantic.Field(2.0, ge=0)
-    sharpness: float = pydantic.Field(1.0, gt=0)
+    sharpness: float = pydantic.Field(0.5, gt=0)
     binary: bool = True
-    item_power: float = pydantic.Field(1.0, ge=0)
-    popularity_power: float = pydantic.Field(0.0, ge=-1, le=1)
+    item_power: float = pydantic.Field(0.5, ge=0)
+    popularity_power: float = pydantic.Field(0.2, ge=-1, le=1)
 
 
 class UserKNN:

@@ -27,7 +27,7 @@ def right_singular(
         matrix: float32 (n_rows, n_columns).
         rank: how many at most.
         seed: of the random start, where there is one.
-        threads: of matrix products.
+        threads: of the products of many columns.
         exact: by eigenvectors of (n_columns, n_columns); left out: up to 2,000 columns.
 
     Returns:
@@ -35,7 +35,7 @@ def right_singular(
     """
     exact = matrix.shape[1] <= EXACT_COLUMNS if exact is None else exact
     rank = min(rank, *matrix.shape)
-    with blas_threads(threads):
+    with blas_threads(1 if exact else threads):  # small eigenproblems gain nothing from threads
         squares, vectors = _by_gram(matrix, rank) if exact else _by_sampling(matrix, rank, seed)
     kept = squares > 1e-10 * max(squares[0], 1e-300) if len(squares) else np.zeros(0, np.bool_)
     vectors = vectors[:, kept]
