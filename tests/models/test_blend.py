@@ -91,3 +91,11 @@ def test_wrong_names_are_refused() -> None:
         BlendConfig(members=MEMBERS, mixes=(Mix(target="a", weights={"nobody": 1.0}),))
     with pytest.raises(pydantic.ValidationError, match="at_least = 0"):
         BlendConfig(members=MEMBERS, mixes=(Mix(target="a", at_least=2, weights={"knn": 1.0}),))
+
+
+def test_people_that_no_member_knows_are_left_to_the_fallback(world) -> None:
+    config = BlendConfig(members=MEMBERS[1:2], mixes=(Mix(target="b", weights={"knn-target": 1.0}),))
+    strangers = world.histories.without(world.space.slice("b")).take([0, 1])
+    blend = Blend(config).fit(world, FitOptions())
+    assert np.isnan(blend.score(strangers, "b")).all()
+    assert np.isnan(merge(blend).score(strangers, "b")).all()

@@ -97,6 +97,7 @@ def test_summaries_are_plain(shared_taste: Choice) -> None:
 
 def test_families_share_the_time() -> None:
     wanted = families(ItemSpace(("a",), (3,)), "none")
-    ends = [until for _, until in schedule(wanted, 60)]
+    ends = [until for _, until in schedule(wanted, 10, 60)]
     assert ends == sorted(ends)
+    assert ends[0] > 10
     assert ends[-1] == pytest.approx(60)

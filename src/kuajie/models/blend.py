@@ -184,8 +184,7 @@ class Blend:
                 scores = self._member_scores(member, histories.take(rows), target)
                 total[rows] += coefficient[rows, None] * np.nan_to_num(scores, copy=False, nan=0.0)
         total[:, self.support_[part] == 0] = np.nan
-        total[known_items(histories, self.support_) == 0] = np.nan
-        return total
+        return without_unknown_rows(total, histories, self.support_)
 
     def explain(self, histories: Histories, target: str, items: npt.NDArray[np.int64]) -> Explanation:
         """The members' explanations, weighted and added."""
@@ -236,6 +235,13 @@ class Blend:
             for member, scale in zip(blend.members_of(target), scales, strict=True):
                 blend.scales_[member.name, target] = float(scale)
         return blend
+
+
+def without_unknown_rows(total: Floats, histories: Histories, support: npt.NDArray[np.float64]) -> Floats:
+    """NaN for rows that no member knows: without a trained item, or with nothing but zeros; changes `total`."""
+    total[known_items(histories, support) == 0] = np.nan
+    total[~np.nan_to_num(total).any(axis=1)] = np.nan
+    return total
 
 
 def count_in(histories: Histories, part: slice) -> npt.NDArray[np.int64]:

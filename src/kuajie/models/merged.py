@@ -15,8 +15,7 @@ from kuajie.core.errors import UsageError
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.recommender import Arrays, DataShape, Explanation, FitOptions, Plan
 from kuajie.core.space import ItemSpace
-from kuajie.models.blend import Blend, BlendConfig, mix_numbers, scoped
-from kuajie.models.linear import known_items
+from kuajie.models.blend import Blend, BlendConfig, mix_numbers, scoped, without_unknown_rows
 from kuajie.models.merging import (
     Floats,
     MergedMix,
@@ -93,8 +92,7 @@ class Merged:
         if self.rest_ is not None and target in self.rest_.config.targets:
             total += np.nan_to_num(self.rest_.score(histories, target), copy=False, nan=0.0)
         total[:, self.support_[part] == 0] = np.nan
-        total[known_items(histories, self.support_) == 0] = np.nan
-        return total
+        return without_unknown_rows(total, histories, self.support_)
 
     def _mix_numbers(self, histories: Histories, target: str) -> npt.NDArray[np.int64]:
         return mix_numbers(histories, self.space_.slice(target), self.config.blend.mixes_of(target))

@@ -109,8 +109,10 @@ def choose(
     tuning = {target: pool.take_some(config.tuning_rows, rng) for target, pool in pools.items()}
     search = Search(people, options, config.seconds, config.k, progress, pools, tuning)
     wanted = families(interactions.space, interactions.histories.order, config.kinds, config.settings) if pools else []
-    for family, until in schedule(wanted, config.seconds):
-        search.try_family(family, until)
+    for family in wanted:
+        search.open_family(family)
+    for family, until in schedule(wanted, search.spent, config.seconds):
+        search.vary_family(family, until)
     decided = {
         target: choose_mixes(pool, search.best_trials(target), options.seed, config.k, options.threads)
         for target, pool in pools.items()
@@ -123,10 +125,10 @@ def choose(
     return Choice(blend, decided, trials, [*search.skipped, *blind])
 
 
-def schedule(wanted: Sequence[Family], seconds: float) -> list[tuple[Family, float]]:
-    """Until when each family may go on searching: shares of the time, what one leaves is the next one's."""
+def schedule(wanted: Sequence[Family], spent: float, seconds: float) -> list[tuple[Family, float]]:
+    """Until when each family may go on searching: shares of what is left; what one does not use is the next one's."""
     total = sum(family.share for family in wanted)
-    ends = np.cumsum([family.share for family in wanted]) / max(total, 1e-9) * seconds
+    ends = spent + np.cumsum([family.share for family in wanted]) / max(total, 1e-9) * max(seconds - spent, 0.0)
     return list(zip(wanted, ends.tolist(), strict=True))
 
 

@@ -89,11 +89,12 @@ def choose_mixes(pool: Pool, trials: Sequence[Trial], seed: int, k: int, threads
     groups = group_numbers(task.target_lengths, starts)
     joint, alone = member_scores(trials), member_scores([trial for trial in trials if trial.scope == "target"])
     half = hashed_folds(task.people, 2) == 0
-    held_out = [held_out_ndcg(members, groups, len(starts), half, k, threads) for members in (alone, joint)]
+    grouped = Groups(groups, len(starts), task.target_lengths)
+    held_out = [held_out_ndcg(members, grouped, half, k, threads) for members in (alone, joint)]
     rng = np.random.default_rng([seed, 78])
     gate = decide_gate(held_out[0], held_out[1], task.people, task.target_lengths, rng, limits=starts, least_people=1)
     decided = gate.uses_joint(task.target_lengths)
-    weights_of = [group_weights(members, groups, len(starts), k, threads) for members in (alone, joint)]
+    weights_of = [group_weights(members, grouped, k, threads) for members in (alone, joint)]
     mixes = [
         named_mix(pool.target, group.at_least, members, weights_of[int(group.joint)][number])
         for number, group in enumerate(gate.groups)
@@ -101,7 +102,7 @@ def choose_mixes(pool: Pool, trials: Sequence[Trial], seed: int, k: int, threads
     ]
     used = {name for mix in mixes for name in mix.weights}
     values = [
-        blended_ndcg(members, groups, weights, k) for members, weights in zip((alone, joint), weights_of, strict=True)
+        blended_ndcg(members, grouped, weights, k) for members, weights in zip((alone, joint), weights_of, strict=True)
     ]
     return MixChoice(
         pool.target,
@@ -120,43 +121,58 @@ def member_scores(trials: Sequence[Trial]) -> MemberScores:
     return MemberScores(names, np.nan_to_num(scores, copy=False, nan=0.0), np.asarray(~unknown.all(axis=0)))
 
 
-def group_weights(
-    members: MemberScores, groups: npt.NDArray[np.int64], n_groups: int, k: int, threads: int
-) -> list[Floats]:
-    """Everybody's weights, climbed further for each group with enough rows."""
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Rows by how much of the target their person has used.
+
+    Attributes:
+        numbers: int64 (n_rows,), group of each row.
+        count: number of groups.
+        target_lengths: int64 (n_rows,).
+    """
+
+    numbers: npt.NDArray[np.int64]
+    count: int
+    target_lengths: npt.NDArray[np.int64]
+
+    def take(self, chosen: npt.NDArray[np.bool_]) -> "Groups":
+        """Some rows."""
+        return Groups(self.numbers[chosen], self.count, self.target_lengths[chosen])
+
+
+def group_weights(members: MemberScores, groups: Groups, k: int, threads: int) -> list[Floats]:
+    """Everybody's weights, climbed further for each group with enough rows.
+
+    People without target history have weights of their own: what serves the others may not know them at all.
+    """
     everybody = fit_weights(members, k, threads=threads)
     weights = []
-    for number in range(n_groups):
-        inside = groups == number
-        own = inside.sum() >= LEAST_ROWS_OF_OWN and n_groups > 1
-        weights.append(
-            climb(members.rows(inside), everybody, k, least_gain=0.01, threads=threads) if own else everybody
-        )
+    for number in range(groups.count):
+        inside = groups.numbers == number
+        if not groups.target_lengths[inside].any() and inside.any():
+            weights.append(fit_weights(members.rows(inside), k, least_gain=0.01, threads=threads))
+        elif inside.sum() >= LEAST_ROWS_OF_OWN and groups.count > 1:
+            weights.append(climb(members.rows(inside), everybody, k, least_gain=0.01, threads=threads))
+        else:
+            weights.append(everybody)
     return weights
 
 
-def blended_ndcg(members: MemberScores, groups: npt.NDArray[np.int64], weights: list[Floats], k: int) -> Floats:
+def blended_ndcg(members: MemberScores, groups: Groups, weights: list[Floats], k: int) -> Floats:
     """NDCG of each row under its group's weights."""
-    values = np.zeros(len(groups))
+    values = np.zeros(len(groups.numbers))
     for number, group in enumerate(weights):
-        inside = groups == number
+        inside = groups.numbers == number
         values[inside] = row_ndcg(members.rows(inside).total(group), k)
     return values
 
 
-def held_out_ndcg(
-    members: MemberScores,
-    groups: npt.NDArray[np.int64],
-    n_groups: int,
-    half: npt.NDArray[np.bool_],
-    k: int,
-    threads: int,
-) -> Floats:
+def held_out_ndcg(members: MemberScores, groups: Groups, half: npt.NDArray[np.bool_], k: int, threads: int) -> Floats:
     """NDCG of each row under weights fitted on the other half of the people."""
-    values = np.zeros(len(groups))
+    values = np.zeros(len(groups.numbers))
     for fitted in (half, ~half):
-        weights = group_weights(members.rows(fitted), groups[fitted], n_groups, k, threads)
-        values[~fitted] = blended_ndcg(members.rows(~fitted), groups[~fitted], weights, k)
+        weights = group_weights(members.rows(fitted), groups.take(fitted), k, threads)
+        values[~fitted] = blended_ndcg(members.rows(~fitted), groups.take(~fitted), weights, k)
     return values
 
 

@@ -55,7 +55,6 @@ class Search:
         pools: all validation rows of each target, and fewer for tuning.
         best: the best trial of each (family, way).
         log: everything tried.
-        skipped: sentences about what was not.
     """
 
     interactions: Interactions
@@ -67,7 +66,6 @@ class Search:
     tuning_pools: Mapping[str, Pool]
     best: dict[tuple[str, Way], Trial] = field(default_factory=dict)
     log: list[LogEntry] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.begun = time.monotonic()
@@ -77,23 +75,28 @@ class Search:
         self.support = self.interactions.support()
         self._fits: OrderedDict[tuple[str, str | None], Recommender] = OrderedDict()
         self._tried: dict[tuple[str, Way], float] = {}
+        self._refused: dict[str, None] = {}
+        self._cut: dict[str, None] = {}
 
     @property
     def spent(self) -> float:
         """Seconds since the search began."""
         return time.monotonic() - self.begun
 
-    def try_family(self, family: Family, until: float) -> None:
-        """Search the family for every way that makes sense; stop at `until` seconds of the whole search."""
+    def open_family(self, family: Family) -> None:
+        """Score every useful way of the family's start, so that the blend has something of everything."""
         ways = [Way(scope, target) for scope in family.scopes for target in self.pools]
-        ways = [way for way in ways if self._useful(family, way)]
+        for way in (way for way in ways if self._useful(family, way)):
+            # popularity is what everything else falls back to: it is tried whatever the time
+            if not family.personal or self._affordable(family, family.start, way, self.seconds):
+                self._keep(family, family.start, way)
+        self._fits.clear()
+
+    def vary_family(self, family: Family, until: float) -> None:
+        """Try the family's settings one after the other, until so many seconds of the whole search."""
+        ways = [way for name, way in self.best if name == family.name]
         searched = [way for way in ways if way.scope != "source" or "joint" not in family.scopes]
-        # popularity is what everything else falls back to: it is tried whatever the time
-        current = {
-            w: family.start for w in searched if not family.personal or self._affordable(family, family.start, w)
-        }
-        for way in current:
-            self._try(family, family.start, way)
+        current = dict.fromkeys(searched, family.start)
         moves = [(name, value) for name, values in family.moves for value in values]
         for number, (name, value) in enumerate(moves):
             self.progress(f"try {family.name}", number, len(moves))
@@ -104,10 +107,10 @@ class Search:
                 if self._try(family, candidate, way) > self._try(family, config, way):
                     current[way] = candidate
         for way, config in current.items():
-            self._keep(family, config, way)
             source = Way("source", way.target)
-            if way.scope == "joint" and source in ways:
-                self._keep(family, config, source)
+            for found in (way, source) if way.scope == "joint" and source in ways else (way,):
+                if config != family.start:
+                    self._keep(family, config, found)
         self._fits.clear()
         self.progress(f"try {family.name}", len(moves), len(moves))
 
@@ -118,22 +121,28 @@ class Search:
             return bool(lengths.any()) or not family.personal
         return way.scope == "joint" or "joint" not in family.scopes or bool(lengths.any())
 
-    def _affordable(self, family: Family, config: Config, way: Way, until: float | None = None) -> bool:
-        word = f"{family.name} ({way.scope}, {way.target})"
+    def _affordable(self, family: Family, config: Config, way: Way, until: float) -> bool:
         try:
             plan = build(config).plan(self.shape, self.options)
         except ResourceError as error:
-            self._skip(f"{word}: {error}")
+            self._refused[str(error)] = None
             return False
-        limit = self.seconds if until is None else until
-        if (fit_signature(config), way.alone) not in self._fits and self.spent + plan.seconds > limit:
-            self._skip(f"{word}: some settings were not tried, the {self.seconds:.0f} s of choosing were not enough")
-            return False
-        return self.spent < limit
+        new = (fit_signature(config), way.alone) not in self._fits
+        affordable = self.spent + (plan.seconds if new else 0.0) <= until
+        if not affordable:
+            self._cut[family.name] = None
+        return affordable
 
-    def _skip(self, sentence: str) -> None:
-        if sentence not in self.skipped:
-            self.skipped.append(sentence)
+    @property
+    def skipped(self) -> list[str]:
+        """Sentences about what was not tried."""
+        tried = {name for name, _ in self.best}
+        never = [name for name in self._cut if name not in tried]
+        partly = [name for name in self._cut if name in tried]
+        budget = f"the {self.seconds:.0f} s of choosing were not enough"
+        cut = [f"{', '.join(never)}: not tried, {budget}"] if never else []
+        cut += [f"{', '.join(partly)}: some settings were not tried, {budget}"] if partly else []
+        return [*self._refused, *cut]
 
     def fitted(self, config: Config, alone: str | None) -> Recommender:
         """A fitted model, from memory where only its scoring differs from one that was fitted."""
@@ -160,11 +169,17 @@ class Search:
         return float(row_ndcg(np.nan_to_num(scores, nan=-np.inf), self.k).mean())
 
     def _keep(self, family: Family, config: Config, way: Way) -> None:
-        """Score all validation rows, as the blend will scale them."""
+        """Score all validation rows, as the blend will scale them; the better of this and what was kept stays."""
         model = self.fitted(config, way.alone)
         sample = model.score(scoped(self.scale_rows, self.space, way.scope, way.target), way.target)
         scores = score_pool(model, self.pools[way.target], way.scope, self.space) / np.float32(score_scale(sample))
-        self.best[family.name, way] = Trial(family.name, config, way.scope, way.target, scores, self._ndcg(scores))
+        trial = Trial(family.name, config, way.scope, way.target, scores, self._ndcg(scores))
+        before = self.best.get((family.name, way))
+        if before is None or trial.ndcg > before.ndcg:
+            self.best[family.name, way] = trial
+        settings = config.model_dump(exclude_defaults=True)
+        if before is None:
+            self.log.append((family.name, way.scope, way.target, settings, trial.ndcg))
 
     def best_trials(self, target: str) -> list[Trial]:
         """The best trial of each family and scope for one target.
