@@ -11,6 +11,7 @@ from kuajie.core.errors import ArtifactError, ResourceError, UsageError
 from kuajie.core.histories import Interactions
 from kuajie.core.recommender import Arrays
 from kuajie.core.records import ModelVersion
+from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
 from kuajie.models.popularity import Popularity
 from kuajie.storage import artifacts, tensors
 from kuajie.storage.artifacts import ARRAYS, MANIFEST, load_model, read_manifest, save_model
@@ -155,6 +156,21 @@ def test_values_that_are_not_finite_are_not_read(
         patch.setattr(artifacts, "first_not_finite", lambda arrays: None)
         folder = save_with(world, tmp_path / "v1", support=np.full(40, np.nan))
     with pytest.raises(ArtifactError, match="'support' has values that are not finite"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("place", [-1, 40, 2**31 - 1])
+def test_indices_outside_the_catalogue_are_refused(world: Interactions, tmp_path: Path, place: int) -> None:
+    class Wild(ItemKNN):
+        def arrays(self) -> Arrays:
+            arrays = super().arrays()
+            indices = arrays["indices"].copy()
+            indices[7] = place
+            return arrays | {"indices": indices}
+
+    version = msgspec.structs.replace(VERSION, kind="itemknn")
+    folder = save_model(Wild(ItemKNNConfig(k=3)).fit(world), world.space, tmp_path / "v1", version)
+    with pytest.raises(ArtifactError, match="do not make a 'itemknn' model"):
         load_model(folder)
 
 

@@ -87,7 +87,9 @@ class SparseWeights:
         """See `ItemWeights.from_arrays`."""
         size = len(arrays["indptr"]) - 1
         parts = (arrays["data"], arrays["indices"], arrays["indptr"])
-        return cls(sparse.csr_array(parts, shape=(size, size)))
+        matrix = sparse.csr_array(parts, shape=(size, size))
+        matrix.check_format(full_check=True)  # an index outside would read foreign memory
+        return cls(matrix)
 
 
 @dataclass(frozen=True, eq=False)

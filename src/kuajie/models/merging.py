@@ -184,4 +184,6 @@ def block_from_arrays(prefix: str, arrays: Arrays, shape: tuple[int, int]) -> Bl
     if f"{prefix}.dense" in arrays:
         return np.asarray(arrays[f"{prefix}.dense"], dtype=np.float32)
     parts = tuple(arrays[f"{prefix}.{name}"] for name in ("data", "indices", "indptr"))
-    return sparse.csr_array(parts, shape=shape)
+    block = sparse.csr_array(parts, shape=shape)
+    block.check_format(full_check=True)  # an index outside would read foreign memory
+    return block
