@@ -30,7 +30,7 @@ class FormConfig(Config):
 
     form: Literal["auto"] | Form = "auto"
     k: Count = 300
-    rank: Count = 512
+    rank: Count = 256
 
     @property
     def forms(self) -> tuple[Form, ...]:

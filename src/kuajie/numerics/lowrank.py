@@ -14,7 +14,7 @@ OVERSAMPLING = 16
 BLOCK = 8_192
 
 
-def truncated_svd(matrix: sparse.csr_array, rank: int, seed: int = 0, iterations: int = 3) -> tuple[F32, F32, F32]:
+def truncated_svd(matrix: sparse.csr_array, rank: int, seed: int = 0, iterations: int = 8) -> tuple[F32, F32, F32]:
     """The largest singular values and their vectors: `matrix ~ U diag(s) V^T`.
 
     Args:
