@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import peak_gb
-from kuajie.core.progress import silent
 from kuajie.core.recommender import FitOptions, Recommender
 from kuajie.data.split_folder import SplitFolder, open_split_folder
 from kuajie.evaluation.candidates import parse_candidates
@@ -24,7 +23,8 @@ from kuajie.evaluation.protocols import Split, final_split, validation_split
 from kuajie.evaluation.ranking import rank_task
 from kuajie.models.blend import Blend, fit_scoped, scoped
 from kuajie.models.registry import parse_config
-from kuajie.workflows.choose import Choice, choose
+from kuajie.workflows.arena import CHOOSING_SECONDS
+from kuajie.workflows.choose import Choice, ChooseConfig, choose
 
 METRIC = "ndcg@10"
 BASELINES = ("als", "als-wide", "itemknn", "popularity")
@@ -54,12 +54,12 @@ def baseline(choice: Choice, splits: list[Split], domain: str, options: FitOptio
     return family, float(values_of(model, splits, domain, "target").mean())
 
 
-def figures(data: SplitFolder, candidates: str, seeds: int) -> dict[str, object]:
+def figures(data: SplitFolder, candidates: str, seeds: int, seconds: float) -> dict[str, object]:
     """Choose, fit, and measure one folder."""
     mode, options = parse_candidates(candidates), FitOptions()
     start = time.monotonic()
     blind = validation_split(data, np.random.default_rng([0, 1]), mode, 0)
-    choice = choose(blind.train, blind.tasks, options, progress=silent)
+    choice = choose(blind.train, blind.tasks, options, config=ChooseConfig(seconds=seconds))
     chosen = time.monotonic() - start
     splits = [final_split(data, mode, seed) for seed in range(seeds if mode.startswith("sampled") else 1)]
     begun = time.monotonic()
@@ -102,9 +102,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--candidates", default="sampled-999")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=CHOOSING_SECONDS, help="of choosing")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    result = figures(open_split_folder(given.folder), given.candidates, given.seeds)
+    result = figures(open_split_folder(given.folder), given.candidates, given.seeds, given.seconds)
     for domain, found in result["domains"].items():  # type: ignore[attr-defined]
         low, high = found["ci95"]
         print(

@@ -24,6 +24,8 @@ from kuajie.models.blend import fit_scoped, scoped
 from kuajie.models.registry import model_class
 
 AUTO = "auto"
+CHOOSING_SECONDS = 90.0
+"""What a benchmark grants `auto`; training in a workspace grants what `[training]` says."""
 TARGET_ONLY_KINDS = ("popularity",)
 
 
@@ -117,9 +119,9 @@ def default_chooser(
     interactions: Interactions, tasks: Mapping[str, RankingTask], options: FitOptions, progress: Progress
 ) -> Chosen:
     """What a user gets who chooses nothing."""
-    from kuajie.workflows.choose import choose
+    from kuajie.workflows.choose import ChooseConfig, choose
 
-    return choose(interactions, tasks, options, progress=progress)
+    return choose(interactions, tasks, options, config=ChooseConfig(seconds=CHOOSING_SECONDS), progress=progress)
 
 
 @dataclass(eq=False)

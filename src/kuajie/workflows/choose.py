@@ -39,7 +39,7 @@ class ChooseConfig(Config):
         settings: family -> settings that are decided, as `kuajie tune` prints them.
     """
 
-    seconds: Annotated[float, Field(gt=0)] = 90.0
+    seconds: Annotated[float, Field(gt=0)] = 30.0
     people: Annotated[int, Field(ge=100)] = 20_000
     rows: Annotated[int, Field(ge=50)] = 5_000
     tuning_rows: Annotated[int, Field(ge=50)] = 1_500
