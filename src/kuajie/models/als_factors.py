@@ -22,11 +22,13 @@ from kuajie.core.recommender import FitOptions
 from kuajie.core.space import ItemSpace
 from kuajie.numerics.als_kernels import Systems, solve
 from kuajie.numerics.cooccurrence import Rows
-from kuajie.numerics.threads import blas_threads
+from kuajie.numerics.threads import blas_threads, run_blocks
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+
+GRAM_ROWS = 8_192
 
 
 @dataclass(frozen=True)
@@ -176,10 +178,12 @@ def train(
     items[np.diff(columns.indptr) == 0] = 0
     learned = ItemFactors.of(space, items, objective, scales)
     sides, item_side = People.of(matrix, learned), Items.of(matrix, columns, learned)
-    with blas_threads(options.threads):
+    with blas_threads(1):  # products are shared out by rows instead, as everything here
         for _ in range(iterations):
             people = solve(sides.rows, sides.systems(learned), people, steps=3, threads=options.threads)
-            items = solve(item_side.rows, item_side.systems(people), items, steps=3, threads=options.threads)
+            items = solve(
+                item_side.rows, item_side.systems(people, options.threads), items, steps=3, threads=options.threads
+            )
             learned = ItemFactors.of(space, items, objective, scales)
     return people, learned
 
@@ -216,15 +220,21 @@ class Items:
         ridges = objective.ridges(confidence, typical[domains])
         return cls(Rows.of(columns), counted, domains, ridges, unobserved)
 
-    def systems(self, people: F32) -> Systems:
+    def systems(self, people: F32, threads: int) -> Systems:
         """The equations, given the people's factors."""
         grams = np.zeros((len(self.unobserved), people.shape[1], people.shape[1]), np.float32)
         table, patterns = patterns_of(self.counted, absent=False)
         for number, row in enumerate(table):
             part = people if len(table) == 1 else people[patterns == number]
-            grams[row] += part.T @ part
+            grams[row] += gram(part, threads)
         grams *= self.unobserved[:, None, None].astype(np.float32)
         return Systems(people, grams, self.domains, self.ridges)
+
+
+def gram(factors: F32, threads: int) -> F32:
+    """Y^T Y, summed by blocks of rows in their order: (f, f)."""
+    parts = run_blocks(lambda low, high: factors[low:high].T @ factors[low:high], len(factors), threads, GRAM_ROWS)
+    return np.asarray(np.sum(parts, axis=0), dtype=np.float32)
 
 
 def trained_items(trained: npt.NDArray[np.generic], space: ItemSpace) -> F64:
