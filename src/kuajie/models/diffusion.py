@@ -19,7 +19,7 @@ import pydantic
 
 from kuajie.core.histories import Interactions
 from kuajie.core.recommender import DataShape, FitOptions, Plan
-from kuajie.models.forms import DENSE_ITEMS, Count, Form, FormConfig, cheapest, keep_rows, kept_bytes
+from kuajie.models.forms import DENSE_ITEMS, Count, Form, FormConfig, cheapest, keep_rows, kept_bytes, low_rank_plan
 from kuajie.models.item_weights import DenseWeights, ItemWeights, LowRankWeights
 from kuajie.models.linear import LinearModel
 
@@ -69,7 +69,7 @@ class Diffusion(LinearModel[DiffusionConfig]):
             ResourceError: no form fits.
         """
         forms = [form for form in self.config.forms if form != "dense" or self._dense_allowed(shape)]
-        return cheapest("diffusion", [self._plan(form, shape, options) for form in forms], shape, options)
+        return cheapest("diffusion", [self._plan(form, shape, options) for form in forms], shape, options, 20.0)
 
     def _dense_allowed(self, shape: DataShape) -> bool:
         return self.config.form == "dense" or shape.space.n_items <= DENSE_ITEMS
@@ -85,11 +85,9 @@ class Diffusion(LinearModel[DiffusionConfig]):
         if form == "top-k":
             halves = 2 * config.steps - 1
             buffers = threads * (64 * (n_items + shape.n_people) + 256 * n_items)
-            seconds = 0.1 + n_items * (5e-10 * halves * shape.n_entries + 2e-9 * n_items) / threads
+            seconds = 0.1 + n_items * (6e-10 * halves * shape.n_entries + 3e-9 * n_items) / threads
             return Plan(form, graph + kept + buffers, seconds)
-        width = config.rank + 16
-        seconds = 0.1 + width * (1.2e-8 * shape.n_entries + 4e-10 * width * (n_items + shape.n_people)) / threads
-        return Plan(form, graph + kept + 12 * width * (n_items + shape.n_people), seconds)
+        return low_rank_plan(config, shape, options)
 
     def learn(self, interactions: Interactions, options: FitOptions) -> ItemWeights:
         """W in the planned form."""

@@ -21,7 +21,7 @@ from scipy import sparse
 
 from kuajie.core.histories import Interactions
 from kuajie.core.recommender import DataShape, FitOptions, Plan
-from kuajie.models.forms import DENSE_ITEMS, FormConfig, cheapest, keep_rows, kept_bytes
+from kuajie.models.forms import DENSE_ITEMS, FormConfig, cheapest, keep_rows, kept_bytes, low_rank_plan
 from kuajie.models.item_weights import DenseWeights, ItemWeights, LowRankWeights
 from kuajie.models.linear import LinearModel
 
@@ -70,11 +70,7 @@ class EASE(LinearModel[EASEConfig]):
     def _plan(self, method: Method, shape: DataShape, options: FitOptions) -> Plan:
         n_items, n_people, threads = shape.space.n_items, shape.n_people, max(1, min(options.threads, 2))
         if method == "low-rank":
-            width = self.config.rank + 16
-            kept = kept_bytes(self.config, shape.space, "low-rank")
-            memory = 40 * shape.n_entries + kept + 12 * width * (n_items + n_people)
-            work = width * (1.2e-8 * shape.n_entries + 4e-10 * width * (n_items + n_people))
-            return Plan(method, memory, 0.1 + work / threads)
+            return low_rank_plan(self.config, shape, options)
         size = n_items if method == "primal" else n_people
         kept = kept_bytes(self.config, shape.space, self._form(shape))
         seconds = 0.05 + 3e-11 * float(size) ** 3 / threads

@@ -47,6 +47,15 @@ def kept_bytes(config: FormConfig, space: ItemSpace, form: Form) -> int:
     return 8 * space.n_items * config.rank
 
 
+def low_rank_plan(config: FormConfig, shape: DataShape, options: FitOptions, parts: int = 1) -> Plan:
+    """What the low-rank form needs, for `parts` matrices side by side: passes over the entries, and tall bases."""
+    width, threads = config.rank + 16, max(1, min(options.threads, 2))
+    sides = sorted((shape.n_people, shape.space.n_items))
+    kept = parts * kept_bytes(config, shape.space, "low-rank")
+    seconds = width * (2.5e-8 * shape.n_entries + width * (5e-9 * sides[0] + 1e-9 * sides[1]))
+    return Plan("low-rank", 40 * shape.n_entries + kept + 12 * width * sum(sides), 0.1 + parts * seconds / threads)
+
+
 def keep_rows(config: FormConfig, rows_of: "RowsOf", space: ItemSpace, form: Form, threads: int) -> ItemWeights:
     """Make all rows of W, a few at a time, and keep them in the form dense or top-k."""
     from kuajie.numerics.pruning import filled, pruned

@@ -23,7 +23,7 @@ from scipy import sparse
 from kuajie.core.histories import Interactions
 from kuajie.core.recommender import DataShape, FitOptions, Plan
 from kuajie.core.space import ItemSpace
-from kuajie.models.forms import DENSE_ITEMS, FormConfig, cheapest, kept_bytes
+from kuajie.models.forms import DENSE_ITEMS, FormConfig, cheapest, kept_bytes, low_rank_plan
 from kuajie.models.item_weights import DenseWeights, ItemWeights, LowRankWeights, SparseWeights
 from kuajie.models.linear import LinearModel
 
@@ -75,10 +75,7 @@ class Ridge(LinearModel[RidgeConfig]):
         space, n_people, threads = shape.space, shape.n_people, max(1, min(options.threads, 2))
         domains, entries = len(space.domains), 60 * shape.n_entries
         if method == "low-rank":
-            width = self.config.rank + 16
-            kept = domains * kept_bytes(self.config, space, "low-rank")
-            work = domains * width * (1.2e-8 * shape.n_entries + 4e-10 * width * (space.n_items + n_people))
-            return Plan(method, entries + kept + 12 * width * (space.n_items + n_people), 0.1 + work / threads)
+            return low_rank_plan(self.config, shape, options, domains)
         sides = [space.n_items - size if method == "primal" else n_people for size in space.sizes]
         kept = kept_bytes(self.config, space, self._form(space))
         seconds = 0.05 + sum(3e-11 * float(side) ** 3 for side in sides) / threads
