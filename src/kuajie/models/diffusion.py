@@ -91,6 +91,7 @@ class Diffusion(LinearModel[DiffusionConfig]):
 
     def learn(self, interactions: Interactions, options: FitOptions) -> ItemWeights:
         """W in the planned form."""
+        from kuajie.numerics.threads import blas_threads
         from kuajie.numerics.walks import Graph, Walks, whole
 
         config, space = self.config, interactions.space
@@ -103,7 +104,8 @@ class Diffusion(LinearModel[DiffusionConfig]):
         ratio = config.continuation / graph.growth()
         weights = [ratio**step for step in range(config.steps)]
         if form == "dense":
-            return DenseWeights(whole(graph, weights, options.threads))
+            with blas_threads(options.threads):
+                return DenseWeights(whole(graph, weights, options.threads))
         if form == "top-k":
             return keep_rows(config, Walks(graph, weights), space, "top-k", options.threads)
         return low_rank(graph, weights, config.rank, options)
