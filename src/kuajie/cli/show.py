@@ -116,7 +116,7 @@ def show_list(screen: Screen, ranked: RankedList) -> None:
     """Ranked items with their reasons."""
     rows = []
     for place, item in enumerate(ranked.items, start=1):
-        reasons = [f"{'' if reason.exact else '~'}{min(reason.share, 1.0):.0%} {reason.text}" for reason in item.reasons]
+        reasons = [f"{'' if why.exact else '~'}{min(why.share, 1.0):.0%} {why.text}" for why in item.reasons]
         rows.append((place, item.item, item.title, "\n".join(reasons)))
     screen.table(["#", "id", "item", "because of"], rows)
     if ranked.fallback:

@@ -142,6 +142,12 @@ SETS = (
     Family("als-wide", ALSConfig(factors=128, iterations=8), (("zeros", (8.0,)), ("regularization", (8.0,)))),
     Family("ridge", RidgeConfig(), (("regularization", (100.0, 300.0)), ("popularity_power", (0.5,))), ("source",)),
     Family("als-prior", ALSConfig(prior=True, iterations=8), (("prior_weight", (2.0, 15.0)),), ("joint",), share=0.7),
+    Family(
+        "diffusion-low-rank",
+        DiffusionConfig(form="low-rank", rank=128, item_power=0.3, person_power=0.5),
+        (("rank", (64,)), ("steps", (1,)), ("popularity_power", (0.3, 0.7))),
+        share=0.5,
+    ),
     # of EASE the exact forms alone: where neither is affordable, diffusion says the same for less
     Family("ease", EASEConfig(form="top-k"), (("regularization", (600.0,)), ("popularity_power", (0.0, 0.5)))),
     Family("itemknn", ItemKNNConfig(k=200, shrinkage=20.0), (("alpha", (0.35,)), ("shrinkage", (100.0,))), share=0.5),
