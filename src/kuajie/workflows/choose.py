@@ -108,7 +108,9 @@ def choose(
     pools = open_pools(people, asked, options, config.negatives, rng)
     tuning = {target: pool.take_some(config.tuning_rows, rng) for target, pool in pools.items()}
     search = Search(people, options, config.seconds, config.k, progress, pools, tuning)
-    wanted = families(interactions.space, interactions.histories.order, config.kinds, config.settings) if pools else []
+    data = interactions.histories
+    timed = data.times is not None
+    wanted = families(interactions.space, data.order, config.kinds, config.settings, timed=timed) if pools else []
     for family in wanted:
         search.open_family(family)
     for family, until in schedule(wanted, search.spent, config.seconds):

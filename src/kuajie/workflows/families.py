@@ -19,6 +19,7 @@ from kuajie.models.ridge import RidgeConfig
 from kuajie.models.sequence import SequenceConfig
 from kuajie.models.trend import TrendConfig
 
+TIMED_SETTINGS = ("trend", "half_life_days")
 Moves = tuple[tuple[str, tuple[object, ...]], ...]
 
 
@@ -50,6 +51,8 @@ def families(
     order: Order,
     kinds: tuple[str, ...] = (),
     settings: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    timed: bool = True,
 ) -> list[Family]:
     """The families for data of this kind.
 
@@ -58,17 +61,23 @@ def families(
         order: what the order of histories means.
         kinds: keep only these kinds of models; none: all.
         settings: family -> settings of a start that a person decided on; they are not varied.
+        timed: whether events have times; without, settings that read them are not varied.
 
     Raises:
         ConfigError: settings for a family that does not exist, or that its model does not have.
     """
-    found = default_families(space, order)
+    found = [family if timed else untimed(family) for family in default_families(space, order)]
     unknown = set(settings or {}) - {family.name for family in found}
     if unknown:
         names = ", ".join(family.name for family in found)
         raise ConfigError(f"[training.settings] names {', '.join(sorted(unknown))}; for this data there are {names}")
     decided = [with_settings(family, (settings or {}).get(family.name, {})) for family in found]
     return [family for family in decided if not kinds or family.start.kind in kinds]  # type: ignore[attr-defined]
+
+
+def untimed(family: Family) -> Family:
+    """The family without the settings that read times."""
+    return replace(family, moves=tuple(move for move in family.moves if move[0] not in TIMED_SETTINGS))
 
 
 def with_settings(family: Family, settings: Mapping[str, Any]) -> Family:
