@@ -49,7 +49,8 @@ TOML = """
 name = "种好的世界"
 
 [training]
-seconds = 3
+seconds = 20
+kinds = ["popularity", "itemknn"]
 
 [domains.courses]
 title = "课程"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kuajie.evaluation.weights import MemberScores, climb, fit_weights, logit_weights, ndcg_along, row_ndcg
+from kuajie.evaluation.weights import MemberScores, climb, fit_weights, logit_weights, ndcg_along, pruned, row_ndcg
 
 
 def members(n_rows: int = 600, width: int = 60, seed: int = 0) -> MemberScores:
@@ -61,3 +61,12 @@ def test_nobody_usable_gives_equal_weights() -> None:
     given = members(5)
     unknown = MemberScores(given.names, given.scores, np.zeros_like(given.known))
     np.testing.assert_allclose(logit_weights(unknown), 1 / 3)
+
+
+def test_members_that_hardly_help_are_dropped_and_the_others_stay() -> None:
+    given = members()
+    weights = pruned(given, np.array([0.6, 0.395, 0.005]), 10)
+    assert weights[2] == 0
+    assert (weights[:2] > 0).all()
+    assert weights.sum() == pytest.approx(1)
+    assert pruned(given, np.array([1.0, 0.0, 0.0]), 10).tolist() == [1, 0, 0]  # somebody has to score

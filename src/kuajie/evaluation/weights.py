@@ -124,7 +124,31 @@ def fit_weights(members: MemberScores, k: int = 10, *, least_gain: float = 2e-3,
     depth = k if len(members.known) >= FEW_ROWS else members.known.shape[1]
     starts = [np.full(size, 1.0 / size), logit_weights(members, threads=threads), *np.eye(size)]
     values = [float(row_ndcg(members.total(start), depth).mean()) for start in starts]
-    return climb(members, starts[int(np.argmax(values))], depth, least_gain=least_gain, threads=threads)
+    weights = climb(members, starts[int(np.argmax(values))], depth, least_gain=least_gain, threads=threads)
+    return pruned(members, weights, depth, threads=threads)
+
+
+def pruned(members: MemberScores, weights: F64, k: int, *, most_loss: float = 1e-3, threads: int = 1) -> F64:
+    """The weights without members that hardly help, lightest first: each costs a fit, and time at every request.
+
+    Args:
+        members: what the weights were fitted on.
+        weights: sum to 1.
+        k: depth of NDCG.
+        most_loss: of NDCG, relative, for each member that goes.
+        threads: how many threads.
+    """
+    weights, total = weights.copy(), members.total(weights)
+    value = float(row_ndcg(total, k).mean())
+    for place in np.argsort(weights, kind="stable"):
+        if weights[place] == 0 or np.count_nonzero(weights) == 1:
+            continue
+        change = np.array([-weights[place]], dtype=np.float32)
+        left = float(ndcg_along(total, members.scores[place], change, k, threads)[0])
+        if left >= value * (1 - most_loss):
+            total += change[0] * members.scores[place]
+            value, weights[place] = left, 0.0
+    return np.asarray(weights / weights.sum())
 
 
 @kernel

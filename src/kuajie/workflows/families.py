@@ -35,6 +35,7 @@ class Family:
         scout: its favourites make the pool of hard candidates where all items are ranked.
         personal: whether it needs a history; without target history in any row, others are not tried on the target.
         share: of the time of choosing.
+        always: its start is tried whatever the time, so that a slow first minute does not leave popularity alone.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Family:
     scout: bool = False
     personal: bool = True
     share: float = 1.0
+    always: bool = False
 
 
 def families(
@@ -159,6 +161,12 @@ SETS = (
     ),
     # of EASE the exact forms alone: where neither is affordable, diffusion says the same for less
     Family("ease", EASEConfig(form="top-k"), (("regularization", (600.0,)), ("popularity_power", (0.0, 0.5)))),
-    Family("itemknn", ItemKNNConfig(k=200, shrinkage=20.0), (("alpha", (0.35,)), ("shrinkage", (100.0,))), share=0.5),
+    Family(
+        "itemknn",
+        ItemKNNConfig(k=200, shrinkage=20.0),
+        (("alpha", (0.35,)), ("shrinkage", (100.0,))),
+        share=0.5,
+        always=True,
+    ),
 )
 """Models of sets: they serve any data, ordered or not."""

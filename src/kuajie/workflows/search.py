@@ -88,7 +88,8 @@ class Search:
         ways = [Way(scope, target) for scope in family.scopes for target in self.pools]
         for way in (way for way in ways if self._useful(family, way)):
             # popularity is what everything else falls back to: it is tried whatever the time
-            if not family.personal or self._affordable(family, family.start, way, self.seconds):
+            limit = float("inf") if family.always else self.seconds
+            if not family.personal or self._affordable(family, family.start, way, limit):
                 self._keep(family, family.start, way)
         self._fits.clear()
 
