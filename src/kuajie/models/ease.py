@@ -27,6 +27,7 @@ from kuajie.models.linear import LinearModel
 
 F32 = npt.NDArray[np.float32]
 Method = Literal["primal", "dual", "low-rank"]
+EXACT: tuple[Method, ...] = ("primal", "dual")
 
 
 class EASEConfig(FormConfig):
@@ -57,15 +58,10 @@ class EASE(LinearModel[EASEConfig]):
         Raises:
             ResourceError: nothing fits.
         """
-        methods: tuple[Method, ...] = ("primal", "dual", "low-rank")
-        if self.config.form == "low-rank":
-            methods = ("low-rank",)
-        elif self.config.form != "auto":
-            methods = ("primal", "dual")
-        plans = [self._plan(method, shape, options) for method in methods]
-        exact = sorted((plan for plan in plans if plan.method != "low-rank"), key=lambda plan: plan.seconds)
-        rest = [plan for plan in plans if plan.method == "low-rank"]
-        return cheapest("ease", [*exact, *rest], shape, options, limit=120.0)
+        exact = [self._plan(method, shape, options) for method in EXACT] if self.config.form != "low-rank" else []
+        rest = [self._plan("low-rank", shape, options)] if self.config.form in ("auto", "low-rank") else []
+        ordered = sorted(exact, key=lambda plan: plan.seconds)
+        return cheapest("ease", [*ordered, *rest], shape, options, limit=120.0)
 
     def _plan(self, method: Method, shape: DataShape, options: FitOptions) -> Plan:
         n_items, n_people, threads = shape.space.n_items, shape.n_people, max(1, min(options.threads, 2))
