@@ -10,14 +10,36 @@
         |-- ArtifactError    a stored model or snapshot that is damaged or of another version
         `-- ResourceError    the job would need more memory, time or disk than there is
 
-Wording: what is wrong, where, what was got, what to do.
+Wording: what is wrong, where, what was got, what to do. The text is a message in English with `{named}` places, so
+that it can be said in another language: `DataError("{path}, row {row}: ...", path=path, row=row)`.
 """
+
+from collections.abc import Callable
 
 
 class KuajieError(Exception):
-    """Base of all errors that are meant to be read by a person."""
+    """Base of all errors that are meant to be read by a person.
+
+    Attributes:
+        message: in English, the text in the catalogues of other languages.
+        values: what its places are filled with; another error there is said in the same language.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str, /, **values: object) -> None:
+        super().__init__(message.format(**values) if values else message)
+        self.message, self.values = message, values
+
+    def say(self, translate: Callable[[str], str]) -> str:
+        """The text in the language of `translate`."""
+        if not self.values:
+            return translate(self.message)
+        said = {
+            name: value.say(translate) if isinstance(value, KuajieError) else value
+            for name, value in self.values.items()
+        }
+        return translate(self.message).format(**said)
 
 
 class CallError(KuajieError):
@@ -38,7 +60,12 @@ class MissingExtraError(CallError):
     """An optional dependency is needed and not installed."""
 
     def __init__(self, what: str, package: str, extra: str) -> None:
-        super().__init__(f'{what} needs {package}, which is not installed. Run: pip install "kuajie[{extra}]"')
+        super().__init__(
+            '{what} needs {package}, which is not installed. Run: pip install "kuajie[{extra}]"',
+            what=what,
+            package=package,
+            extra=extra,
+        )
 
 
 class JobError(KuajieError):
