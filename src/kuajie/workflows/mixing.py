@@ -118,7 +118,8 @@ def member_scores(trials: Sequence[Trial]) -> MemberScores:
     scores = np.stack([trial.scores for trial in trials])
     unknown = np.isnan(scores)
     names = tuple(trial.name for trial in trials)
-    return MemberScores(names, np.nan_to_num(scores, copy=False, nan=0.0), np.asarray(~unknown.all(axis=0)))
+    scores[unknown] = 0.0
+    return MemberScores(names, scores, np.asarray(~unknown.all(axis=0))).hardest_first()
 
 
 @dataclass(frozen=True, eq=False)
