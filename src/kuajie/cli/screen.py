@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from kuajie.core.language import Translate, language_of, translator
+from kuajie.core.language import language_of, translator
 from kuajie.core.progress import Progress, silent
+from kuajie.core.texts import Text, Translate
 
 PIPE_WIDTH = 110
 """Columns of tables where standard output is no terminal."""
@@ -51,7 +52,7 @@ class Screen:
         if self.json:
             import msgspec
 
-            sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+            sys.stdout.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=_english), indent=2).decode() + "\n")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: int | None = None) -> None:
         """A table; the columns from number `numbers` on are aligned to the right."""
@@ -98,3 +99,10 @@ class Screen:
         Console(file=stream, width=width, highlight=False, markup=False, emoji=False).print(
             what, style=style, soft_wrap=isinstance(what, str)
         )
+
+
+def _english(value: object) -> str:
+    """Texts as machines read them."""
+    if isinstance(value, Text):
+        return str(value)
+    raise NotImplementedError

@@ -21,7 +21,7 @@ def new_folder(place: Path) -> Iterator[Path]:
         ResourceError: the disk refuses.
     """
     if place.exists():
-        raise UsageError(f"{place} exists already. Choose another name, or remove it first.")
+        raise UsageError("{place} exists already. Choose another name, or remove it first.", place=place)
     with refusals_named(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(mkdtemp(prefix=f".{place.name}.", suffix=".draft", dir=place.parent))
@@ -82,6 +82,8 @@ def refusals_named(place: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise ResourceError(
-            f"{place} could not be written: {reason}. Nothing was changed; make room or choose another folder, "
-            "and run again."
+            "{place} could not be written: {reason}. Nothing was changed; make room or choose another "
+            "folder, and run again.",
+            place=place,
+            reason=reason,
         ) from error

@@ -30,9 +30,14 @@ class ModelFolder:
         """See `ModelStore.load`."""
         name = model_version or self.serving()
         if name is None:
-            raise UsageError(f"there is no trained model in {self.folder}. Run: kuajie train")
+            raise UsageError("there is no trained model in {folder}. Run: kuajie train", folder=self.folder)
         if name not in self._names():
-            raise UsageError(f"there is no model version '{name}' in {self.folder}{suggest(name, self._names())}")
+            raise UsageError(
+                "there is no model version '{name}' in {folder}{hint}",
+                name=name,
+                folder=self.folder,
+                hint=suggest(name, self._names()),
+            )
         return load_model(self.folder / name)
 
     def serving(self) -> str | None:

@@ -7,6 +7,7 @@ from kuajie.core.errors import UsageError
 from kuajie.core.files import refusals_named, write_file
 from kuajie.core.names import suggest
 from kuajie.core.progress import Progress, silent
+from kuajie.core.texts import Text
 from kuajie.workflows.workspace import FILE
 from kuajie.worlds import SCENARIOS, SIZES, make_world
 
@@ -36,9 +37,9 @@ def init_world(folder: Path, scenario: str, size: str = "small", seed: int = 0, 
         ResourceError: the disk refuses.
     """
     refuse_existing(folder)
-    for what, got, known in (("scenario", scenario, SCENARIOS), ("size", size, SIZES)):
+    for what, got, known in ((Text("scenario"), scenario, SCENARIOS), (Text("size"), size, SIZES)):
         if got not in known:
-            raise UsageError(f"there is no {what} '{got}'{suggest(got, known)}")
+            raise UsageError("there is no {what} '{got}'{hint}", what=what, got=got, hint=suggest(got, known))
     make_world(scenario, size, seed).write(folder, progress=progress)
     return folder / FILE
 
@@ -50,4 +51,8 @@ def refuse_existing(folder: Path) -> None:
         UsageError: there is one.
     """
     if (folder / FILE).exists():
-        raise UsageError(f"{folder} is a workspace already. Choose another folder, or remove {folder / FILE} first.")
+        raise UsageError(
+            "{folder} is a workspace already. Choose another folder, or remove {file} first.",
+            folder=folder,
+            file=folder / FILE,
+        )

@@ -81,7 +81,7 @@ class Engine:
             UsageError: k < 1, or no such domain.
         """
         if k < 1:
-            raise UsageError(f"k must be at least 1, got {k}")
+            raise UsageError("k must be at least 1, got {k}", k=k)
         part = self.catalog.space.slice(target)
         scores = self.model.score(history, target)[0]
         fallback = ""

@@ -16,8 +16,9 @@ from markupsafe import Markup
 
 import kuajie
 from kuajie.core.files import write_file
-from kuajie.core.language import Translate, message
+from kuajie.core.language import message
 from kuajie.core.records import RankedList, Snapshot
+from kuajie.core.texts import Translate
 from kuajie.data.overlap import OverlapReport
 from kuajie.data.quality import QualityAccount, SourceAccount
 from kuajie.workflows.plots import Interval, Line, Part, interval_plot, line_plot, share_bar

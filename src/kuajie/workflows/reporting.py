@@ -9,8 +9,8 @@ import numpy as np
 
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.files import write_file
-from kuajie.core.language import Translate
 from kuajie.core.records import Account
+from kuajie.core.texts import Translate
 from kuajie.data.dataset import JointDataset
 from kuajie.workflows.report import Report, Sample, write_report
 from kuajie.workflows.serving import Server

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.errors import ArtifactError, UsageError
-from kuajie.core.language import Translate
 from kuajie.core.names import suggest
 from kuajie.core.records import Account, RankedList
+from kuajie.core.texts import Translate
 from kuajie.data.dataset import JointDataset
 from kuajie.workflows.ports import ModelStore
 from kuajie.workflows.recommend import Engine
@@ -59,13 +59,17 @@ def open_server(
     folder = workspace.warehouse / stored.version.snapshot_id
     if not folder.is_dir():
         raise ArtifactError(
-            f"the model {stored.version.model_version} was trained on the snapshot {stored.version.snapshot_id}, "
-            f"which is not in {workspace.warehouse} any more. Run: kuajie train"
+            "the model {model_version} was trained on the snapshot {snapshot_id}, which is not in "
+            "{warehouse} any more. Run: kuajie train",
+            model_version=stored.version.model_version,
+            snapshot_id=stored.version.snapshot_id,
+            warehouse=workspace.warehouse,
         )
     dataset = JointDataset.open(folder, workspace.config.strength)
     if dataset.space != stored.space:
         raise ArtifactError(
-            f"the model {stored.version.model_version} does not fit the catalogue of its snapshot. Run: kuajie train"
+            "the model {model_version} does not fit the catalogue of its snapshot. Run: kuajie train",
+            model_version=stored.version.model_version,
         )
     engine = Engine(
         model=stored.model,
@@ -85,7 +89,9 @@ def check_domain(dataset: JointDataset, domain: str) -> None:
         UsageError: no such domain.
     """
     if domain not in dataset.space.domains:
-        raise UsageError(f"there is no domain '{domain}'{suggest(domain, dataset.space.domains)}")
+        raise UsageError(
+            "there is no domain '{domain}'{hint}", domain=domain, hint=suggest(domain, dataset.space.domains)
+        )
 
 
 def parse_account(text: str) -> Account:
@@ -96,5 +102,5 @@ def parse_account(text: str) -> Account:
     """
     domain, colon, user = text.partition(":")
     if not (domain and colon and user):
-        raise UsageError(f"a user is written DOMAIN:ID, such as courses:42, got '{text}'")
+        raise UsageError("a user is written DOMAIN:ID, such as courses:42, got '{text}'", text=text)
     return Account(domain=domain, user=user)

@@ -56,13 +56,16 @@ class WorkspaceConfig(DataConfig):
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ConfigError(
-                f"there is no {path.name} in {path.parent.resolve()}. Name a workspace with --workspace DIR, "
-                "or make one: kuajie init DIR"
+                "there is no {name} in {folder}. Name a workspace with --workspace DIR, or make one: kuajie init DIR",
+                name=path.name,
+                folder=path.parent.resolve(),
             ) from None
         except OSError as error:
-            raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+            raise ConfigError("{path} cannot be read: {reason}", path=path, reason=error.strerror) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} is not valid TOML in UTF-8: {error}. Correct the line and run again.") from None
+            raise ConfigError(
+                "{path} is not valid TOML in UTF-8: {error}. Correct the line and run again.", path=path, error=error
+            ) from None
         return cls.parse(values, path)
 
 
