@@ -56,7 +56,7 @@ def test_a_wrong_call_exits_with_2_and_says_what_is_right(
 def test_failures_are_one_sentence(
     kuajie: Callable, monkeypatch: pytest.MonkeyPatch, failure: BaseException, code: int, sentence: str
 ) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise failure
 
     monkeypatch.setattr(main, "app", fail)
@@ -67,7 +67,7 @@ def test_failures_are_one_sentence(
 
 
 def test_a_fault_of_our_own_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(main, "app", fail)

@@ -43,7 +43,7 @@ class Joined(Text):
 
     parts: tuple[str, ...]
 
-    def __new__(cls, parts: Iterable[str], separator: str = "; ") -> Self:
+    def __new__(cls, parts: Iterable[str], separator: str = Text("; ")) -> Self:
         """The parts with a separator, itself a message, between them."""
         listed = tuple(parts)
         text = super().__new__(cls, separator.join(listed))
@@ -59,3 +59,8 @@ def say(value: object, translate: Translate) -> object:
     """A value in the language of `translate`, where it is a text or an error; else as it is."""
     saying = getattr(value, "say", None)
     return value if saying is None else saying(translate)
+
+
+def worded(sentence: str, translate: Translate) -> str:
+    """A sentence in the language of `translate`; a plain one is a message without values."""
+    return sentence.say(translate) if isinstance(sentence, Text) else translate(sentence)

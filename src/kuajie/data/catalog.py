@@ -161,7 +161,8 @@ class Catalog:
             attributes={key: str(value) for key, value in attributes.items() if value is not None},
         )
 
-    def titles(self) -> list[str]:
-        """A title for each joint number; the id where there is none."""
-        title = pl.when(pl.col(c.TITLE).str.len_bytes() > 0).then(c.TITLE).otherwise(c.ITEM)
-        return self.table.select(title).to_series().to_list()
+    def titles(self, language: str | None = None) -> list[str]:
+        """A title for each joint number, the English one for "en"; the other where there is but one; else the id."""
+        names = (c.TITLE_EN, c.TITLE) if language == "en" else (c.TITLE, c.TITLE_EN)
+        given = [pl.when(pl.col(name).str.len_bytes() > 0).then(name) for name in names]
+        return self.table.select(pl.coalesce(*given, c.ITEM)).to_series().to_list()

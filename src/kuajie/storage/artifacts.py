@@ -13,7 +13,7 @@ import msgspec
 
 import kuajie
 from kuajie.core.errors import ArtifactError, CallError, ConfigError, KuajieError
-from kuajie.core.files import new_folder
+from kuajie.core.files import new_folder, refusal
 from kuajie.core.histories import Histories
 from kuajie.core.recommender import Arrays, Recommender
 from kuajie.core.records import ModelVersion, Record
@@ -142,7 +142,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise ArtifactError(
             "{path} cannot be read: {reason}. Is {folder} a saved model?",
             path=path,
-            reason=error.strerror,
+            reason=refusal(error),
             folder=folder,
         ) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, RecursionError) as error:
@@ -159,7 +159,7 @@ def _read_arrays(folder: Path, manifest: Manifest) -> Arrays:
         arrays = map_tensors(path)
     except OSError as error:
         raise ArtifactError(
-            "{path} cannot be read: {reason}. The model is incomplete; train again.", path=path, reason=error.strerror
+            "{path} cannot be read: {reason}. The model is incomplete; train again.", path=path, reason=refusal(error)
         ) from None
     found = {name: ArrayEntry(shape=array.shape, dtype=array.dtype.name) for name, array in arrays.items()}
     if found != manifest.arrays:

@@ -6,7 +6,6 @@ from kuajie.core.clock import Clock, system_clock
 from kuajie.core.errors import ArtifactError, UsageError
 from kuajie.core.names import suggest
 from kuajie.core.records import Account, RankedList
-from kuajie.core.texts import Translate
 from kuajie.data.dataset import JointDataset
 from kuajie.workflows.ports import ModelStore
 from kuajie.workflows.recommend import Engine
@@ -45,11 +44,18 @@ class Server:
 def open_server(
     workspace: Workspace,
     store: ModelStore,
-    translate: Translate,
+    language: str = "en",
     model_version: str | None = None,
     clock: Clock = system_clock,
 ) -> Server:
     """Load the model that serves, or another version, with its snapshot.
+
+    Args:
+        workspace: whence the snapshot comes.
+        store: whence the model comes.
+        language: of titles and reasons.
+        model_version: left out: the one that serves.
+        clock: dates the lists.
 
     Raises:
         UsageError: there is no model.
@@ -76,7 +82,7 @@ def open_server(
         catalog=dataset.catalog,
         popularity=dataset.interactions().support(),
         model_version=stored.version.model_version,
-        translate=translate,
+        language=language,
         clock=clock,
     )
     return Server(engine, dataset)

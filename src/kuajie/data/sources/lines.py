@@ -17,6 +17,7 @@ import polars as pl
 import pyarrow as pa
 
 from kuajie.core.errors import ConfigError, DataError
+from kuajie.core.files import refusal
 from kuajie.core.language import message
 
 BLOCK_BYTES = 32 * 2**20
@@ -84,7 +85,7 @@ def _size(path: Path, name: str) -> int:
         ) from None
     except OSError as error:
         raise DataError(
-            "{source}: the file cannot be read: {reason}. Check the path.", source=name, reason=error.strerror
+            "{source}: the file cannot be read: {reason}. Check the path.", source=name, reason=refusal(error)
         ) from None
 
 
