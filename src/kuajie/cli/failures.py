@@ -78,18 +78,16 @@ def _sentence(error: BaseException) -> tuple[Text, int] | None:
 
 def _tell_usage(failure: UsageFailure, language: str) -> int:
     """What is wrong with a call, and how the command is used: in English as typer says it."""
-    context = failure.ctx
-    if language == "en" or context is None or not failure.format_message():
+    sentence, context = failure.format_message(), failure.ctx
+    if language == "en" or not sentence:
         failure.show()
         return failure.exit_code
-    translate = translator(language)
-    usage = " ".join(context.get_usage().split()[1:])
-    for text in (
-        Text("Usage: {usage}", usage=usage),
-        Text("Try '{command} --help' for help.\n", command=context.command_path),
-        Text("Error: {problem}", problem=understood(failure.format_message())),
-    ):
-        typer.echo(text.say(translate), err=True)
+    texts = [Text("Error: {problem}", problem=understood(sentence))]
+    if context is not None:
+        usage = Text("Usage: {usage}", usage=" ".join(context.get_usage().split()[1:]))
+        texts = [usage, Text("Try '{command} --help' for help.\n", command=context.command_path), *texts]
+    for text in texts:
+        typer.echo(text.say(translator(language)), err=True)
     return failure.exit_code
 
 
@@ -97,7 +95,7 @@ def understood(sentence: str) -> str:
     """A finished sentence of typer or pydantic as a text; what is not known stays as it is."""
     from kuajie.core.problems import PROBLEMS
 
-    for known in (*USAGE, *PROBLEMS.values()):
+    for known in sorted((*USAGE, *PROBLEMS.values()), key=len, reverse=True):  # the most exact first
         fits = re.fullmatch(_pattern(known), sentence if known in USAGE else sentence[:1].lower() + sentence[1:])
         if fits:
             return Text(known, **{name: understood(value) for name, value in fits.groupdict().items()})

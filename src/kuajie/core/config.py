@@ -48,11 +48,13 @@ def _problem(entry: ErrorDetails) -> Text:
 
 
 def _wording(entry: ErrorDetails) -> str:
-    message, values = PROBLEMS.get(entry["type"]), dict(entry.get("ctx", {}))
-    if message is None:
-        return entry["msg"].lower()
+    said, values = entry["msg"].lower(), dict(entry.get("ctx", {}))
     if isinstance(values.get("error"), ValueError):  # of a validator of ours: a text
         values["error"] = values["error"].args[0]
     if "expected" in values:
         values["expected"] = Joined(values["expected"].split(" or "), OR)
-    return Text(message, **values)
+    values |= {name: f"{value:g}" for name, value in values.items() if isinstance(value, float)}
+    if "field_type" in values:
+        values["field_type"] = values["field_type"].lower()
+    text = Text(PROBLEMS[entry["type"]], **values) if entry["type"] in PROBLEMS else said
+    return text if text.lower() == said else said
