@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer.main
 
 import kuajie
+from kuajie.cli.help import paragraphs
+from kuajie.cli.main import app
 from kuajie.core.errors import ConfigError, KuajieError, UsageError
 from kuajie.core.language import LANGUAGES, catalogue, language_of, read_po, translator
 
@@ -67,6 +70,16 @@ def messages_in_template(path: Path) -> set[str]:
     return {call.args[0].value for call in calls if isinstance(call.args[0], nodes.Const)}
 
 
+def messages_in_help() -> set[str]:
+    program = typer.main.get_command(app)
+    found = set()
+    for command in (program, *program.commands.values()):
+        found.update(part for part in paragraphs(command.help) if not part.startswith("\b"))
+        for option in command.params:
+            found.update(text for text in (option.help, option.show_default) if isinstance(text, str))
+    return found
+
+
 def placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
@@ -75,7 +88,7 @@ def placeholders(text: str) -> set[str]:
 def used() -> set[str]:
     in_code = (messages_in(path) for path in SOURCE.rglob("*.py") if "testing" not in path.parts)
     in_templates = (messages_in_template(path) for path in SOURCE.rglob("*.jinja"))
-    return set().union(*in_code, *in_templates)
+    return set().union(*in_code, *in_templates, messages_in_help())
 
 
 @pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])

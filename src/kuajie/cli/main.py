@@ -12,6 +12,7 @@ from kuajie.cli.benchmark import benchmark
 from kuajie.cli.demo import demo
 from kuajie.cli.evaluate import evaluate
 from kuajie.cli.failures import INTERRUPTED, language_of_call, tell
+from kuajie.cli.help import SpokenCommand, SpokenGroup
 from kuajie.cli.import_data import import_data
 from kuajie.cli.init import init
 from kuajie.cli.models import models
@@ -21,6 +22,7 @@ from kuajie.cli.tune import tune
 
 app = typer.Typer(
     name="kuajie",
+    cls=SpokenGroup,
     help="Recommend across the catalogues of two companies, and say why.",
     no_args_is_help=True,
     add_completion=False,
@@ -28,15 +30,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo)
-app.command("init")(init)
-app.command("import")(import_data)
-app.command("train")(train)
-app.command("evaluate")(evaluate)
-app.command("recommend")(recommend)
-app.command("benchmark")(benchmark)
-app.command("tune")(tune)
-app.command("models")(models)
+app.command("demo", cls=SpokenCommand)(demo)
+app.command("init", cls=SpokenCommand)(init)
+app.command("import", cls=SpokenCommand)(import_data)
+app.command("train", cls=SpokenCommand)(train)
+app.command("evaluate", cls=SpokenCommand)(evaluate)
+app.command("recommend", cls=SpokenCommand)(recommend)
+app.command("benchmark", cls=SpokenCommand)(benchmark)
+app.command("tune", cls=SpokenCommand)(tune)
+app.command("models", cls=SpokenCommand)(models)
 
 
 def _print_version(asked: bool) -> None:
@@ -57,16 +59,17 @@ def _root(
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0, 1 where the job failed, 2 where the call was wrong, 130 where it was interrupted."""
     called = sys.argv[1:] if arguments is None else arguments
+    language = language_of_call(called, os.environ)
     try:
-        code = app(called, standalone_mode=False)
+        code = app(called, standalone_mode=False, obj=language)
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except (Exception, KeyboardInterrupt) as error:
-        code = tell(error, language_of_call(called, os.environ))
+        code = tell(error, language)
         if code is None:
             raise
     else:
         if code == INTERRUPTED:  # typer has caught it
-            tell(KeyboardInterrupt(), language_of_call(called, os.environ))
+            tell(KeyboardInterrupt(), language)
     sys.exit(code or 0)

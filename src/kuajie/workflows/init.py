@@ -12,15 +12,19 @@ from kuajie.workflows.workspace import FILE
 from kuajie.worlds import SCENARIOS, SIZES, make_world
 
 
-def init_empty(folder: Path) -> Path:
+def init_empty(folder: Path, language: str = "en") -> Path:
     """A workspace with a commented `kuajie.toml` to fill in, and a place for the sources; returns the file.
+
+    Args:
+        folder: the workspace.
+        language: of the comments.
 
     Raises:
         UsageError: there is a workspace already.
         ResourceError: the disk refuses.
     """
     refuse_existing(folder)
-    template = files("kuajie.workflows").joinpath("templates", FILE).read_text(encoding="utf-8")
+    template = files("kuajie.workflows").joinpath("templates", f"kuajie.{language}.toml").read_text(encoding="utf-8")
     with refusals_named(folder):
         (folder / "sources").mkdir(parents=True, exist_ok=True)
     write_file(folder / FILE, template)
