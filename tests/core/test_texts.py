@@ -1,3 +1,4 @@
+import copy
 import json
 
 import pytest
@@ -45,6 +46,13 @@ def test_joined_texts_are_said_one_by_one() -> None:
     assert joined == "bad 1; no reason; name"
     assert joined.say(zh) == "坏的1；没有理由；name"
     assert not Joined([])
+
+
+def test_copies_can_be_said_too() -> None:
+    for text in (Text("bad {thing}", thing="x"), Joined([Text("no reason"), "name"])):
+        copied = copy.deepcopy([text])
+        assert copied == [text]
+        assert copied[0].say(zh) == text.say(zh) != text
 
 
 def test_plain_values_and_sentences() -> None:

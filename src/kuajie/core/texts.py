@@ -30,6 +30,10 @@ class Text(str):
         text.message, text.values = message, values
         return text
 
+    def __deepcopy__(self, memo: object) -> Self:
+        """Itself: it never changes."""
+        return self
+
     def say(self, translate: Translate) -> str:
         """The sentence in the language of `translate`."""
         said = translate(self.message)
