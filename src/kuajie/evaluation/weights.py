@@ -114,13 +114,16 @@ def logit_weights(members: MemberScores, ridge: float = 1e-3, threads: int = 1) 
 def climb(
     members: MemberScores, start: F64, k: int = 10, *, sweeps: int = 3, least_gain: float = 2e-3, threads: int = 1
 ) -> F64:
-    """Coordinate ascent on mean NDCG@k; a step must gain `least_gain` (relative) so that noise is not followed."""
+    """Coordinate ascent on mean NDCG@k; a step must gain `least_gain` (relative) so that noise is not followed.
+
+    Members without weight may join in the first sweep alone.
+    """
     weights = start.copy()
     total = members.total(weights)
     best = float(row_ndcg(total, k).mean())
-    for _ in range(sweeps):
+    for sweep in range(sweeps):
         before = best
-        for place in range(len(weights)):
+        for place in range(len(weights)) if sweep == 0 else np.flatnonzero(weights):
             tried = weights[place] * np.array(STEPS) if weights[place] > 0 else weights.max() * np.array(ENTRY_PARTS)
             changes = (tried - weights[place]).astype(np.float32)
             means = ndcg_along(total, members.scores[place], changes, k, threads)
@@ -149,10 +152,16 @@ def fit_weights(members: MemberScores, k: int = 10, *, least_gain: float = 2e-3,
     depth = k if len(members.known) >= FEW_ROWS else members.known.shape[1]
     weights = climb(members, logit_weights(members, threads=threads), depth, least_gain=least_gain, threads=threads)
     weights = pruned(members, weights, depth, threads=threads)
-    kept = [name for name, weight in zip(members.names, weights, strict=True) if weight > 0]
-    fewer = members.members(kept)
-    weights[weights > 0] = climb(fewer, weights[weights > 0], depth, least_gain=least_gain, threads=threads)
-    return weights
+    return refine(members, weights, depth, least_gain=least_gain, threads=threads)
+
+
+def refine(members: MemberScores, weights: F64, k: int, *, least_gain: float = 2e-3, threads: int = 1) -> F64:
+    """The weights climbed further among the members that they use; no other joins."""
+    used = weights > 0
+    fewer = members.members([name for name, inside in zip(members.names, used, strict=True) if inside])
+    refined = np.zeros_like(weights)
+    refined[used] = climb(fewer, weights[used], k, least_gain=least_gain, threads=threads)
+    return refined
 
 
 def pruned(members: MemberScores, weights: F64, k: int, *, most_loss: float = 5e-3, threads: int = 1) -> F64:
