@@ -1,12 +1,21 @@
 """`kuajie evaluate`: an honest comparison on the workspace's own data, and the report."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kuajie.cli.options import JsonOption, LangOption, ModelsOption, WorkspaceOption, names_of
+from kuajie.cli.options import (
+    JsonOption,
+    LangOption,
+    MetricsOption,
+    ModelsOption,
+    SlicesOption,
+    WorkspaceOption,
+    names_of,
+)
 from kuajie.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -23,9 +32,14 @@ def evaluate(
             show_default="the newest item of each person",
         ),
     ] = None,
+    folds: Annotated[
+        int, typer.Option(min=1, help="Cross-validate small data: fit and choose again for each part of the people.")
+    ] = 1,
     candidates: Annotated[
         str, typer.Option(metavar="full|sampled-999|sampled-99", help="What a held-out item is ranked among.")
     ] = "full",
+    metrics: MetricsOption = None,
+    slices: SlicesOption = False,
     workspace: WorkspaceOption = Path(),
     json: JsonOption = False,
     lang: LangOption = None,
@@ -36,12 +50,22 @@ def evaluate(
     Example:
       kuajie evaluate
       kuajie evaluate --models auto,itemknn,itemknn:target,popularity --since 2026-01-01
+      kuajie evaluate --folds 5 --metrics ndcg@10,precision@10,map@10,auc --slices
     """
     from kuajie.workflows.workspace import Workspace
 
     opened = Workspace.open(workspace)
     screen = Screen(lang, opened.config.workspace.language, json=json)
-    run_evaluate(screen, opened, names_of(models), since and since.replace(tzinfo=UTC), candidates)
+    run_evaluate(
+        screen,
+        opened,
+        names_of(models),
+        since and since.replace(tzinfo=UTC),
+        candidates,
+        folds=folds,
+        metrics=names_of(metrics),
+        slices=slices,
+    )
 
 
 def run_evaluate(
@@ -50,6 +74,10 @@ def run_evaluate(
     models: list[str],
     since: datetime | None = None,
     candidates: str = "full",
+    *,
+    folds: int = 1,
+    metrics: Sequence[str] = (),
+    slices: bool = False,
 ) -> None:
     """Compare, show the results, write the report."""
     from kuajie.bootstrap import model_store
@@ -69,6 +97,8 @@ def run_evaluate(
             dataset,
             models or DEFAULT_MODELS,
             since=since,
+            folds=folds,
+            metrics=metrics,
             candidates=mode,
             seed=workspace.config.workspace.seed,
             options=workspace.arena_options,
@@ -78,7 +108,9 @@ def run_evaluate(
     values = result.to_json()
     screen.data(values)
     screen.line(screen.t(result.protocol))
-    show_results(screen, values["domains"], workspace.title)
+    if result.candidates != "full":
+        screen.say("Ranked among sampled items: for comparison with tables that did the same, not with others.")
+    show_results(screen, values["domains"], workspace.title, metrics, slices)
     for name, reason in result.skipped.items():
         screen.warn(f"{name}: {reason}")
     store = model_store(workspace)

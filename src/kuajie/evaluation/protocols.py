@@ -217,9 +217,16 @@ def leave_one_out(
 
 
 def person_folds(
-    interactions: Interactions, folds: int, rng: np.random.Generator, candidates: Candidates = "full", seed: int = 0
+    interactions: Interactions,
+    folds: int,
+    rng: np.random.Generator,
+    candidates: Candidates = "full",
+    seed: int = 0,
+    cold_share: float = 0.0,
 ) -> Iterator[Split]:
     """Cross-validation for small data: in each fold a part of the people gives rows, the others stay whole in train.
+
+    Everybody gives rows once. `cold_share` as in `leave_one_out`, of the people of each fold.
 
     Raises:
         UsageError: fewer than two folds, or more folds than people.
@@ -228,7 +235,7 @@ def person_folds(
         raise UsageError(f"folds must lie in 2..{interactions.n_people}, the number of people, got {folds}")
     fold = rng.permutation(np.arange(interactions.n_people) % folds)
     for number in range(folds):
-        yield leave_one_out(interactions, rng, candidates, seed, people=fold == number)
+        yield leave_one_out(interactions, rng, candidates, seed, people=fold == number, cold_share=cold_share)
 
 
 def time_split(interactions: Interactions, at: float, candidates: Candidates = "full", seed: int = 0) -> Split:

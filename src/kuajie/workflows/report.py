@@ -112,6 +112,8 @@ def render(report: Report, translate: Translate, language: str) -> str:
         history_plot=partial(history_plot, translate),
         best=best,
         gain_of=gain_of,
+        lists_of=lists_of,
+        figure=figure,
     )
 
 
@@ -165,6 +167,16 @@ def gain_of(results: Results) -> Mapping[str, Any] | None:
     """What `auto` measured of the transfer, if it ran."""
     chosen: Mapping[str, Any] = results["models"].get("auto", {}).get("chosen", {})
     return chosen if "transfer_gain" in chosen else None
+
+
+def lists_of(results: Results) -> Mapping[str, Any] | None:
+    """How many lists of which length were looked at, if any."""
+    return next((model["lists"] for model in results["models"].values() if "lists" in model), None)
+
+
+def figure(value: float | None, form: str) -> str:
+    """A number in a table; nothing where it is not known."""
+    return "" if value is None else format(value, form)
 
 
 def _slice(model: Mapping[str, Any], name: str) -> float | None:

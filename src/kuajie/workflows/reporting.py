@@ -9,7 +9,7 @@ import numpy as np
 
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.files import write_file
-from kuajie.core.language import Translate
+from kuajie.core.language import Translate, message
 from kuajie.core.records import Account
 from kuajie.data.dataset import JointDataset
 from kuajie.workflows.report import Report, Sample, write_report
@@ -47,8 +47,14 @@ def report_of(
         overlap=manifest.overlap,
         results=evaluation["domains"] if evaluation else {},
         samples=[] if server is None else list(samples_of(server, workspace.config.workspace.seed)),
-        notes=[evaluation["protocol"]] if evaluation else [],
+        notes=notes_of(evaluation) if evaluation else [],
     )
+
+
+def notes_of(evaluation: Mapping[str, Any]) -> list[str]:
+    """Sentences about how it was measured."""
+    sampled = message("Ranked among sampled items: for comparison with tables that did the same, not with others.")
+    return [evaluation["protocol"], *([sampled] if evaluation["candidates"] != "full" else [])]
 
 
 def write_reports(
