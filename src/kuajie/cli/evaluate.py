@@ -82,6 +82,7 @@ def run_evaluate(
     """Compare, show the results, write the report."""
     from kuajie.bootstrap import model_store
     from kuajie.cli.show import show_results
+    from kuajie.core.errors import ArtifactError
     from kuajie.data.dataset import JointDataset
     from kuajie.data.snapshot import latest_snapshot
     from kuajie.evaluation.candidates import parse_candidates
@@ -114,7 +115,11 @@ def run_evaluate(
     for name, reason in result.skipped.items():
         screen.warn(f"{name}: {reason}")
     store = model_store(workspace)
-    server = open_server(workspace, store, screen.t) if store.serving() else None
+    try:
+        server = open_server(workspace, store, screen.t) if store.serving() else None
+    except ArtifactError as error:  # the comparison needs no stored model: it is not lost with one
+        screen.warn(error.say(screen.t))
+        server = None
     page = write_reports(workspace, dataset, values, server, screen.t, screen.language)
     screen.say()
     screen.say("The report is in {path}.", path=page)

@@ -101,6 +101,8 @@ def show_results(
 def show_lists(screen: Screen, models: Mapping[str, Any]) -> None:
     """What the lists of ten are like besides being right."""
     first = next(iter(models.values()))["lists"]
+    if not first["people"]:
+        return
     screen.say()
     screen.say("Lists of {k} for {people} people:", k=first["k"], people=f"{first['people']:,}")
     rows = [
@@ -187,6 +189,11 @@ def show_history(screen: Screen, history: list[tuple[str, str]], title: Titles) 
 
 def show_list(screen: Screen, ranked: RankedList) -> None:
     """Ranked items with their reasons."""
+    if not ranked.items:
+        screen.say(
+            "There is nothing to recommend: the model knows no item of this domain that the person has not used."
+        )
+        return
     rows = []
     for place, item in enumerate(ranked.items, start=1):
         reasons = [f"{'' if why.exact else '~'}{min(why.share, 1.0):.0%} {why.text}" for why in item.reasons]

@@ -148,7 +148,7 @@ def latest_snapshot(warehouse: Path) -> SnapshotFolder:
     pointer = warehouse / LATEST
     if not pointer.is_file():
         raise UsageError(f"nothing was imported into {warehouse} yet. Run: kuajie import")
-    name = pointer.read_text(encoding="utf-8").strip()
+    name = pointer.read_text(encoding="utf-8", errors="replace").strip()
     if not (warehouse / name / MANIFEST).is_file() or name != Path(name).name:
         raise ArtifactError(f"{pointer} names the snapshot '{name[:80]}', which is not there. {AGAIN}")
     return open_snapshot(warehouse / name)

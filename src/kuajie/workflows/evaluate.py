@@ -28,6 +28,7 @@ from kuajie.evaluation.summary import TaskSummary
 from kuajie.workflows.arena import Arena, ArenaOptions, Chooser, Run, default_chooser, parse_entrant
 from kuajie.workflows.pooling import common, pooled_runs, pooled_skips, pooled_summaries
 from kuajie.workflows.results import domain_results
+from kuajie.workflows.train import refuse_weightless
 
 DEFAULT_MODELS = ("auto", "itemknn", "itemknn:target", "popularity")
 MOST_PEOPLE = 20_000
@@ -102,7 +103,7 @@ def evaluate(
 
     Raises:
         UsageError: no such model or metric, or folds together with `since`.
-        DataError: nobody has enough history to ask for.
+        DataError: no event has any strength, or nobody has enough history to ask for.
         JobError: no model could be fitted.
     """
     start = time.monotonic()
@@ -112,6 +113,7 @@ def evaluate(
     if folds > 1 and since is not None:
         raise UsageError("folds of people and a split by time exclude each other. Leave out one of the two.")
     interactions = dataset.interactions()
+    refuse_weightless(interactions)
     splits = final_splits(interactions, since, folds, candidates, seed, most_people)
     if not any(task.n_rows for split in splits for task in split.tasks.values()):
         raise DataError(

@@ -20,9 +20,9 @@ def init_empty(folder: Path) -> Path:
     """
     refuse_existing(folder)
     template = files("kuajie.workflows").joinpath("templates", FILE).read_text(encoding="utf-8")
-    with refusals_named(folder):
-        (folder / "sources").mkdir(parents=True, exist_ok=True)
     write_file(folder / FILE, template)
+    with refusals_named(folder):
+        (folder / "sources").mkdir(exist_ok=True)
     return folder / FILE
 
 

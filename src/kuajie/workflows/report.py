@@ -8,14 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 import kuajie
-from kuajie.core.files import write_file
 from kuajie.core.language import Translate, message
 from kuajie.core.records import RankedList, Snapshot
 from kuajie.data.overlap import OverlapReport
@@ -78,16 +76,6 @@ class Report:
     results: Mapping[str, Results] = field(default_factory=dict)
     samples: Sequence[Sample] = ()
     notes: Sequence[str] = ()
-
-
-def write_report(report: Report, path: Path, translate: Translate, language: str) -> Path:
-    """Write the page.
-
-    Raises:
-        ResourceError: the disk refuses.
-    """
-    write_file(path, render(report, translate, language))
-    return path
 
 
 def render(report: Report, translate: Translate, language: str) -> str:
@@ -171,7 +159,8 @@ def gain_of(results: Results) -> Mapping[str, Any] | None:
 
 def lists_of(results: Results) -> Mapping[str, Any] | None:
     """How many lists of which length were looked at, if any."""
-    return next((model["lists"] for model in results["models"].values() if "lists" in model), None)
+    found = (model["lists"] for model in results["models"].values() if "lists" in model)
+    return next((lists for lists in found if lists["people"]), None)
 
 
 def figure(value: float | None, form: str) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from kuajie.core.clock import Clock, system_clock
-from kuajie.core.files import write_file
+from kuajie.core.files import filled_folder
 from kuajie.core.language import Translate, message
 from kuajie.core.records import Account
 from kuajie.data.dataset import JointDataset
-from kuajie.workflows.report import Report, Sample, write_report
+from kuajie.workflows.report import Report, Sample, render
 from kuajie.workflows.serving import Server
 from kuajie.workflows.workspace import Workspace
 
@@ -72,9 +72,12 @@ def write_reports(
         ResourceError: the disk refuses.
     """
     text = json.dumps(evaluation, ensure_ascii=False, indent=2, allow_nan=False)
-    write_file(workspace.reports / "evaluation.json", text + "\n")
     report = report_of(workspace, dataset, evaluation, server, clock)
-    return write_report(report, workspace.reports / "report.html", translate, language)
+    page = render(report, translate, language)
+    with filled_folder(workspace.reports) as draft:  # both or neither
+        (draft / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+        (draft / "report.html").write_text(page, encoding="utf-8")
+    return workspace.reports / "report.html"
 
 
 def samples_of(server: Server, seed: int, most: int = 6) -> Iterator[Sample]:
