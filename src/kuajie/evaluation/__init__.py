@@ -1,7 +1,7 @@
 """Honest measurement: who is asked for what, ranks, metrics, comparisons.
 
 data.split_folder  open_split_folder(path) -> SplitFolder: .space .people .domains[i].train .order .order_reason
-                   Rows(people, items, positions, times): flat interactions; .take(mask) .within(slice) .joined(parts)
+data.rows          Rows(people, items, positions, times): flat interactions; .take(mask) .within(slice) .joined(parts)
 protocols   validation_split(folder, rng, candidates="full", seed=0) -> Split     (never reads a test row)
             final_split(folder, candidates="full", seed=0) -> Split
             leave_one_out(interactions, rng, candidates, seed) -> Split

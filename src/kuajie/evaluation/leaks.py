@@ -10,7 +10,8 @@ from scipy import sparse
 
 from kuajie.core.histories import Interactions
 from kuajie.core.space import ItemSpace
-from kuajie.data.split_folder import Rows, SplitFolder
+from kuajie.data.rows import Rows
+from kuajie.data.split_folder import SplitFolder
 from kuajie.evaluation.protocols import Split
 from kuajie.evaluation.tasks import RankingTask
 

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from kuajie.core.errors import DataError, UsageError
 from kuajie.core.histories import Interactions, Order
 from kuajie.core.space import ItemSpace
-from kuajie.data.split_folder import Rows, SplitDomain, SplitFolder
+from kuajie.data.rows import Rows
+from kuajie.data.split_folder import SplitDomain, SplitFolder
 from kuajie.evaluation.candidates import Candidates, with_candidates
 from kuajie.evaluation.tasks import RankingTask, build_task, interactions_of
 

@@ -18,9 +18,9 @@ from scipy import sparse
 
 from kuajie.core.space import ItemSpace
 from kuajie.numerics.cooccurrence import Rows, by_item
+from kuajie.numerics.heap import offer
 from kuajie.numerics.jit import F32, I32, I64, U32, Bools, kernel
 from kuajie.numerics.threads import run_blocks
-from kuajie.numerics.topk import offer
 
 
 @dataclass(frozen=True, eq=False)
