@@ -108,8 +108,8 @@ def best_dense(
     factor = _factors(eligible, scale)
 
     def work(low: int, high: int) -> None:
-        _best_dense(
-            low, high, indptr, items, values, weights, target.start, factor,
+        _best(
+            low, high, indptr, items, values, weights, None, target.start, factor,
             skip.indptr, skip.items, best.items, best.scores,
         )  # fmt: skip
 
@@ -137,11 +137,11 @@ def best_sparse(
     best, skip = Best.empty(histories.shape[0], k), Seen.of(seen, histories.shape[0])
     indptr, items, values = _parts(histories)
     factor = _factors(eligible, scale)
-    w_indptr, w_items, w_values = _parts(part)
+    csr, none = _parts(part), np.empty((0, 0), np.float32)
 
     def work(low: int, high: int) -> None:
-        _best_sparse(
-            low, high, indptr, items, values, w_indptr, w_items, w_values, target.start, factor,
+        _best(
+            low, high, indptr, items, values, none, csr, target.start, factor,
             skip.indptr, skip.items, best.items, best.scores,
         )  # fmt: skip
 
@@ -214,13 +214,14 @@ def _top_k(
 
 
 @kernel
-def _best_dense(
+def _best(
     low: int,
     high: int,
     indptr: I64,
     items: I32,
     values: F32,
     weights: F32,
+    csr: tuple[I64, I32, F32] | None,
     start: int,
     factor: F32,
     seen_indptr: I64,
@@ -228,46 +229,25 @@ def _best_dense(
     out_items: I32,
     out_scores: F32,
 ) -> None:
+    """Score and select one person after the other.
+
+    The weights are (n_items, n_items) or, where `csr` is given, the target's part of them as index pointer, columns and
+    values. Whether it is given is known when numba compiles, so only one branch is left.
+    """
     n_target = len(factor)
     row = np.empty(n_target, np.float32)
     for person in range(low, high):
         row[:] = 0
         for entry in range(indptr[person], indptr[person + 1]):
             value = values[entry]
-            line = weights[items[entry], start : start + n_target]
-            for item in range(n_target):
-                row[item] += value * line[item]
-        for item in range(n_target):
-            row[item] *= factor[item]
-        _skip(row, seen_items[seen_indptr[person] : seen_indptr[person + 1]], start)
-        _select(row, out_items[person], out_scores[person])
-
-
-@kernel
-def _best_sparse(
-    low: int,
-    high: int,
-    indptr: I64,
-    items: I32,
-    values: F32,
-    w_indptr: I64,
-    w_items: I32,
-    w_values: F32,
-    start: int,
-    factor: F32,
-    seen_indptr: I64,
-    seen_items: I32,
-    out_items: I32,
-    out_scores: F32,
-) -> None:
-    n_target = len(factor)
-    row = np.empty(n_target, np.float32)
-    for person in range(low, high):
-        row[:] = 0
-        for entry in range(indptr[person], indptr[person + 1]):
-            value, line = values[entry], items[entry]
-            for place in range(w_indptr[line], w_indptr[line + 1]):
-                row[w_items[place]] += value * w_values[place]
+            if csr is None:
+                line = weights[items[entry], start : start + n_target]
+                for item in range(n_target):
+                    row[item] += value * line[item]
+            else:
+                starts, columns, entries = csr
+                for place in range(starts[items[entry]], starts[items[entry] + 1]):
+                    row[columns[place]] += value * entries[place]
         for item in range(n_target):
             row[item] *= factor[item]
         _skip(row, seen_items[seen_indptr[person] : seen_indptr[person + 1]], start)
