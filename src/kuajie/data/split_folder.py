@@ -147,7 +147,7 @@ def domain_names(folder: Path) -> list[str]:
     names = sorted(file.name.removesuffix("_train.parquet") for file in folder.glob("?*_train.parquet"))
     if len(names) < 2:
         got = f"only the domain '{names[0]}'" if names else "no <domain>_train.parquet"
-        raise DataError(f"{folder} is not a split folder: {FORMAT}, got {got}.")
+        raise DataError(f"{folder} is not a split folder: {FORMAT}, got {got}. Name its files so, or another folder.")
     for name in names:
         if not (folder / f"{name}_test.parquet").is_file():
             raise DataError(f"{folder} is not a split folder: {FORMAT}, got no {name}_test.parquet.")
