@@ -25,7 +25,7 @@ from kuajie.evaluation.leaks import find_twins
 from kuajie.evaluation.metrics import check_metrics
 from kuajie.evaluation.protocols import COLD_SHARE, Split, leave_one_out, person_folds, rows_of, time_split
 from kuajie.evaluation.summary import TaskSummary
-from kuajie.workflows.arena import Arena, ArenaOptions, Chooser, Run, default_chooser, parse_entrant
+from kuajie.workflows.arena import Arena, ArenaOptions, Chooser, Entrant, Run, default_chooser, parse_entrant
 from kuajie.workflows.pooling import common, pooled_runs, pooled_skips, pooled_summaries
 from kuajie.workflows.results import domain_results
 from kuajie.workflows.train import refuse_weightless
@@ -122,11 +122,8 @@ def evaluate(
     arenas = []
     for number, split in enumerate(splits):
         blind = partial(asked_rows, split.train, 12, candidates, seed, most_people)
-        arena = Arena(split, blind, seed, options, chooser or default_chooser, progress)
-        for place, entrant in enumerate(entrants):
-            progress(f"fit and score {entrant.name}", number * len(entrants) + place, len(entrants) * len(splits))
-            arena.enter(entrant)
-        arenas.append(arena)
+        arenas.append(Arena(split, blind, seed, options, chooser or default_chooser, progress))
+        enter_all(arenas[-1], entrants, number, len(splits))
     skipped = pooled_skips(arenas)
     if not any(common(arenas, domain) for domain in arenas[0].ranks):
         raise JobError(f"no model could be measured: {'; '.join(skipped.values())}")
@@ -142,6 +139,13 @@ def evaluate(
         skipped,
         time.monotonic() - start,
     )
+
+
+def enter_all(arena: Arena, entrants: Sequence[Entrant], fold: int, folds: int) -> None:
+    """Fit and score every model on one fold."""
+    for place, entrant in enumerate(entrants):
+        arena.progress(f"fit and score {entrant.name}", fold * len(entrants) + place, folds * len(entrants))
+        arena.enter(entrant)
 
 
 def protocol_of(since: datetime | None, folds: int) -> str:
