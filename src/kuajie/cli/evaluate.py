@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ from kuajie.cli.options import (
     names_of,
 )
 from kuajie.cli.screen import Screen
+from kuajie.core.texts import Text
 
 if TYPE_CHECKING:
     from kuajie.workflows.workspace import Workspace
@@ -108,18 +110,19 @@ def run_evaluate(
         )
     values = result.to_json()
     screen.data(values)
-    screen.line(screen.t(result.protocol))
+    screen.line(result.protocol)
     if result.candidates != "full":
         screen.say("Ranked among sampled items: for comparison with tables that did the same, not with others.")
-    show_results(screen, values["domains"], workspace.title, metrics, slices)
+    title = partial(workspace.title, language=screen.language)
+    show_results(screen, values["domains"], title, metrics, slices)
     for name, reason in result.skipped.items():
-        screen.warn(f"{name}: {reason}")
+        screen.warn(Text("{model}: {reason}", model=name, reason=reason))
     store = model_store(workspace)
     try:
-        server = open_server(workspace, store, screen.t) if store.serving() else None
+        server = open_server(workspace, store, screen.language) if store.serving() else None
     except ArtifactError as error:  # the comparison needs no stored model: it is not lost with one
-        screen.warn(error.say(screen.t))
+        screen.warn(error.text)
         server = None
-    page = write_reports(workspace, dataset, values, server, screen.t, screen.language)
+    page = write_reports(workspace, dataset, values, server, screen.language)
     screen.say()
     screen.say("The report is in {path}.", path=page)

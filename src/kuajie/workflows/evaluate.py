@@ -17,8 +17,8 @@ import numpy as np
 from kuajie import __version__
 from kuajie.core.errors import DataError, JobError, UsageError
 from kuajie.core.histories import Interactions
-from kuajie.core.language import message
 from kuajie.core.progress import Progress, silent
+from kuajie.core.texts import Joined, Text
 from kuajie.data.dataset import JointDataset
 from kuajie.evaluation.candidates import Candidates
 from kuajie.evaluation.leaks import find_twins
@@ -49,13 +49,13 @@ class EvaluationResult:
         seconds: of everything.
     """
 
-    protocol: str
+    protocol: Text
     candidates: Candidates
     folds: int
     summaries: Mapping[str, TaskSummary]
     runs: Mapping[tuple[str, str], Run]
     twin_items: int
-    skipped: Mapping[str, str]
+    skipped: Mapping[str, Text]
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def evaluate(
         enter_all(arenas[-1], entrants, number, len(splits))
     skipped = pooled_skips(arenas)
     if not any(common(arenas, domain) for domain in arenas[0].ranks):
-        raise JobError(f"no model could be measured: {'; '.join(skipped.values())}")
+        raise JobError("no model could be measured: {reasons}", reasons=Joined(skipped.values()))
     twins = find_twins(rows_of(interactions), interactions.space)
     baselines = [entrant.name for entrant in entrants if entrant.target_only]
     return EvaluationResult(
@@ -144,20 +144,21 @@ def evaluate(
 def enter_all(arena: Arena, entrants: Sequence[Entrant], fold: int, folds: int) -> None:
     """Fit and score every model on one fold."""
     for place, entrant in enumerate(entrants):
-        arena.progress(f"fit and score {entrant.name}", fold * len(entrants) + place, folds * len(entrants))
+        stage = Text("fit and score {model}", model=entrant.name)
+        arena.progress(stage, fold * len(entrants) + place, folds * len(entrants))
         arena.enter(entrant)
 
 
-def protocol_of(since: datetime | None, folds: int) -> str:
+def protocol_of(since: datetime | None, folds: int) -> Text:
     """What was asked for, in one sentence."""
     if since is not None:
-        return f"Everything from {since:%Y-%m-%d} on is asked for."
+        return Text("Everything from {since:%Y-%m-%d} on is asked for.", since=since)
     if folds > 1:
-        return message(
+        return Text(
             "The newest item of each person and domain is asked for, fold by fold: the people of the other folds "
             "stay whole in the training data."
         )
-    return message("The newest item of each person and domain is asked for.")
+    return Text("The newest item of each person and domain is asked for.")
 
 
 def final_splits(

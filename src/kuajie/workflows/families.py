@@ -72,7 +72,11 @@ def families(
     unknown = set(settings or {}) - {family.name for family in found}
     if unknown:
         names = ", ".join(family.name for family in found)
-        raise ConfigError(f"[training.settings] names {', '.join(sorted(unknown))}; for this data there are {names}")
+        raise ConfigError(
+            "[training.settings] names {unknown}; for this data there are {names}",
+            unknown=", ".join(sorted(unknown)),
+            names=names,
+        )
     decided = [with_settings(family, (settings or {}).get(family.name, {})) for family in found]
     return [family for family in decided if not kinds or family.start.kind in kinds]  # type: ignore[attr-defined]
 

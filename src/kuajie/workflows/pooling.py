@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kuajie.core.texts import Text
 from kuajie.evaluation.ranking import Ranks
 from kuajie.evaluation.slices import slices_of
 from kuajie.evaluation.summary import METRICS, TaskSummary, summarise
@@ -53,7 +54,7 @@ def pooled_runs(arenas: Sequence[Arena]) -> dict[tuple[str, str], Run]:
     }
 
 
-def pooled_skips(arenas: Sequence[Arena]) -> dict[str, str]:
+def pooled_skips(arenas: Sequence[Arena]) -> dict[str, Text]:
     """Model -> why it has no result; one that a single fold skipped has none."""
     return {name: reason for arena in reversed(arenas) for name, reason in arena.skipped.items()}
 

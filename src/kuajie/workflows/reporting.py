@@ -9,8 +9,9 @@ import numpy as np
 
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.files import filled_folder
-from kuajie.core.language import Translate, message
+from kuajie.core.language import translator
 from kuajie.core.records import Account
+from kuajie.core.texts import Text
 from kuajie.data.dataset import JointDataset
 from kuajie.workflows.report import Report, Sample, render
 from kuajie.workflows.serving import Server
@@ -27,6 +28,7 @@ def report_of(
     evaluation: Mapping[str, Any] | None = None,
     server: Server | None = None,
     clock: Clock = system_clock,
+    language: str = "en",
 ) -> Report:
     """The report of a snapshot.
 
@@ -36,12 +38,13 @@ def report_of(
         evaluation: `EvaluationResult.to_json()`.
         server: recommends to the sample people; left out: no samples.
         clock: dates the page.
+        language: of the domains' titles.
     """
     manifest = dataset.snapshot.manifest
     return Report(
         name=workspace.config.workspace.name or workspace.root.resolve().name,
         created_at=clock(),
-        titles={domain: workspace.title(domain) for domain in manifest.domains},
+        titles={domain: workspace.title(domain, language) for domain in manifest.domains},
         snapshot=dataset.snapshot.record,
         quality=manifest.quality,
         overlap=manifest.overlap,
@@ -51,9 +54,9 @@ def report_of(
     )
 
 
-def notes_of(evaluation: Mapping[str, Any]) -> list[str]:
+def notes_of(evaluation: Mapping[str, Any]) -> list[Text]:
     """Sentences about how it was measured."""
-    sampled = message("Ranked among sampled items: for comparison with tables that did the same, not with others.")
+    sampled = Text("Ranked among sampled items: for comparison with tables that did the same, not with others.")
     return [evaluation["protocol"], *([sampled] if evaluation["candidates"] != "full" else [])]
 
 
@@ -62,7 +65,6 @@ def write_reports(
     dataset: JointDataset,
     evaluation: Mapping[str, Any],
     server: Server | None,
-    translate: Translate,
     language: str,
     clock: Clock = system_clock,
 ) -> Path:
@@ -72,8 +74,8 @@ def write_reports(
         ResourceError: the disk refuses.
     """
     text = json.dumps(evaluation, ensure_ascii=False, indent=2, allow_nan=False)
-    report = report_of(workspace, dataset, evaluation, server, clock)
-    page = render(report, translate, language)
+    report = report_of(workspace, dataset, evaluation, server, clock, language)
+    page = render(report, translator(language), language)
     with filled_folder(workspace.reports) as draft:  # both or neither
         (draft / "evaluation.json").write_text(text + "\n", encoding="utf-8")
         (draft / "report.html").write_text(page, encoding="utf-8")
