@@ -197,7 +197,7 @@ def show_list(screen: Screen, ranked: RankedList) -> None:
         return
     rows = []
     for place, item in enumerate(ranked.items, start=1):
-        reasons = [f"{'' if why.exact else '~'}{min(why.share, 1.0):.0%} {why.text}" for why in item.reasons]
+        reasons = [f"{'' if why.exact else '~'}{why.share:.0%} {why.text}" for why in item.reasons]
         rows.append((place, item.item, item.title, "\n".join(reasons)))
     screen.table(["#", "id", "item", "because of"], rows)
     if ranked.fallback:
