@@ -61,14 +61,14 @@ class MemberScores:
         does not come before a positive in the first k.
         """
         scales = 1 / np.maximum(self.scores.std(axis=(1, 2)), np.float32(1e-9))
-        liked = np.full(self.known.shape, UNKNOWN)
+        liked: F32 = np.full(self.known.shape, UNKNOWN)
         for scale, member in zip(scales, self.scores, strict=True):
             np.maximum(liked, scale * member, out=liked)
         mean = np.tensordot(scales, self.scores, axes=1)
         for key in (liked, mean):
             key[~self.known] = UNKNOWN
             key[:, 0] = np.inf
-        most = min(most, liked.shape[1])
+        most = min(most, self.known.shape[1])
         kept = np.argpartition(-liked, most - 1, axis=1)[:, :most]
         order = np.take_along_axis(kept, np.argsort(-np.take_along_axis(mean, kept, 1), axis=1, kind="stable"), 1)
         scores = np.stack([np.take_along_axis(member, order, axis=1) for member in self.scores])
