@@ -174,7 +174,7 @@ def refine(members: MemberScores, weights: F64, k: int, *, least_gain: float = 2
     return refined
 
 
-def pruned(members: MemberScores, weights: F64, k: int, *, most_loss: float = 5e-3, threads: int = 1) -> F64:
+def pruned(members: MemberScores, weights: F64, k: int, *, most_loss: float = 1e-2, threads: int = 1) -> F64:
     """The weights without members that hardly help, the most dispensable first.
 
     Each member costs a fit, and time at every request. On people who did not fit the weights, fewer members do no
