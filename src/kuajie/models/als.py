@@ -93,8 +93,12 @@ class ALS:
             memory += 8 * config.factors * shape.n_people * len(shape.space.domains)
         if memory > options.memory_bytes:
             raise ResourceError(
-                f"als with {config.factors} factors for {shape.n_people:,} people needs some {memory / 2**30:.1f} GiB, "
-                f"available are {options.memory_bytes / 2**30:.1f} GiB. Choose fewer factors or allow more memory."
+                "als with {factors} factors for {people:,} people needs some {needed:.1f} GiB, available are "
+                "{available:.1f} GiB. Choose fewer factors or allow more memory.",
+                factors=config.factors,
+                people=shape.n_people,
+                needed=memory / 2**30,
+                available=options.memory_bytes / 2**30,
             )
         work = 4 * config.factors**2 * (shape.n_people + n_items) + 16 * config.factors * shape.n_entries
         return Plan("conjugate gradients", memory, 0.1 + 1e-10 * work * config.iterations / max(1, options.threads))

@@ -19,6 +19,7 @@ from kuajie.core.errors import ConfigError
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.recommender import Arrays, DataShape, Explanation, FitOptions, Plan, Recommender, Scope
 from kuajie.core.space import ItemSpace
+from kuajie.core.texts import Text
 from kuajie.models.linear import known_items
 from kuajie.models.registry import AnyModelConfig, build, model_class
 
@@ -56,10 +57,14 @@ class BlendConfig(Config):
         unknown = {name for mix in self.mixes for name in mix.weights} - set(names)
         if len(set(names)) != len(names) or unknown:
             raise ValueError(
-                f"members need distinct names that mixes refer to, got {names} and unknown {sorted(unknown)}"
+                Text(
+                    "members need distinct names that mixes refer to, got {names} and unknown {unknown}",
+                    names=names,
+                    unknown=sorted(unknown),
+                )
             )
         if any(not any(mix.target == t and mix.at_least == 0 for mix in self.mixes) for t in self.targets):
-            raise ValueError("every target needs a mix with at_least = 0")
+            raise ValueError(Text("every target needs a mix with at_least = 0"))
         return self
 
     @property
@@ -71,7 +76,9 @@ class BlendConfig(Config):
         """The mixes of one target, from few known entries to many."""
         mixes = tuple(sorted((m for m in self.mixes if m.target == target), key=lambda mix: mix.at_least))
         if not mixes:
-            raise ConfigError(f"the blend has no mix for '{target}'; it serves {', '.join(self.targets)}")
+            raise ConfigError(
+                "the blend has no mix for '{target}'; it serves {served}", target=target, served=", ".join(self.targets)
+            )
         return mixes
 
 

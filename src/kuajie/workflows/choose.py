@@ -18,6 +18,7 @@ from kuajie.core.histories import Interactions
 from kuajie.core.progress import Progress, silent
 from kuajie.core.recommender import FitOptions, Scope
 from kuajie.core.space import ItemSpace
+from kuajie.core.texts import Text
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.models.blend import BlendConfig, Member, Mix
 from kuajie.models.popularity import PopularityConfig
@@ -27,8 +28,6 @@ from kuajie.workflows.mixing import MixChoice, choose_mixes
 from kuajie.workflows.search import Search
 from kuajie.workflows.trials import Pool, best_items, hard_pool, sampled_pool, whole_pool
 
-SEARCH_SHARE = 0.7
-"""Of the time of choosing: what searching may take; weights and gate take the rest."""
 SMALL_CATALOGUE = 2
 """Times as many items as negatives are all ranked."""
 
@@ -118,13 +117,13 @@ def choose(
     }
     pools = open_pools(fits, asked, config.negatives, rng)
     tuning = {target: some_numbers(pool.task.n_rows, config.tuning_rows, rng) for target, pool in pools.items()}
-    search = Search(fits, begun, SEARCH_SHARE * config.seconds, config.k, progress, pools, tuning)
+    search = Search(fits, begun, config.seconds, config.k, progress, pools, tuning)
     data = interactions.histories
     timed = data.times is not None
     wanted = families(interactions.space, data.order, config.kinds, config.settings, timed=timed) if pools else []
     for family in wanted:
         search.open_family(family)
-    for family, until in schedule(wanted, search.spent, search.seconds):
+    for family, until in schedule(wanted, search.spent, search.until):
         search.vary_family(family, until)
     decided = {
         target: choose_mixes(pool, search.best_trials(target), options.seed, config.k, options.threads)
@@ -132,7 +131,9 @@ def choose(
     }
     blend = blend_of(decided, interactions.space)
     blind = [
-        f"{t}: nobody has enough history to validate on; it gets popularity" for t in blend.targets if t not in decided
+        Text("{target}: nobody has enough history to validate on; it gets popularity", target=target)
+        for target in blend.targets
+        if target not in decided
     ]
     trials = sorted(search.log, key=lambda entry: (entry[2], -entry[4]))
     return Choice(blend, decided, trials, [*search.skipped, *blind])

@@ -16,6 +16,7 @@ from kuajie.core.config import Config
 from kuajie.core.errors import DataError, ResourceError
 from kuajie.core.progress import Progress
 from kuajie.core.recommender import Scope
+from kuajie.core.texts import Joined, Text
 from kuajie.evaluation.tuning import changed
 from kuajie.evaluation.weights import row_ndcg
 from kuajie.models.blend import scale_sample, scoped, score_scale
@@ -25,6 +26,8 @@ from kuajie.workflows.mixing import Trial
 from kuajie.workflows.trials import Pool, score_pool
 
 Floats = npt.NDArray[np.float32]
+SEARCH_SHARE = 0.7
+"""Of the time of choosing: what searching may take; weights and gate take the rest."""
 LogEntry = tuple[str, str, str, dict[str, Any], float]
 """Family, scope, target, settings that differ from the defaults, validation NDCG."""
 
@@ -49,7 +52,7 @@ class Search:
     Attributes:
         fits: fits on the training data.
         begun: `time.monotonic()` when choosing began.
-        seconds: after which the search ends.
+        seconds: of choosing; the search ends after `SEARCH_SHARE` of them.
         pools: all validation rows of each target.
         tuning: of these, the row numbers that settings are compared on.
         best: the best trial of each (family, way).
@@ -77,6 +80,11 @@ class Search:
         self._cut: dict[str, None] = {}
 
     @property
+    def until(self) -> float:
+        """Seconds since choosing began at which the search ends."""
+        return SEARCH_SHARE * self.seconds
+
+    @property
     def spent(self) -> float:
         """Seconds since choosing began."""
         return time.monotonic() - self.begun
@@ -86,7 +94,7 @@ class Search:
         ways = [Way(scope, target) for scope in family.scopes for target in self.pools]
         for way in (way for way in ways if self._useful(family, way)):
             # popularity is what everything else falls back to: it is tried whatever the time
-            limit = float("inf") if family.always else self.seconds
+            limit = float("inf") if family.always else self.until
             if not family.personal or self._affordable(family, family.start, way, limit):
                 self._keep(family, family.start, way)
         self.fits.forget()
@@ -96,9 +104,10 @@ class Search:
         ways = [way for name, way in self.best if name == family.name]
         searched = [way for way in ways if way.scope != "source" or "joint" not in family.scopes]
         current = dict.fromkeys(searched, family.start)
+        stage = Text("try {family}", family=family.name)
         moves = [(name, value) for name, values in family.moves for value in values]
         for number, (name, value) in enumerate(moves):
-            self.progress(f"try {family.name}", number, len(moves))
+            self.progress(stage, number, len(moves))
             for way, config in current.items():
                 candidate = changed(config, {name: value})
                 if candidate == config or not self._affordable(family, candidate, way, until):
@@ -111,7 +120,7 @@ class Search:
                 if config != family.start:
                     self._keep(family, config, found)
         self.fits.forget()
-        self.progress(f"try {family.name}", len(moves), len(moves))
+        self.progress(stage, len(moves), len(moves))
 
     def _useful(self, family: Family, way: Way) -> bool:
         """Without target history in any row, target-only models score nobody, and source is joint."""
@@ -124,7 +133,7 @@ class Search:
         try:
             fitting = self.fits.seconds(config, way.alone)
         except ResourceError as error:
-            self._refused[str(error)] = None
+            self._refused[error.text] = None
             return False
         affordable = self.spent + fitting + self._scoring.get(way.target, 0.0) <= until
         if not affordable:
@@ -137,9 +146,25 @@ class Search:
         tried = {name for name, _ in self.best}
         never = [name for name in self._cut if name not in tried]
         partly = [name for name in self._cut if name in tried]
-        budget = f"the {self.seconds:.0f} s of choosing were not enough"
-        cut = [f"{', '.join(never)}: not tried, {budget}"] if never else []
-        cut += [f"{', '.join(partly)}: some settings were not tried, {budget}"] if partly else []
+        cut: list[str] = []
+        if never:
+            names = ", ".join(never)
+            cut.append(
+                Text(
+                    "{families}: not tried, the {seconds:.0f} s of choosing were not enough",
+                    families=names,
+                    seconds=self.seconds,
+                )
+            )
+        if partly:
+            names = ", ".join(partly)
+            cut.append(
+                Text(
+                    "{families}: some settings were not tried, the {seconds:.0f} s of choosing were not enough",
+                    families=names,
+                    seconds=self.seconds,
+                )
+            )
         return [*self._refused, *cut]
 
     def _try(self, family: Family, config: Config, way: Way) -> float:
@@ -183,5 +208,7 @@ class Search:
         """
         found = [trial for (_, way), trial in self.best.items() if way.target == target]
         if not found:
-            raise DataError(f"no model could be tried for '{target}': {'; '.join(self.skipped)}")
+            raise DataError(
+                "no model could be tried for '{target}': {reasons}", target=target, reasons=Joined(self.skipped)
+            )
         return found
