@@ -1,5 +1,6 @@
 """An operational store in memory, for tests: no database, the same answers (`testing.stores` holds it to them)."""
 
+import math
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
@@ -31,7 +32,7 @@ from kuajie.core.records import (
     Triple,
     Verdict,
 )
-from kuajie.workflows.stores import MOST_EVENTS, Change, Finding
+from kuajie.workflows.stores import MOST_EVENTS, Change, ExportTable, Finding
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -142,9 +143,9 @@ class Latest(Generic[K, T]):
         """What changed since."""
         return [change for change in self.changes.values() if change.sequence > sequence][:most]
 
-    def values(self) -> list[T]:
-        """All."""
-        return [change.value for change in self.changes.values()]
+    def values(self, until: float = math.inf) -> list[T]:
+        """All, or those whose last change is not later."""
+        return [change.value for change in self.changes.values() if change.sequence <= until]
 
     def get(self, keys: Sequence[K]) -> dict[K, T]:
         """Those that there are."""
@@ -165,7 +166,7 @@ class MemoryCatalogue:
         self.all_items: Latest[tuple[str, str], Item] = Latest(counter, lambda item: (item.domain, item.item))
         self.all_links: Latest[tuple[Account, Account], Link] = Latest(counter, lambda link: (link.a, link.b))
         self.all_people: Latest[Account, Traits] = Latest(counter, attrgetter("account"))
-        self.all_triples: dict[Triple, None] = {}
+        self.all_triples: Latest[Triple, Triple] = Latest(counter, lambda triple: triple)
         self.lists: dict[tuple[str, str], EditorList] = {}
         self.said: dict[Account, Consent] = {}
 
@@ -204,7 +205,8 @@ class MemoryCatalogue:
 
     def put_triples(self, triples: Sequence[Triple]) -> None:
         """See `CatalogueStore.put_triples`."""
-        self.all_triples.update(dict.fromkeys(triples))
+        known = self.all_triples.get(triples)
+        self.all_triples.put([triple for triple in dict.fromkeys(triples) if triple not in known])
 
     def put_editor_list(self, chosen: EditorList) -> None:
         """See `CatalogueStore.put_editor_list`."""
@@ -328,43 +330,44 @@ class MemoryExport:
     log: MemoryEvents
     catalogue: MemoryCatalogue
 
-    def events(self, domain: str, until: int) -> Iterator[pl.DataFrame]:
-        """See `Exporter.events`."""
-        names = (c.USER, c.ITEM, c.KIND, c.OCCURRED_AT, c.VALUE, c.EVENT_ID, c.EXPOSURE_ID)
-        own = [s.event for s in self.log.stored if s.event.domain == domain and s.sequence <= until]
-        if own:
-            yield pl.DataFrame([{name: getattr(event, name) for name in names} for event in own])
-
-    def items(self, domain: str) -> Iterator[pl.DataFrame]:
-        """See `Exporter.items`."""
-        names = (c.ITEM, c.TITLE, c.TITLE_EN, c.CATEGORY, c.BRAND, c.PRICE)
-        own = [item for item in self.catalogue.all_items.values() if item.domain == domain]
-        if own:
-            rows = [{name: getattr(item, name) for name in names} for item in own]
-            texts = [msgspec.json.encode(item.attributes).decode() for item in own]
-            yield pl.DataFrame(rows).with_columns(pl.Series(c.ATTRIBUTES, texts))
-
-    def people(self, domain: str) -> Iterator[pl.DataFrame]:
-        """See `Exporter.people`."""
-        own = [each.account.user for each in self.catalogue.all_people.values() if each.account.domain == domain]
-        if own:
-            yield pl.DataFrame({c.USER: own})
-
-    def links(self) -> Iterator[pl.DataFrame]:
-        """See `Exporter.links`."""
-        rows = [
-            (link.a.domain, link.a.user, link.b.domain, link.b.user, link.confidence, link.evidence, link.expires_at)
-            for link in self.catalogue.all_links.values()
-        ]
-        names = [c.DOMAIN_A, c.USER_A, c.DOMAIN_B, c.USER_B, c.CONFIDENCE, c.EVIDENCE, c.EXPIRES_AT]
+    def frames(self, table: ExportTable, until: int) -> Iterator[pl.DataFrame]:
+        """See `Exporter.frames`."""
+        rows = getattr(self, f"_{table}")(until)
         if rows:
-            yield pl.DataFrame(rows, schema=names, orient="row")
+            yield pl.DataFrame(rows, infer_schema_length=None)
 
-    def triples(self, domain: str) -> Iterator[pl.DataFrame]:
-        """See `Exporter.triples`."""
-        own = [(each.head, each.relation, each.tail) for each in self.catalogue.all_triples if each.domain == domain]
-        if own:
-            yield pl.DataFrame(own, schema=[c.HEAD, c.RELATION, c.TAIL], orient="row")
+    def _events(self, until: int) -> list[dict[str, object]]:
+        names = (c.DOMAIN, c.USER, c.ITEM, c.KIND, c.OCCURRED_AT, c.VALUE, c.EVENT_ID, c.EXPOSURE_ID)
+        return [{name: getattr(s.event, name) for name in names} for s in self.log.stored if s.sequence <= until]
+
+    def _items(self, until: int) -> list[dict[str, object]]:
+        names = (c.DOMAIN, c.ITEM, c.TITLE, c.TITLE_EN, c.CATEGORY, c.BRAND, c.PRICE)
+        return [
+            {name: getattr(item, name) for name in names}
+            | {c.ATTRIBUTES: msgspec.json.encode(item.attributes).decode()}
+            for item in self.catalogue.all_items.values(until)
+        ]
+
+    def _people(self, until: int) -> list[dict[str, object]]:
+        everybody = self.catalogue.all_people.values(until)
+        return [{c.DOMAIN: each.account.domain, c.USER: each.account.user} for each in everybody]
+
+    def _links(self, until: int) -> list[dict[str, object]]:
+        return [
+            {
+                c.DOMAIN_A: link.a.domain,
+                c.USER_A: link.a.user,
+                c.DOMAIN_B: link.b.domain,
+                c.USER_B: link.b.user,
+                c.CONFIDENCE: link.confidence,
+                c.EVIDENCE: link.evidence,
+                c.EXPIRES_AT: link.expires_at,
+            }
+            for link in self.catalogue.all_links.values(until)
+        ]
+
+    def _triples(self, until: int) -> list[dict[str, object]]:
+        return [msgspec.structs.asdict(triple) for triple in self.catalogue.all_triples.values(until)]
 
 
 class MemoryStore:

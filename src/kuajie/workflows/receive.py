@@ -10,7 +10,7 @@ are finite, not negative and within `max_value`. Ids follow `core.ids`.
 import math
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,7 +39,7 @@ class EventRules:
     """
 
     domains: Collection[str]
-    cleaning: CleaningConfig = CleaningConfig()
+    cleaning: CleaningConfig = field(default_factory=CleaningConfig)
 
     def read(self, raw: bytes, now: datetime, allowed: Collection[str] | None = None) -> Event | BadEvent:
         """One row of JSON -> an event, or what is wrong with it.
@@ -146,7 +146,10 @@ class Replay:
 
 
 def replay(store: EventStore, rules: EventRules, now: datetime, domain: str | None = None) -> Replay:
-    """Read quarantined rows again, by today's rules; those that are good now are stored and leave the quarantine."""
+    """Read quarantined rows again, by today's rules; those that are good now are stored and leave the quarantine.
+
+    Rows of no domain of their sender stay: nobody may write into a domain by waiting for it.
+    """
     after, looked_at, verdicts = 0, 0, []
     while rows := store.quarantined(after, MOST_ROWS, domain):
         after = rows[-1].number
@@ -159,7 +162,7 @@ def replay(store: EventStore, rules: EventRules, now: datetime, domain: str | No
 
 def _again(row: QuarantinedEvent, rules: EventRules) -> Event | BadEvent:
     """A row that names no time happened when it arrived, not now."""
-    return rules.read(row.bad.raw.encode(), row.received_at)
+    return rules.read(row.bad.raw.encode(), row.received_at, (row.bad.domain,))
 
 
 def _in_utc(event: Event, now: datetime) -> Event:

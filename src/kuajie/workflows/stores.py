@@ -8,15 +8,15 @@
     Store           all of them
 
 Every write returns when it is durable, and raises `StoreError` when it may not be; then it is safe to send it again.
-`sequence` numbers order all changes of events, items and links: who has read up to a number misses nothing that becomes
-visible later. Times are UTC, to the microsecond.
+`sequence` numbers order all changes of events, items, people, links and triples: who has read up to a number misses
+nothing that becomes visible later. Times are UTC, to the microsecond.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 import polars as pl
 
@@ -201,23 +201,21 @@ class AccessStore(Protocol):
         """
 
 
+ExportTable = Literal["events", "items", "people", "links", "triples"]
+
+
 class Exporter(Protocol):
-    """Everything since the beginning as frames with the names of `core.columns`, in batches of bounded size."""
+    """Everything since the beginning as frames with the names of `core.columns`, in batches of bounded size.
 
-    def events(self, domain: str, until: int) -> Iterator[pl.DataFrame]:
-        """user, item, kind, occurred_at, value, event_id, exposure_id; up to a sequence number."""
+    events    domain, user, item, kind, occurred_at, value, event_id, exposure_id
+    items     domain, item, title, title_en, category, brand, price, attributes (JSON)
+    people    domain, user
+    links     domain_a, user_a, domain_b, user_b, confidence, evidence, expires_at
+    triples   domain, head, relation, tail
+    """
 
-    def items(self, domain: str) -> Iterator[pl.DataFrame]:
-        """item, title, title_en, category, brand, price, attributes (JSON)."""
-
-    def people(self, domain: str) -> Iterator[pl.DataFrame]:
-        """One column: user."""
-
-    def links(self) -> Iterator[pl.DataFrame]:
-        """domain_a, user_a, domain_b, user_b, confidence, evidence, expires_at."""
-
-    def triples(self, domain: str) -> Iterator[pl.DataFrame]:
-        """head, relation, tail."""
+    def frames(self, table: ExportTable, until: int) -> Iterator[pl.DataFrame]:
+        """All rows of a table up to a sequence number, in order of it; none where there is no row."""
 
 
 @dataclass(frozen=True)
