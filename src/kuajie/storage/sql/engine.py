@@ -120,7 +120,8 @@ def _sqlite_connected(limits: Limits, *, reading: bool) -> Callable[[Any, object
         f"busy_timeout = {limits.lock_seconds * 1_000}",
         "foreign_keys = ON",
         "synchronous = FULL",
-        "query_only = ON" if reading else "journal_mode = WAL",
+        "cache_size = -65536",  # KiB
+        *(["query_only = ON"] if reading else ["journal_mode = WAL", "wal_autocheckpoint = 8000"]),
     ]
 
     def connected(connection: Any, _: object) -> None:  # noqa: ANN401 # a driver's own connection

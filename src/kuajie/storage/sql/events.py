@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
-from typing import Any, cast
+from typing import Any, NamedTuple, Self, cast
 
 import msgspec
 import sqlalchemy as sa
 
 from kuajie.core.records import Account, BadEvent, Event, Kind, QuarantinedEvent, StoredEvent, Verdict
+from kuajie.storage.sql.keys import key_of
 from kuajie.storage.sql.reader import Reader
 from kuajie.storage.sql.tables import UNKNOWN_TIME, bad_events, counters, events
 from kuajie.storage.sql.times import from_micros, to_micros
@@ -103,7 +103,9 @@ RECENT = (
 
 def append(transaction: Transaction, arrivals: Sequence[Arrived]) -> list[list[Verdict]]:
     """Store what many callers sent; nobody else writes meanwhile, so what is looked up stays true."""
-    known = _known(transaction.connection, [row for each in arrivals for row in each.rows if isinstance(row, Event)])
+    arrived = [_Keyed.of(row) for each in arrivals for row in each.rows if isinstance(row, Event)]
+    known = _known(transaction.connection, arrived)
+    keyed = iter(arrived)
     good: list[dict[str, Any]] = []
     bad: list[dict[str, Any]] = []
     verdicts = []
@@ -114,9 +116,10 @@ def append(transaction: Transaction, arrivals: Sequence[Arrived]) -> list[list[V
                 bad.append(_bad_row(row, transaction.number(), each.at))
                 own.append(Verdict(id=row.event_id, status="rejected", reason=row.reason))
                 continue
-            reason = known.learn(row)
+            key = next(keyed)
+            reason = known.learn(key)
             if reason is None:
-                good.append(_row(row, transaction.number(), each.at))
+                good.append(_row(key, transaction.number(), each.at))
                 own.append(Verdict(id=row.event_id, status="accepted"))
             else:
                 own.append(Verdict(id=row.event_id, status="duplicate", reason=reason))
@@ -132,59 +135,55 @@ def append(transaction: Transaction, arrivals: Sequence[Arrived]) -> list[list[V
     return verdicts
 
 
+class _Keyed(NamedTuple):
+    """An event and what makes it a duplicate of another."""
+
+    event: Event
+    id_key: bytes
+    answer_key: bytes | None
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        answer = None if event.exposure_id is None else key_of(event.domain, event.exposure_id, event.kind)
+        return cls(event, key_of(event.domain, event.event_id), answer)
+
+
 @dataclass(frozen=True)
-class Known:
-    """What is stored already, of what has arrived."""
+class _Known:
+    """The keys of what is stored already, of what has arrived."""
 
-    ids: set[tuple[str, str]]
-    answers: set[tuple[str, str, str]]
+    ids: set[bytes]
+    answers: set[bytes]
 
-    def learn(self, event: Event) -> str | None:
+    def learn(self, arrived: _Keyed) -> str | None:
         """None where the event is new, and from now on it is not; else why it is a duplicate."""
-        key = (event.domain, event.event_id)
-        if key in self.ids:
+        if arrived.id_key in self.ids:
             return ""
-        if event.exposure_id is not None:
-            answer = (event.domain, event.exposure_id, event.kind)
-            if answer in self.answers:
+        if arrived.answer_key is not None:
+            if arrived.answer_key in self.answers:
                 return COUNTED_ONCE
-            self.answers.add(answer)
-        self.ids.add(key)
+            self.answers.add(arrived.answer_key)
+        self.ids.add(arrived.id_key)
         return None
 
 
-def _known(connection: sa.Connection, arrived: Sequence[Event]) -> Known:
-    known = Known(set(), set())
-    by_domain: dict[str, list[Event]] = {}
-    for event in arrived:
-        by_domain.setdefault(event.domain, []).append(event)
-    for domain, own in by_domain.items():
-        for some in _chunks([event.event_id for event in own]):
-            found = connection.execute(IDS, {"domain": domain, "ids": some}).scalars()
-            known.ids.update((domain, event_id) for event_id in found)
-        for some in _chunks([event.exposure_id for event in own if event.exposure_id is not None]):
-            for exposure_id, kind in connection.execute(ANSWERS, {"domain": domain, "ids": some}):
-                known.answers.add((domain, exposure_id, kind))
-    return known
+def _known(connection: sa.Connection, arrived: Sequence[_Keyed]) -> _Known:
+    ids = [each.id_key for each in arrived]
+    answers = [each.answer_key for each in arrived if each.answer_key is not None]
+    return _Known(_stored_of(connection, events.c.id_key, ids), _stored_of(connection, events.c.answer_key, answers))
 
 
-IDS = sa.select(events.c.event_id).where(
-    events.c.domain == sa.bindparam("domain"), events.c.event_id.in_(sa.bindparam("ids", expanding=True))
-)
-ANSWERS = sa.select(events.c.exposure_id, events.c.kind).where(
-    events.c.domain == sa.bindparam("domain"), events.c.exposure_id.in_(sa.bindparam("ids", expanding=True))
-)
+def _stored_of(connection: sa.Connection, column: sa.Column[bytes], keys: Sequence[bytes]) -> set[bytes]:
+    unique = list(dict.fromkeys(keys))
+    found: set[bytes] = set()
+    query = sa.select(column).where(column.in_(sa.bindparam("keys", expanding=True)))
+    for start in range(0, len(unique), MOST_IDS):
+        found.update(connection.execute(query, {"keys": unique[start : start + MOST_IDS]}).scalars())
+    return found
 
 
-def _chunks(ids: Sequence[str]) -> list[list[str]]:
-    rest = iter(dict.fromkeys(ids))
-    chunks = []
-    while some := list(islice(rest, MOST_IDS)):
-        chunks.append(some)
-    return chunks
-
-
-def _row(event: Event, sequence: int, at: int) -> dict[str, Any]:
+def _row(arrived: _Keyed, sequence: int, at: int) -> dict[str, Any]:
+    event = arrived.event
     return {
         "sequence": sequence,
         "domain": event.domain,
@@ -197,6 +196,8 @@ def _row(event: Event, sequence: int, at: int) -> dict[str, Any]:
         "value": event.value,
         "exposure_id": event.exposure_id,
         "properties": msgspec.json.encode(event.properties).decode() if event.properties else None,
+        "id_key": arrived.id_key,
+        "answer_key": arrived.answer_key,
     }
 
 

@@ -38,6 +38,11 @@ def _row_number() -> sa.types.TypeEngine[int]:
     return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
+def _hash() -> sa.LargeBinary:
+    """What `keys.key_of` gives."""
+    return sa.LargeBinary(16).with_variant(sa.BINARY(16), "mysql", "mariadb")
+
+
 def _domain() -> sa.String:
     return _exact(64, 256)  # 64 characters of any script
 
@@ -63,17 +68,11 @@ events = _table(
     sa.Column("value", sa.Double),
     sa.Column("exposure_id", _exact()),
     sa.Column("properties", _text()),
-    sa.Index("events_id", "domain", "event_id", unique=True),
+    sa.Column("id_key", _hash(), nullable=False),
+    sa.Column("answer_key", _hash()),
+    sa.Index("events_id_key", "id_key", unique=True),
+    sa.Index("events_answer_key", "answer_key", unique=True),
     sa.Index("events_user", "domain", "user_id", "occurred_at"),
-    sa.Index(
-        "events_answer",
-        "domain",
-        "exposure_id",
-        "kind",
-        unique=True,
-        sqlite_where=sa.column("exposure_id").is_not(None),
-        postgresql_where=sa.column("exposure_id").is_not(None),
-    ),
 )
 
 bad_events = _table(
