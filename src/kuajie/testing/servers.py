@@ -75,6 +75,10 @@ class Server:
         """As if the power had failed."""
         self._end(signal.SIGKILL)
 
+    def drop(self) -> None:
+        """Stop it for good, whatever becomes of its data."""
+        self._end(signal.SIGQUIT if self.kind == "postgresql" else signal.SIGKILL)
+
     def freeze(self) -> None:
         """It keeps its connections and answers nothing."""
         self._signal(signal.SIGSTOP)
@@ -187,7 +191,7 @@ def _running(server: Server) -> Iterator[Server]:
         yield server
     finally:
         server.thaw()
-        server.stop()
+        server.drop()
 
 
 @contextmanager
