@@ -28,6 +28,16 @@ class TestSqlite(StoreContract):
         store.close()
 
 
+@pytest.fixture(scope="module")
+def mariadb_database(mariadb: Server) -> str:
+    return mariadb.new_database()
+
+
+@pytest.fixture(scope="module")
+def postgresql_database(postgresql: Server) -> str:
+    return postgresql.new_database()
+
+
 def emptied(database: str) -> Iterator[Store]:
     """A store on a server; its tables are made once, since that takes a second."""
     store = SqlStore.open(address(database, None, Path()))
@@ -41,20 +51,12 @@ def emptied(database: str) -> Iterator[Store]:
 
 
 class TestMariadb(StoreContract):
-    @pytest.fixture(scope="class")
-    def database(self, mariadb: Server) -> str:
-        return mariadb.new_database()
-
     @pytest.fixture
-    def store(self, database: str) -> Iterator[Store]:
-        yield from emptied(database)
+    def store(self, mariadb_database: str) -> Iterator[Store]:
+        yield from emptied(mariadb_database)
 
 
 class TestPostgresql(StoreContract):
-    @pytest.fixture(scope="class")
-    def database(self, postgresql: Server) -> str:
-        return postgresql.new_database()
-
     @pytest.fixture
-    def store(self, database: str) -> Iterator[Store]:
-        yield from emptied(database)
+    def store(self, postgresql_database: str) -> Iterator[Store]:
+        yield from emptied(postgresql_database)

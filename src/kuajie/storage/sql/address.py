@@ -58,6 +58,11 @@ def address(database: str, variable: str | None, root: Path, environment: Mappin
     return url
 
 
+def file_of(url: sa.URL) -> Path | None:
+    """The file of an SQLite store; None for a server."""
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
 def shown(url: sa.URL) -> str:
     """What people see of a URL: no password, and no options, which may hold one."""
     if url.get_backend_name() == "sqlite":

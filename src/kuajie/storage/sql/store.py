@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from kuajie.core.errors import KuajieError, StoreError
 from kuajie.storage.sql import schema
 from kuajie.storage.sql.access import SqlAccess
+from kuajie.storage.sql.address import file_of
 from kuajie.storage.sql.catalogue import SqlCatalogue
 from kuajie.storage.sql.engine import Engines, Limits, connect
 from kuajie.storage.sql.events import SqlEvents
@@ -58,7 +59,7 @@ class SqlStore:
             ConfigError, MissingExtraError: no such driver.
         """
         engines = connect(url, limits or Limits())
-        file = Path(url.database) if engines.backend == "sqlite" and url.database else None
+        file = file_of(url)
         lock = WriterLock(file).take() if file is not None and write else None
         try:
             if write:
