@@ -87,6 +87,12 @@ class Server:
         """It goes on where it was."""
         self._signal(signal.SIGCONT)
 
+    def revive(self) -> None:
+        """Let it run, whatever was done to it."""
+        self.thaw()
+        if self.process is None or self.process.poll() is not None:
+            self.start()
+
     def new_database(self) -> str:
         """An empty database on it; the URL."""
         self.made += 1
