@@ -196,14 +196,15 @@ def test_a_frozen_mariadb_is_given_up(mariadb: Server, opening: Open) -> None:
 
 def test_another_process_that_holds_the_lock_for_too_long(server: Server, opening: Open) -> None:
     store = opening(server.new_database(), limits=IMPATIENT)
-    with store.engines.reading.execution_options(isolation_level="READ COMMITTED").begin() as other:
-        other.execute(sa.select(counters.c.value).with_for_update())
+    other = sa.create_engine(store.engines.url)
+    with other.begin() as connection:
+        connection.execute(sa.select(counters.c.value).with_for_update())
         began = time.monotonic()
         with pytest.raises(StoreError):
             store.events.append([event("1")], NOW)
         assert time.monotonic() - began < 5
-        with pytest.raises(BusyError, match="no free connection"):
-            store.events.after(0)
+        assert store.events.after(0) == []
+    other.dispose()
     assert store.events.append([event("1")], NOW)[0].status == "accepted"
 
 
