@@ -6,6 +6,7 @@ import polars as pl
 
 from kuajie.core import columns as c
 from kuajie.core.errors import DataError
+from kuajie.core.ids import CONTROL
 from kuajie.data.sources.base import CONTENT, Batch
 from kuajie.data.sources.objects import column as column_of
 
@@ -69,7 +70,7 @@ class Checking:
             blank = values.is_null() | (values.str.strip_chars().str.len_bytes() == 0)
             self.add_flags(blank, f"{column} is missing or no text")
         self.add_flags(length > self.max_id_bytes, f"{column} is longer than {self.max_id_bytes} bytes")
-        self.add_flags(values.str.contains("\x00", literal=True), f"{column} has a NUL character")
+        self.add_flags(values.str.contains(CONTROL), f"{column} has a control character")
         return values
 
     def number(self, column: str, scale: float = 1.0, lenient: bool = False) -> pl.Series:

@@ -82,7 +82,7 @@ class EventRules:
             wrong = id_problem(event.exposure_id, longest)
             if wrong is not None:
                 return f"exposure_id {wrong}"
-        return self._value_problem(event) or self._time_problem(event, now) or _properties_problem(event.properties)
+        return self._time_problem(event, now) or self._value_problem(event) or _properties_problem(event.properties)
 
     def _value_problem(self, event: Event) -> str | None:
         value = event.value
