@@ -9,6 +9,7 @@ import typer
 import kuajie
 from kuajie.cli.benchmark import benchmark
 from kuajie.cli.demo import demo
+from kuajie.cli.doctor import doctor
 from kuajie.cli.evaluate import evaluate
 from kuajie.cli.import_data import import_data
 from kuajie.cli.init import init
@@ -36,6 +37,7 @@ app.command("recommend")(recommend)
 app.command("benchmark")(benchmark)
 app.command("tune")(tune)
 app.command("models")(models)
+app.command("doctor")(doctor)
 
 
 def _print_version(asked: bool) -> None:

@@ -34,6 +34,7 @@ class SourceConfig(Config):
         time_format: of text in `occurred_at`, as in `strptime`; left out: ISO 8601 or a number.
         timezone: of times that name none.
         value_scale: `value` is multiplied by it (milliseconds to seconds: 0.001; ratings of ten to five: 0.5).
+        name: what errors and accounts call it; left out: its path, or the query.
     """
 
     path: str | None = None
@@ -50,6 +51,7 @@ class SourceConfig(Config):
     time_format: str | None = None
     timezone: str = "UTC"
     value_scale: Positive = 1.0
+    name: str | None = None
 
     @pydantic.model_validator(mode="after")
     def _one_place(self) -> Self:

@@ -9,6 +9,7 @@ from typing import Self
 import sqlalchemy as sa
 
 from kuajie.core.errors import KuajieError, StoreError
+from kuajie.core.language import message
 from kuajie.storage.sql import schema
 from kuajie.storage.sql.access import SqlAccess
 from kuajie.storage.sql.address import file_of
@@ -93,15 +94,15 @@ class SqlStore:
 
     def check(self) -> list[Finding]:
         """See `Store.check`."""
-        findings = [self._find("the database answers", self._answers)]
+        findings = [self._find(message("the database answers"), self._answers)]
         if not findings[0].ok:
             return findings
         findings += [
-            self._find("its tables are those of this version", self._is_current),
-            self._find("its sequence of changes is whole", self._is_counted),
+            self._find(message("its tables are those of this version"), self._is_current),
+            self._find(message("its sequence of changes is whole"), self._is_counted),
         ]
         if self.engines.backend == "sqlite":
-            findings.append(self._find("its file is not damaged", self._is_sound))
+            findings.append(self._find(message("its file is not damaged"), self._is_sound))
         return findings
 
     def close(self) -> None:
