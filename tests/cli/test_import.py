@@ -49,6 +49,20 @@ def test_it_is_told_in_either_language(kuajie: Callable, workspace: Path, langua
     assert "quarantine" in seen.out
 
 
+def test_what_was_found_is_told_in_the_language_and_kept_in_english(kuajie: Callable, workspace: Path) -> None:
+    (workspace / "car.csv").write_text("uid,sku,ts\n000,🚗1,2026-01-05\n")
+    seen = kuajie("import", "-w", workspace, "--lang", "zh")
+    assert "  1 行：user 缺失或不是文本" in seen.out
+    assert "! car 只有一件物品：无法排名。请提供它的物品目录。" in seen.err
+    assert "! courses 和 car 只有 1 人在两边都有行为" in seen.err
+    plain = kuajie("import", "-w", workspace, "--lang", "zh", "--json").data
+    assert plain["quality"]["sources"][0]["quarantined"] == {"user is missing or no text": 1}
+    assert plain["quality"]["warnings"] == ["car has one item alone: nothing can be ranked in it. Bring its catalogue."]
+    assert plain["overlap"]["warnings"][0].startswith("courses and car share only 1 people")
+    file = workspace / "warehouse" / plain["quality"]["quarantine"]
+    assert "user is missing or no text" in file.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [

@@ -1,3 +1,4 @@
+import tomllib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,16 @@ def test_a_workspace_is_never_overwritten(kuajie: Callable, workspace: Path) -> 
 
 def test_init_speaks_chinese(kuajie: Callable, tmp_path: Path) -> None:
     assert "已建好" in kuajie("init", tmp_path / "w", "--lang", "zh").out
+    kuajie("init", tmp_path / "v", "--lang", "en")
+    texts = {name: (tmp_path / name / "kuajie.toml").read_text(encoding="utf-8") for name in "wv"}
+    assert "路径相对于本文件" in texts["w"]
+    assert "Paths are relative" in texts["v"]
+    read = {name: tomllib.loads(text) for name, text in texts.items()}
+    for values in read.values():
+        values["workspace"].pop("name")
+        for domain in values["domains"].values():
+            assert domain.pop("title")
+    assert read["w"] == read["v"]
 
 
 def test_no_models_yet(kuajie: Callable, workspace: Path) -> None:

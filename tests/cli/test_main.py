@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ import typer.main
 
 import kuajie as package
 from kuajie.cli import main
+from kuajie.cli.help import SpokenCommand
 from kuajie.core.errors import DataError, UsageError
 
 COMMANDS = sorted(typer.main.get_command(main.app).commands)
@@ -18,6 +20,23 @@ def test_every_command_has_help_with_an_example(kuajie: Callable, command: str) 
     seen = kuajie(command, "--help")
     assert seen.code == 0
     assert f"  Example:\n    kuajie {command}" in seen.out
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
+def test_help_speaks_chinese(kuajie: Callable, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+    seen = kuajie(*command, "--help")
+    assert seen.code == 0
+    assert seen.out.startswith("用法：")
+    plain = re.sub(r"(?m)^(    kuajie|用法：).*$", "", seen.out)  # all but calls
+    assert not re.search(r"[A-Z]?[a-z]+ [a-z]+ [a-z]+", plain), "English is left"
+    monkeypatch.setenv("LANG", "en_US.UTF-8")
+    assert not re.search("[\u4e00-\u9fff]", kuajie(*command, "--help").out)
+
+
+def test_every_command_speaks() -> None:
+    commands = typer.main.get_command(main.app).commands.values()
+    assert all(isinstance(command, SpokenCommand) for command in commands)
 
 
 def test_the_version_is_printed(kuajie: Callable) -> None:
@@ -56,7 +75,7 @@ def test_a_wrong_call_exits_with_2_and_says_what_is_right(
 def test_failures_are_one_sentence(
     kuajie: Callable, monkeypatch: pytest.MonkeyPatch, failure: BaseException, code: int, sentence: str
 ) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise failure
 
     monkeypatch.setattr(main, "app", fail)
@@ -67,7 +86,7 @@ def test_failures_are_one_sentence(
 
 
 def test_a_fault_of_our_own_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(main, "app", fail)

@@ -52,6 +52,16 @@ def test_a_catalogue_numbers_all_domains_jointly() -> None:
     assert catalog.item(0).price is None
 
 
+def test_titles_speak_the_language_where_there_are_two() -> None:
+    names = {"title_en": ["Driving", "", ""]}
+    more = {"domain": ["parts"], "item": ["x"], "title": [""], "title_en": ["Brake"]}
+    items = pl.concat([ITEMS.with_columns(**{key: pl.Series(value) for key, value in names.items()}),
+                       pl.DataFrame(more)], how="diagonal")  # fmt: skip
+    catalog = Catalog.of(items, ["courses", "parts"])
+    assert catalog.titles() == catalog.titles("zh") == ["驾驶入门", "😀", "刹车片", "Brake"]
+    assert catalog.titles("en") == ["Driving", "😀", "刹车片", "Brake"]
+
+
 def test_a_domain_may_be_without_items_but_not_unknown() -> None:
     assert Catalog.of(ITEMS, ["courses", "parts", "films"]).space.sizes == (2, 1, 0)
     with pytest.raises(UsageError, match="grouped by domain"):

@@ -2,6 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kuajie.core.language import translator
 from kuajie.core.space import ItemSpace
 from kuajie.data.split_folder import Rows, open_split_folder
 from kuajie.evaluation.leaks import find_leaks, find_twins
@@ -51,6 +52,9 @@ def test_each_check_counts_what_it_is_for(tmp_path) -> None:
         "twin_items": 2,
     }
     assert all(leak.sentence.endswith(".") for leak in leaks.values())
+    said = {name: leak.sentence.say(translator("zh")) for name, leak in leaks.items()}
+    assert all(sentence.endswith("。") for sentence in said.values())
+    assert said["test_rows_in_train"] == "3 条测试中有 1 条也出现在训练、验证或测试历史中：答案已泄露。"
 
 
 def test_equal_times_in_order_of_item_are_an_artefact(tmp_path) -> None:

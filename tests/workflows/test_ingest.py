@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kuajie.core.errors import ArtifactError, ConfigError, DataError, ResourceError, UsageError
+from kuajie.core.language import translator
 from kuajie.core.records import Account, Event
 from kuajie.data import importing
 from kuajie.data import spool as spool_module
@@ -91,6 +92,23 @@ def test_the_whole_way(tmp_path: Path) -> None:
     assert dataset.catalog.item(dataset.catalog.number("courses", "py")).title == "Python 入门"
     assert dataset.catalog.titles()[dataset.catalog.number("parts", "轮胎")] == "轮胎"
     assert dataset.knowledge().is_empty()
+
+
+def test_what_was_found_can_be_said_in_any_language_later(tmp_path: Path) -> None:
+    courses = COURSES + ",py,view,2024-01-02T00:00:00Z,\n007,py,view,1980-01-01T00:00:00Z,\n"
+    result = run(world(tmp_path, courses, cleaning={"max_quarantined": 0.5}), tmp_path)
+    for account in (result.account, open_snapshot(result.folder).manifest.quality):
+        reasons = account.total.quarantined
+        assert reasons == {"occurred_at is before 1990-01-01": 1, "user is missing or no text": 1}
+        assert [account.text(reason).say(translator("zh")) for reason in sorted(reasons)] == [
+            "occurred_at 早于 1990-01-01",
+            "user 缺失或不是文本",
+        ]
+        assert all(account.text(reason) == reason for reason in reasons)
+        assert account.text("of an older kuajie") == "of an older kuajie"
+    stored = open_snapshot(result.folder).manifest.overlap
+    assert list(stored.warnings) == stored.texts
+    assert stored.texts[0].say(translator("zh")).startswith("courses 和 parts 只有 2 人在两边都有行为")
 
 
 def test_interactions_have_a_row_for_each_person(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from kuajie.core.language import translator
 from kuajie.core.records import Account, RankedItem, RankedList, Reason, Snapshot
 from kuajie.data.overlap import OverlapReport, PairOverlap
-from kuajie.data.quality import QualityAccount, SourceAccount
+from kuajie.data.quality import QualityAccount, SourceAccount, Wording
 from kuajie.workflows.report import Report, Sample, history_plot, render, write_report
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -42,10 +42,12 @@ def report() -> Report:
         quality=QualityAccount(
             sources=(
                 SourceAccount(domain="courses", table="events", source="e.csv", read=10, kept=7, near_duplicates=1,
-                              quarantined={"time in the future": 2}),
+                              quarantined={"occurred_at is before 1990-01-01": 2}),
             ),
-            flagged={"events per minute": 3},
+            flagged={"events_per_minute": 3},
             warnings=("watch out",),
+            wordings={"occurred_at is before 1990-01-01": Wording(message="occurred_at is before {day}",
+                                                                  values={"day": "1990-01-01"})},
         ),
         overlap=OverlapReport(
             method="shared", people=9, linked_people=7, people_of={},
@@ -75,6 +77,9 @@ def test_the_page_carries_the_numbers_and_nothing_foreign(report: Report, tmp_pa
     page = write_report(report, tmp_path / "r.html", translator("zh"), "zh").read_text(encoding="utf-8")
     for text in (
         "数据质量",
+        "occurred_at 早于 1990-01-01",
+        "一分钟内的行为数超过",
+        "courses 和 car 只有 6 人在两边都有行为",
         "读入 10 行 = 保留 7 + 合并重复 1 + 隔离 2",
         "0.2000",
         "+0.0123",

@@ -13,6 +13,7 @@ memory_gb = 2
 
 [domains.courses]
 title = "知识付费平台"
+title_en = "Knowledge platform"
 [[domains.courses.events]]
 path = "sources/events.csv"
 columns = { user = "uid", item = "course_id", kind = "action", occurred_at = "ts" }
@@ -33,7 +34,9 @@ def test_a_workspace_is_read(tmp_path: Path) -> None:
     assert workspace.config.workspace.name == "演示"
     assert list(workspace.config.domains) == ["courses", "car"]
     assert workspace.title("courses") == "知识付费平台"
-    assert workspace.title("car") == "car"
+    assert workspace.title("courses", "zh") == "知识付费平台"
+    assert workspace.title("courses", "en") == "Knowledge platform"
+    assert workspace.title("car") == workspace.title("car", "en") == "car"
     assert workspace.fit_options.memory_bytes == 2 * 2**30
     assert workspace.warehouse.parent == tmp_path
 

@@ -1,6 +1,7 @@
 """A written world: files as companies keep them, and an import that reads them all."""
 
 import filecmp
+import re
 import tomllib
 from datetime import UTC, datetime
 
@@ -17,6 +18,7 @@ from kuajie.worlds.layouts import FORMATS, LAYOUTS, dress_events, layout_of
 from kuajie.worlds.seasons import END
 from kuajie.worlds.writing import accounts_of, event_frames, links
 
+HAN = re.compile("[\u4e00-\u9fff]")
 SMALL = WorldSize(people=600, courses=120, products=90, events_per_account=14.0)
 
 
@@ -187,3 +189,11 @@ def test_truth_is_kept_apart_from_the_sources(written):
     assert items.height == world.space.n_items
     text = (folder / "kuajie.toml").read_text("utf-8")
     assert "truth" not in text
+
+
+def test_domains_are_named_in_both_languages() -> None:
+    config = tomllib.loads(make_world("all", SMALL).config_toml())
+    for domain in config["domains"].values():
+        assert HAN.search(domain["title"])
+        assert domain["title_en"]
+        assert not HAN.search(domain["title_en"])

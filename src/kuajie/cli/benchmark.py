@@ -8,6 +8,7 @@ import typer
 
 from kuajie.cli.options import LangOption, ModelsOption, names_of
 from kuajie.cli.screen import Screen
+from kuajie.core.texts import Text
 
 
 def benchmark(
@@ -52,10 +53,10 @@ def benchmark(
         screen.say("Ranked among sampled items: for comparison with tables that did the same, not with others.")
     show_results(screen, values["domains"])
     for name, reason in result.skipped.items():
-        screen.warn(f"{name}: {reason}")
+        screen.warn(Text("{model}: {reason}", model=name, reason=reason))
     screen.head("Checks of the split")
     for leak in result.leaks:
-        screen.line(f"  {leak.sentence}")
+        screen.line(f"  {screen.words(leak.sentence)}")
     screen.say()
     screen.say(
         "{seconds} s, at most {memory} MB.", seconds=f"{result.seconds:.1f}", memory=f"{result.peak_memory_mb:,.0f}"

@@ -1,5 +1,6 @@
 """`kuajie demo`: the whole main job on a generated world."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,10 +70,11 @@ def show_people(screen: Screen, workspace: "Workspace") -> None:
     from kuajie.workflows.reporting import SAMPLE_ITEMS, sample_people
     from kuajie.workflows.serving import open_server
 
-    server = open_server(workspace, model_store(workspace), screen.t)
+    title = partial(workspace.title, language=screen.language)
+    server = open_server(workspace, model_store(workspace), screen.language)
     for account, target in sample_people(server.dataset, workspace.config.workspace.seed)[:SHOWN_PEOPLE]:
         user = f"{account.domain}:{account.user}"
         screen.say()
         screen.line(f"$ kuajie recommend --user {user} --target {target} -k {SAMPLE_ITEMS}")
-        show_history(screen, server.history(account), workspace.title)
+        show_history(screen, server.history(account), title)
         show_list(screen, server.recommend(account, target, SAMPLE_ITEMS))

@@ -6,6 +6,7 @@ import typer
 
 from kuajie.cli.options import JsonOption, LangOption, WorkspaceOption
 from kuajie.cli.screen import Screen
+from kuajie.core.texts import worded
 
 
 def doctor(workspace: WorkspaceOption = Path(), json: JsonOption = False, lang: LangOption = None) -> None:
@@ -28,10 +29,18 @@ def doctor(workspace: WorkspaceOption = Path(), json: JsonOption = False, lang: 
         lambda opened: operational_store(opened, write=False) if store_exists(opened) else None,
     )
     healthy = all(finding.ok for finding in findings)
-    screen.data({"ok": healthy, "findings": findings})
+    screen.data(
+        {
+            "ok": healthy,
+            "findings": [{"name": each.name, "ok": each.ok, "detail": str(each.detail)} for each in findings],
+        }
+    )
     screen.table(
         ["what was looked at", "", "what was found"],
-        [(screen.t(each.name), screen.t("good" if each.ok else "BROKEN"), each.detail) for each in findings],
+        [
+            (screen.t(each.name), screen.t("good" if each.ok else "BROKEN"), worded(each.detail, screen.t))
+            for each in findings
+        ],
     )
     if not healthy:
         raise typer.Exit(1)

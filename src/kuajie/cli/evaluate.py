@@ -1,6 +1,7 @@
 """`kuajie evaluate`: an honest comparison on the workspace's own data, and the report."""
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,7 @@ import typer
 
 from kuajie.cli.options import JsonOption, LangOption, ModelsOption, WorkspaceOption, names_of
 from kuajie.cli.screen import Screen
+from kuajie.core.texts import Text
 
 if TYPE_CHECKING:
     from kuajie.workflows.workspace import Workspace
@@ -77,12 +79,12 @@ def run_evaluate(
         )
     values = result.to_json()
     screen.data(values)
-    screen.line(screen.t(result.protocol))
-    show_results(screen, values["domains"], workspace.title)
+    screen.line(result.protocol)
+    show_results(screen, values["domains"], partial(workspace.title, language=screen.language))
     for name, reason in result.skipped.items():
-        screen.warn(f"{name}: {reason}")
+        screen.warn(Text("{model}: {reason}", model=name, reason=reason))
     store = model_store(workspace)
-    server = open_server(workspace, store, screen.t) if store.serving() else None
-    page = write_reports(workspace, dataset, values, server, screen.t, screen.language)
+    server = open_server(workspace, store, screen.language) if store.serving() else None
+    page = write_reports(workspace, dataset, values, server, screen.language)
     screen.say()
     screen.say("The report is in {path}.", path=page)

@@ -36,7 +36,7 @@ def init(
 
     screen = Screen(lang)
     if scenario is None:
-        file = init_empty(folder)
+        file = init_empty(folder, screen.language)
         screen.say("{file} is ready. Say in it where your files are, then run:", file=file)
     else:
         with screen.progress() as progress:

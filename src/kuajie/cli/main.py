@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -11,16 +12,18 @@ from kuajie.cli.benchmark import benchmark
 from kuajie.cli.demo import demo
 from kuajie.cli.doctor import doctor
 from kuajie.cli.evaluate import evaluate
+from kuajie.cli.failures import INTERRUPTED, language_of_call, tell
+from kuajie.cli.help import SpokenCommand, SpokenGroup
 from kuajie.cli.import_data import import_data
 from kuajie.cli.init import init
 from kuajie.cli.models import models
 from kuajie.cli.recommend import recommend
 from kuajie.cli.train import train
 from kuajie.cli.tune import tune
-from kuajie.core.errors import KuajieError
 
 app = typer.Typer(
     name="kuajie",
+    cls=SpokenGroup,
     help="Recommend across the catalogues of two companies, and say why.",
     no_args_is_help=True,
     add_completion=False,
@@ -28,16 +31,16 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo)
-app.command("init")(init)
-app.command("import")(import_data)
-app.command("train")(train)
-app.command("evaluate")(evaluate)
-app.command("recommend")(recommend)
-app.command("benchmark")(benchmark)
-app.command("tune")(tune)
-app.command("models")(models)
-app.command("doctor")(doctor)
+app.command("demo", cls=SpokenCommand)(demo)
+app.command("init", cls=SpokenCommand)(init)
+app.command("import", cls=SpokenCommand)(import_data)
+app.command("train", cls=SpokenCommand)(train)
+app.command("evaluate", cls=SpokenCommand)(evaluate)
+app.command("recommend", cls=SpokenCommand)(recommend)
+app.command("benchmark", cls=SpokenCommand)(benchmark)
+app.command("tune", cls=SpokenCommand)(tune)
+app.command("models", cls=SpokenCommand)(models)
+app.command("doctor", cls=SpokenCommand)(doctor)
 
 
 def _print_version(asked: bool) -> None:
@@ -55,25 +58,20 @@ def _root(
     pass
 
 
-def run(arguments: list[str] | None = None) -> None:
+def run(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0, 1 where the job failed, 2 where the call was wrong, 130 where it was interrupted."""
+    called = sys.argv[1:] if arguments is None else arguments
+    language = language_of_call(called, os.environ)
     try:
-        app(arguments)
-    except KuajieError as error:
-        _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("interrupted; nothing was changed", 130)
+        code = app(called, standalone_mode=False, obj=language)
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except MemoryError:
-        _fail("there is not enough memory. Lower memory_gb in kuajie.toml, or use a larger machine.", 1)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        _fail(f"{place}{error.strerror or error}. Correct that and run again.", 1)
-
-
-def _fail(sentence: str, code: int) -> None:
-    sys.stdout.flush()
-    typer.echo(f"kuajie: {sentence}", err=True)
-    sys.exit(code)
+        code = 1
+    except (Exception, KeyboardInterrupt) as error:
+        code = tell(error, language)
+        if code is None:
+            raise
+    else:
+        if code == INTERRUPTED:  # typer has caught it
+            tell(KeyboardInterrupt(), language)
+    sys.exit(code or 0)

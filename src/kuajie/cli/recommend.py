@@ -1,5 +1,6 @@
 """`kuajie recommend`: ranked items of a domain for one person, with reasons."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -33,8 +34,8 @@ def recommend(
     account = parse_account(user)
     opened = Workspace.open(workspace)
     screen = Screen(lang, opened.config.workspace.language, json=json)
-    server = open_server(opened, model_store(opened), screen.t, model)
+    server = open_server(opened, model_store(opened), screen.language, model)
     ranked = server.recommend(account, target, k)
     screen.data(ranked)
-    show_history(screen, server.history(account), opened.title)
+    show_history(screen, server.history(account), partial(opened.title, language=screen.language))
     show_list(screen, ranked)

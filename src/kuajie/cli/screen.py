@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from kuajie.core.language import Translate, language_of, translator
+from kuajie.core.language import language_of, translator
 from kuajie.core.progress import Progress, silent
+from kuajie.core.texts import Text, Translate, worded
 
 PIPE_WIDTH = 110
 """Columns of tables where standard output is no terminal."""
@@ -29,29 +30,35 @@ class Screen:
     def say(self, message: str = "", **values: object) -> None:
         """A line of text; nothing where JSON was asked for."""
         if not self.json:
-            self._print(sys.stdout, self.t(message).format(**values) if values else self.t(message))
+            self._print(sys.stdout, Text(message, **values).say(self.t))
+
+    def words(self, text: str) -> str:
+        """A text in the reader's language; what is not a `Text` is in words already."""
+        return text.say(self.t) if isinstance(text, Text) else text
 
     def line(self, text: str) -> None:
-        """A line that is already in words; nothing where JSON was asked for."""
+        """A line that is a `Text`, or already in words; nothing where JSON was asked for."""
         if not self.json:
-            self._print(sys.stdout, text)
+            self._print(sys.stdout, self.words(text))
 
     def head(self, message: str, **values: object) -> None:
         """A headline."""
         if not self.json:
             self.say()
-            self._print(sys.stdout, self.t(message).format(**values), style="bold")
+            self._print(sys.stdout, Text(message, **values).say(self.t), style="bold")
 
     def warn(self, sentence: str) -> None:
-        """A sentence, already in words, that the reader should not miss: on standard error."""
-        self._print(sys.stderr, f"! {sentence}")
+        """A sentence that the reader should not miss, a `Text` or already in words: on standard error."""
+        self._print(sys.stderr, f"! {self.words(sentence)}")
 
     def data(self, value: object) -> None:
         """The result for machines, where it was asked for."""
         if self.json:
             import msgspec
 
-            sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+            sys.stdout.write(
+                msgspec.json.format(msgspec.json.encode(value, enc_hook=_english), indent=2).decode() + "\n"
+            )
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: int | None = None) -> None:
         """A table; the columns from number `numbers` on are aligned to the right."""
@@ -85,7 +92,7 @@ class Screen:
 
             def show(stage: str, done: int, total: int) -> None:
                 if stage not in tasks:
-                    tasks[stage] = bars.add_task(self.t(stage), total=total or None)
+                    tasks[stage] = bars.add_task(worded(stage, self.t), total=total or None)
                 bars.update(tasks[stage], completed=done, total=total or None)
 
             yield show
@@ -98,3 +105,10 @@ class Screen:
         Console(file=stream, width=width, highlight=False, markup=False, emoji=False).print(
             what, style=style, soft_wrap=isinstance(what, str)
         )
+
+
+def _english(value: object) -> str:
+    """Texts as machines read them."""
+    if isinstance(value, Text):
+        return str(value)
+    raise NotImplementedError

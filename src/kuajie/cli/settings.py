@@ -15,12 +15,12 @@ def parse_setting(text: str) -> tuple[str, Range | list[Any]]:
     """
     key, _, values = (part.strip() for part in text.partition("="))
     if not (key and values):
-        raise UsageError(f"a setting is written KEY=VALUE,VALUE or KEY=LOW:HIGH, got '{text}'")
+        raise UsageError("a setting is written KEY=VALUE,VALUE or KEY=LOW:HIGH, got '{text}'", text=text)
     if ":" not in values:
         return key, [_value(value.strip()) for value in values.split(",")]
     low, high, *rest = (_value(part.strip()) for part in values.split(":"))
     if rest not in ([], ["log"]) or not (_is_number(low) and _is_number(high)):
-        raise UsageError(f"a range is written LOW:HIGH or LOW:HIGH:log, with numbers, got '{values}'")
+        raise UsageError("a range is written LOW:HIGH or LOW:HIGH:log, with numbers, got '{values}'", values=values)
     return key, Range(low, high, log=bool(rest), whole=isinstance(low, int) and isinstance(high, int))
 
 

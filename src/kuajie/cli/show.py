@@ -5,9 +5,10 @@ from typing import Any
 
 from kuajie.cli.screen import Screen
 from kuajie.core.records import RankedList
+from kuajie.core.texts import Text
 from kuajie.data.overlap import OverlapReport
 from kuajie.data.quality import QualityAccount
-from kuajie.workflows.report import TABLES
+from kuajie.workflows.report import FLAGS, TABLES
 
 Titles = Callable[[str], str]
 """A domain's name for people."""
@@ -38,11 +39,11 @@ def show_quality(screen: Screen, account: QualityAccount) -> None:
         numbers=3,
     )
     for reason, count in account.total.quarantined.items():
-        screen.say("  {count} rows: {reason}", count=f"{count:,}", reason=reason)
+        screen.say("  {count} rows: {reason}", count=f"{count:,}", reason=account.text(reason))
     for rule, count in account.flagged.items():
-        screen.say("  {count} accounts flagged: {rule}", count=f"{count:,}", rule=rule)
+        screen.say("  {count} accounts flagged: {rule}", count=f"{count:,}", rule=Text(FLAGS.get(rule, rule)))
     for warning in account.warnings:
-        screen.warn(warning)
+        screen.warn(account.text(warning))
 
 
 def show_overlap(screen: Screen, overlap: OverlapReport) -> None:
@@ -61,7 +62,7 @@ def show_overlap(screen: Screen, overlap: OverlapReport) -> None:
     screen.table(
         ["domains", "people in both", "with events in both", "share of either side", "median events"], rows, numbers=1
     )
-    for warning in overlap.warnings:
+    for warning in overlap.texts:
         screen.warn(warning)
 
 

@@ -1,5 +1,6 @@
 """`kuajie train`: the newest snapshot -> a model version that serves."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def run_train(screen: Screen, workspace: "Workspace") -> None:
             "fit_seconds": result.fit_seconds,
         }
     )
-    show_choice(screen, summaries, workspace.title)
+    show_choice(screen, summaries, partial(workspace.title, language=screen.language))
     screen.say()
     screen.say(
         "Model {version} serves now; chosen in {choose} s, fitted in {fit} s.",

@@ -16,32 +16,25 @@ Wording: what is wrong, where, what was got, what to do. The text is a message i
 that it can be said in another language: `DataError("{path}, row {row}: ...", path=path, row=row)`.
 """
 
-from collections.abc import Callable
+from kuajie.core.texts import Text, Translate
 
 
 class KuajieError(Exception):
     """Base of all errors that are meant to be read by a person.
 
     Attributes:
-        message: in English, the text in the catalogues of other languages.
-        values: what its places are filled with; another error there is said in the same language.
+        text: the sentence, in English and to be said in other languages.
     """
 
     exit_code = 1
 
     def __init__(self, message: str, /, **values: object) -> None:
-        super().__init__(message.format(**values) if values else message)
-        self.message, self.values = message, values
+        self.text = message if isinstance(message, Text) and not values else Text(message, **values)
+        super().__init__(str(self.text))
 
-    def say(self, translate: Callable[[str], str]) -> str:
+    def say(self, translate: Translate) -> str:
         """The text in the language of `translate`."""
-        if not self.values:
-            return translate(self.message)
-        said = {
-            name: value.say(translate) if isinstance(value, KuajieError) else value
-            for name, value in self.values.items()
-        }
-        return translate(self.message).format(**said)
+        return self.text.say(translate)
 
 
 class CallError(KuajieError):

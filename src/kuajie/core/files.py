@@ -8,6 +8,20 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, mkdtemp
 
 from kuajie.core.errors import KuajieError, ResourceError, UsageError
+from kuajie.core.language import message
+from kuajie.core.texts import Text
+
+REFUSALS = (
+    message("File exists"),
+    message("Is a directory"),
+    message("No such file or directory"),
+    message("No space left on device"),
+    message("Not a directory"),
+    message("Permission denied"),
+    message("Read-only file system"),
+    message("Too many open files"),
+)
+"""What operating systems say most often (`os.strerror`), so that it can be said in other languages."""
 
 
 @contextmanager
@@ -21,7 +35,7 @@ def new_folder(place: Path) -> Iterator[Path]:
         ResourceError: the disk refuses.
     """
     if place.exists():
-        raise UsageError(f"{place} exists already. Choose another name, or remove it first.")
+        raise UsageError("{place} exists already. Choose another name, or remove it first.", place=place)
     with refusals_named(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(mkdtemp(prefix=f".{place.name}.", suffix=".draft", dir=place.parent))
@@ -72,6 +86,11 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def refusal(error: OSError) -> Text:
+    """Why the operating system refused."""
+    return Text(error.strerror or str(error))
+
+
 @contextmanager
 def refusals_named(place: Path) -> Iterator[None]:
     """Turn the operating system's refusal into one sentence that names what was being written."""
@@ -80,8 +99,9 @@ def refusals_named(place: Path) -> Iterator[None]:
     except KuajieError:
         raise
     except OSError as error:
-        reason = error.strerror or str(error)
         raise ResourceError(
-            f"{place} could not be written: {reason}. Nothing was changed; make room or choose another folder, "
-            "and run again."
+            "{place} could not be written: {reason}. Nothing was changed; make room or choose another "
+            "folder, and run again.",
+            place=place,
+            reason=refusal(error),
         ) from error

@@ -44,15 +44,20 @@ class Histories:
     def __post_init__(self) -> None:
         entries = int(self.indptr[-1])
         if len(self.items) != entries or len(self.weights) != entries:
-            raise UsageError(f"histories need {entries} items and weights, got {len(self.items)}, {len(self.weights)}")
+            raise UsageError(
+                "histories need {entries} items and weights, got {items}, {weights}",
+                entries=entries,
+                items=len(self.items),
+                weights=len(self.weights),
+            )
         if entries and (self.items.min() < 0 or self.items.max() >= self.n_items):
-            raise UsageError(f"history items must lie in 0..{self.n_items - 1}")
+            raise UsageError("history items must lie in 0..{last}", last=self.n_items - 1)
         if not np.isfinite(self.weights).all() or (entries and self.weights.min() < 0):
             raise UsageError("history weights must be finite and >= 0")
         if self.times is not None and len(self.times) != entries:
-            raise UsageError(f"histories need {entries} times, got {len(self.times)}")
+            raise UsageError("histories need {entries} times, got {got}", entries=entries, got=len(self.times))
         if self.at is not None and len(self.at) != self.n_rows:
-            raise UsageError(f"histories need {self.n_rows} values of 'at', got {len(self.at)}")
+            raise UsageError("histories need {n_rows} values of 'at', got {got}", n_rows=self.n_rows, got=len(self.at))
 
     @property
     def n_rows(self) -> int:
@@ -170,7 +175,11 @@ class Interactions:
 
     def __post_init__(self) -> None:
         if self.histories.n_items != self.space.n_items:
-            raise UsageError(f"histories are over {self.histories.n_items} items, the space has {self.space.n_items}")
+            raise UsageError(
+                "histories are over {got} items, the space has {n_items}",
+                got=self.histories.n_items,
+                n_items=self.space.n_items,
+            )
 
     @property
     def n_people(self) -> int:

@@ -6,14 +6,12 @@ Catalogues are gettext `.po` files, `locale/<language>/LC_MESSAGES/kuajie.po`, r
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from kuajie.core.errors import ConfigError, UsageError
-
-Translate = Callable[[str], str]
-"""Turns an English message into a language; placeholders such as `{title}` stay."""
+from kuajie.core.texts import Translate
 
 LANGUAGES = ("en", "zh")
 FOLDER = Path(__file__).parents[1] / "locale"
@@ -27,7 +25,11 @@ def translator(language: str) -> Translate:
         UsageError: a language that there is not.
     """
     if language not in LANGUAGES:
-        raise UsageError(f"there is no language '{language}'; the languages are {', '.join(LANGUAGES)}")
+        raise UsageError(
+            "there is no language '{language}'; the languages are {known}",
+            language=language,
+            known=", ".join(LANGUAGES),
+        )
     if language == "en":
         return str
     messages = catalogue(language)
@@ -69,7 +71,12 @@ def read_po(text: str, where: str | Path = "catalogue") -> dict[str, str]:
             continue
         match = _LINE.fullmatch(line.strip())
         if match is None or not (match[1] or key):
-            raise ConfigError(f'{where}, line {number}: must be a comment, msgid "..." or msgstr "...", got {line!r}')
+            raise ConfigError(
+                '{where}, line {number}: must be a comment, msgid "..." or msgstr "...", got {line!r}',
+                where=where,
+                number=number,
+                line=line,
+            )
         if match[1] == "msgid":
             messages[entry["msgid"]] = entry["msgstr"]
             entry = {"msgid": "", "msgstr": ""}

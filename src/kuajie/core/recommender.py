@@ -19,6 +19,7 @@ from kuajie.core.config import Config
 from kuajie.core.errors import ArtifactError
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.space import ItemSpace
+from kuajie.core.texts import Text
 
 Scope = Literal["target", "joint", "source"]
 """What a model may see for one target domain: that domain alone, everything, or everything but that domain."""
@@ -104,7 +105,12 @@ def stored(arrays: Arrays, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.
         or any(want not in {-1, is_} for want, is_ in zip(shape, got, strict=True))
     ):
         wanted = str(shape).replace("-1", "any")
-        raise ArtifactError(f"the stored array '{name}' must have the shape {wanted}, got {got or 'nothing'}")
+        raise ArtifactError(
+            "the stored array '{name}' must have the shape {wanted}, got {got}",
+            name=name,
+            wanted=wanted,
+            got=got or Text("nothing"),
+        )
     return arrays[name]
 
 

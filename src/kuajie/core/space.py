@@ -22,7 +22,11 @@ class ItemSpace:
 
     def __post_init__(self) -> None:
         if len(self.domains) != len(self.sizes) or len(set(self.domains)) != len(self.domains):
-            raise UsageError(f"domains must be distinct names with one size each, got {self.domains} {self.sizes}")
+            raise UsageError(
+                "domains must be distinct names with one size each, got {domains} {sizes}",
+                domains=self.domains,
+                sizes=self.sizes,
+            )
 
     @property
     def n_items(self) -> int:
@@ -41,7 +45,9 @@ class ItemSpace:
             UsageError: no such domain.
         """
         if domain not in self.domains:
-            raise UsageError(f"there is no domain '{domain}'; the domains are {', '.join(self.domains)}")
+            raise UsageError(
+                "there is no domain '{domain}'; the domains are {known}", domain=domain, known=", ".join(self.domains)
+            )
         return self.domains.index(domain)
 
     def slice(self, domain: str) -> slice:

@@ -8,7 +8,7 @@
               they have), .warnings
     snapshot  open_snapshot(folder), latest_snapshot(warehouse) -> SnapshotFolder: .path, .manifest, .record
     catalog   IdMap: .number(id), .numbers(ids), .id(number); Catalog: .space, .ids[domain], .number(domain, id),
-              .name(number), .item(number) -> core.records.Item, .titles(), .table (one row per item of the joint space)
+              .name(number), .item(number) -> core.records.Item, .titles(language), .table (one row per item)
     strength  strength(events, at, config) -> float32 weights: the one rule for fit, evaluation and serving
     dataset   JointDataset.open(folder, strength) with
                   .snapshot, .catalog, .space, .order

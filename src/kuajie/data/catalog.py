@@ -16,6 +16,7 @@ from kuajie.core import columns as c
 from kuajie.core.errors import UsageError
 from kuajie.core.records import Item
 from kuajie.core.space import ItemSpace
+from kuajie.core.texts import Text
 
 ITEM_COLUMNS = {
     c.DOMAIN: pl.String(),
@@ -37,11 +38,13 @@ class IdMap:
         what: what they are, for errors.
     """
 
-    def __init__(self, ids: Iterable[str], what: str = "id") -> None:
+    def __init__(self, ids: Iterable[str], what: str = Text("id")) -> None:
         self._ids = tuple(ids)
         self._what = what
         if len(self._numbers) != len(self._ids):
-            raise UsageError(f"every {what} must occur once, got {len(self._ids) - len(self._numbers)} repeats")
+            raise UsageError(
+                "every {what} must occur once, got {got} repeats", what=what, got=len(self._ids) - len(self._numbers)
+            )
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -67,7 +70,9 @@ class IdMap:
         try:
             return self._numbers[id]
         except KeyError:
-            raise UsageError(f"there is no {self._what} '{id[:80]}'; ids are compared exactly, as text") from None
+            raise UsageError(
+                "there is no {what} '{got}'; ids are compared exactly, as text", what=self._what, got=id[:80]
+            ) from None
 
     def numbers(self, ids: Sequence[str]) -> npt.NDArray[np.int32]:
         """Numbers of ids, -1 where one is not known."""
@@ -76,7 +81,9 @@ class IdMap:
     def id(self, number: int) -> str:
         """The id of a number."""
         if not 0 <= number < len(self._ids):
-            raise UsageError(f"{self._what} numbers lie in 0..{len(self._ids) - 1}, got {number}")
+            raise UsageError(
+                "{what} numbers lie in 0..{last}, got {number}", what=self._what, last=len(self._ids) - 1, number=number
+            )
         return self._ids[number]
 
     def names(self, numbers: Iterable[int]) -> list[str]:
@@ -119,8 +126,8 @@ class Catalog:
         parts = {name: table.filter(pl.col(c.DOMAIN) == name)[c.ITEM].to_list() for name in domains}
         expected = [name for name in domains for _ in parts[name]]
         if table[c.DOMAIN].to_list() != expected:
-            raise UsageError(f"items must be grouped by domain, in the order {', '.join(domains)}")
-        ids = {name: IdMap(part, f"item of {name}") for name, part in parts.items()}
+            raise UsageError("items must be grouped by domain, in the order {known}", known=", ".join(domains))
+        ids = {name: IdMap(part, Text("item of {domain}", domain=name)) for name, part in parts.items()}
         space = ItemSpace(tuple(domains), tuple(len(part) for part in ids.values()))
         return cls(space, ids, table)
 
@@ -154,7 +161,8 @@ class Catalog:
             attributes={key: str(value) for key, value in attributes.items() if value is not None},
         )
 
-    def titles(self) -> list[str]:
-        """A title for each joint number; the id where there is none."""
-        title = pl.when(pl.col(c.TITLE).str.len_bytes() > 0).then(c.TITLE).otherwise(c.ITEM)
-        return self.table.select(title).to_series().to_list()
+    def titles(self, language: str | None = None) -> list[str]:
+        """A title for each joint number, the English one for "en"; the other where there is but one; else the id."""
+        names = (c.TITLE_EN, c.TITLE) if language == "en" else (c.TITLE, c.TITLE_EN)
+        given = [pl.when(pl.col(name).str.len_bytes() > 0).then(name) for name in names]
+        return self.table.select(pl.coalesce(*given, c.ITEM)).to_series().to_list()

@@ -7,6 +7,7 @@ import polars as pl
 from kuajie.core import columns as c
 from kuajie.core.errors import DataError
 from kuajie.core.ids import CONTROL
+from kuajie.core.texts import Text
 from kuajie.data.sources.base import CONTENT, Batch
 from kuajie.data.sources.objects import column as column_of
 
@@ -18,10 +19,17 @@ LONGEST_CONTENT = 1_000  # characters of a bad row that the quarantine keeps
 
 @dataclass(frozen=True)
 class Unified:
-    """A batch, divided into good rows and bad ones (row, reason, content)."""
+    """A batch, divided.
+
+    Attributes:
+        good: unified rows.
+        rejected: bad rows: row, reason, content.
+        reasons: every reason that there could be, to be said in any language.
+    """
 
     good: pl.DataFrame
     rejected: pl.DataFrame
+    reasons: tuple[Text, ...] = ()
 
 
 class Checking:
@@ -31,13 +39,13 @@ class Checking:
         self.frame = frame
         self.name = name
         self.max_id_bytes = max_id_bytes
-        self.rules: list[tuple[pl.Expr, str]] = []
+        self.rules: list[tuple[pl.Expr, Text]] = []
 
-    def add(self, wrong: pl.Expr, reason: str) -> None:
+    def add(self, wrong: pl.Expr, reason: Text) -> None:
         """A rule over the unified columns."""
         self.rules.append((wrong, reason))
 
-    def add_flags(self, wrong: pl.Series, reason: str) -> None:
+    def add_flags(self, wrong: pl.Series, reason: Text) -> None:
         """A rule that has been worked out: true where it is broken."""
         if wrong.any():
             self.add(pl.lit(wrong), reason)
@@ -59,7 +67,8 @@ class Checking:
         if raw.dtype.is_float():
             whole = raw.is_finite() & (raw == raw.round(0)) & (raw.abs() < 2.0**53)
             self.add_flags(
-                raw.is_not_null() & ~whole, f"{column} is a fraction or too large to be exact; store it as text"
+                raw.is_not_null() & ~whole,
+                Text("{column} is a fraction or too large to be exact; store it as text", column=column),
             )
             raw = raw.zip_with(whole.fill_null(value=False), pl.Series([None], dtype=raw.dtype)).cast(pl.Int64)
         values = self._as_text(raw)
@@ -68,9 +77,12 @@ class Checking:
             values = values.set(length == 0, None) if len(values) else values
         else:
             blank = values.is_null() | (values.str.strip_chars().str.len_bytes() == 0)
-            self.add_flags(blank, f"{column} is missing or no text")
-        self.add_flags(length > self.max_id_bytes, f"{column} is longer than {self.max_id_bytes} bytes")
-        self.add_flags(values.str.contains(CONTROL), f"{column} has a control character")
+            self.add_flags(blank, Text("{column} is missing or no text", column=column))
+        self.add_flags(
+            length > self.max_id_bytes,
+            Text("{column} is longer than {most} bytes", column=column, most=self.max_id_bytes),
+        )
+        self.add_flags(values.str.contains(CONTROL), Text("{column} has a control character", column=column))
         return values
 
     def number(self, column: str, scale: float = 1.0, lenient: bool = False) -> pl.Series:
@@ -82,11 +94,16 @@ class Checking:
         elif raw.dtype.is_numeric() or raw.dtype == pl.Boolean:
             given, values = raw.is_not_null(), raw.cast(pl.Float64)
         else:
-            raise DataError(f"{self.name}: '{column}' is of type {raw.dtype}, it must be a number. Correct 'columns'.")
+            raise DataError(
+                "{source}: '{column}' is of type {type}, it must be a number. Correct 'columns'.",
+                source=self.name,
+                column=column,
+                type=raw.dtype,
+            )
         if lenient:
             return values.zip_with(values.is_finite().fill_null(value=False), pl.Series([None], dtype=pl.Float64))
-        self.add_flags(given & values.is_null(), f"{column} is not a number")
-        self.add_flags(values.is_nan() | values.is_infinite(), f"{column} is not finite")
+        self.add_flags(given & values.is_null(), Text("{column} is not a number", column=column))
+        self.add_flags(values.is_nan() | values.is_infinite(), Text("{column} is not finite", column=column))
         return values if scale == 1.0 else values * scale
 
     def _as_text(self, raw: pl.Series) -> pl.Series:
@@ -103,7 +120,10 @@ class Checking:
             return pl.Series(raw.name, [None if value is None else str(value) for value in raw], pl.String)
         if raw.name in IDS:
             raise DataError(
-                f"{self.name}: '{raw.name}' is of type {kind}, it must be text or whole numbers. Correct 'columns'."
+                "{source}: '{column}' is of type {kind}, it must be text or whole numbers. Correct 'columns'.",
+                source=self.name,
+                column=raw.name,
+                kind=kind,
             )
         return raw.cast(pl.String)
 
@@ -111,7 +131,7 @@ class Checking:
         """Good rows and bad ones."""
         reason = pl.lit(None, pl.String)
         for wrong, why in reversed(self.rules):
-            reason = pl.when(wrong.fill_null(value=False)).then(pl.lit(why)).otherwise(reason)
+            reason = pl.when(wrong.fill_null(value=False)).then(pl.lit(str(why))).otherwise(reason)
         reasons = frame.select(reason.alias(c.REASON)).to_series()
         if len(reasons) != len(frame):  # no rule depends on the rows
             reasons = reasons.new_from_index(0, len(frame))
@@ -123,7 +143,8 @@ class Checking:
             pl.struct(pl.exclude(c.ROW, KEY).cast(pl.String, strict=False)).struct.json_encode()
         ).to_series()
         rejected = pl.DataFrame([raw[c.ROW], reasons.filter(bad), content.alias(CONTENT)])
-        return Unified(frame.filter(~bad), _shorten(pl.concat([batch.rejected, rejected])))
+        everything = _shorten(pl.concat([batch.rejected, rejected]))
+        return Unified(frame.filter(~bad), everything, tuple(why for _, why in self.rules))
 
 
 def _shorten(rejected: pl.DataFrame) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from kuajie.core.config import Config
 from kuajie.core.records import Kind
+from kuajie.core.texts import Text
 
 Format = Literal["csv", "parquet", "jsonl", "sql", "recbole", "movielens", "amazon", "douban"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -56,9 +57,9 @@ class SourceConfig(Config):
     @pydantic.model_validator(mode="after")
     def _one_place(self) -> Self:
         if sum(place is not None for place in (self.path, self.url, self.url_env)) != 1:
-            raise ValueError("a source needs exactly one of path, url and url_env")
+            raise ValueError(Text("a source needs exactly one of path, url and url_env"))
         if (self.path is None) != (self.query is not None):
-            raise ValueError("a source needs a query where it has a url, and none where it has a path")
+            raise ValueError(Text("a source needs a query where it has a url, and none where it has a path"))
         return self
 
 
@@ -78,6 +79,7 @@ class DomainConfig(Config):
 
     Attributes:
         title: its name for people.
+        title_en: the same for English readers; left out: `title`.
         events: behaviour; at least one source.
         items: the catalogue; items that only occur in events work too, without a title.
         users: accounts, also those without any event; column `key` for hashed identity.
@@ -85,6 +87,7 @@ class DomainConfig(Config):
     """
 
     title: str = ""
+    title_en: str = ""
     events: tuple[SourceConfig, ...] = Field(min_length=1)
     items: tuple[SourceConfig, ...] = ()
     users: tuple[SourceConfig, ...] = ()
@@ -167,7 +170,7 @@ class IdentityConfig(Config):
     @pydantic.model_validator(mode="after")
     def _links_where_needed(self) -> Self:
         if (self.method == "links") != bool(self.links):
-            raise ValueError("method 'links' needs at least one [[identity.links]], the other methods take none")
+            raise ValueError(Text("method 'links' needs at least one [[identity.links]], the other methods take none"))
         return self
 
 
@@ -194,4 +197,4 @@ def check_domain_name(name: str) -> None:
         ValueError: not such a name.
     """
     if not re.fullmatch(r"[\w-]{1,64}", name):
-        raise ValueError(f"a domain's name is letters, digits, '_' and '-', got {name!r}")
+        raise ValueError(Text("a domain's name is letters, digits, '_' and '-', got {name!r}", name=name))

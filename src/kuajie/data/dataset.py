@@ -154,8 +154,9 @@ class JointDataset:
                 return int(self.accounts[c.PERSON][place])
             place += 1
         raise UsageError(
-            f"there is no user '{account.user[:80]}' in the domain '{account.domain}'; ids are compared exactly, "
-            "as text"
+            "there is no user '{user}' in the domain '{domain}'; ids are compared exactly, as text",
+            user=account.user[:80],
+            domain=account.domain,
         )
 
     def people_of(self, accounts: Sequence[Account]) -> Numbers:
@@ -176,7 +177,7 @@ class JointDataset:
     def accounts_of(self, person: int) -> list[Account]:
         """The accounts of a row of `interactions`."""
         if not 0 <= person < self.n_people:
-            raise UsageError(f"people are 0..{self.n_people - 1}, got {person}")
+            raise UsageError("people are 0..{last}, got {person}", last=self.n_people - 1, person=person)
         places = self._account_order[self._account_starts[person] : self._account_starts[person + 1]]
         rows = self.accounts[places].select(c.DOMAIN, c.USER).iter_rows()
         return [Account(domain=domain, user=user) for domain, user in rows]

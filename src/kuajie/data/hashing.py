@@ -23,8 +23,10 @@ class KeyHasher:
     def __init__(self, secret: bytes) -> None:
         if len(secret) < SHORTEST_SECRET:
             raise ConfigError(
-                f"the secret of the hashed keys has {len(secret)} bytes, it must have at least {SHORTEST_SECRET}. "
-                "Make one with: openssl rand -hex 32"
+                "the secret of the hashed keys has {got} bytes, it must have at least {least}. Make one "
+                "with: openssl rand -hex 32",
+                got=len(secret),
+                least=SHORTEST_SECRET,
             )
         self._secret = secret
 
@@ -36,7 +38,9 @@ class KeyHasher:
             ConfigError: it is not set, or too short.
         """
         if not environment.get(name):
-            raise ConfigError(f"identity by hashed keys needs the secret in the environment variable {name}. Set it.")
+            raise ConfigError(
+                "identity by hashed keys needs the secret in the environment variable {name}. Set it.", name=name
+            )
         return cls(environment[name].encode())
 
     def __repr__(self) -> str:

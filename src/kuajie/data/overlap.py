@@ -9,6 +9,7 @@ import polars as pl
 
 from kuajie.core import columns as c
 from kuajie.core.records import Record
+from kuajie.core.texts import Text
 from kuajie.data.identity import Identity
 
 FEW = 100  # people with events on both sides below which results across the two are weak
@@ -56,6 +57,11 @@ class OverlapReport(Record, frozen=True):
     links: dict[str, int] = msgspec.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
+    @property
+    def texts(self) -> list[Text]:
+        """The warnings, to be said in any language."""
+        return _warnings(self.pairs)
+
 
 def overlap_report(accounts: pl.DataFrame, identity: Identity, domains: list[str], method: str) -> OverlapReport:
     """Count.
@@ -79,7 +85,7 @@ def overlap_report(accounts: pl.DataFrame, identity: Identity, domains: list[str
         people_of={name: int(known[:, number].sum()) for number, name in enumerate(domains)},
         pairs=pairs,
         links=identity.counts,
-        warnings=tuple(_warnings(pairs)),
+        warnings=tuple(map(str, _warnings(pairs))),
     )
 
 
@@ -102,17 +108,26 @@ def _pair(
     )
 
 
-def _warnings(pairs: tuple[PairOverlap, ...]) -> list[str]:
+def _warnings(pairs: tuple[PairOverlap, ...]) -> list[Text]:
     warnings = []
     for pair in pairs:
         if not pair.active:
             warnings.append(
-                f"{pair.a} and {pair.b} share no person with events in both: nothing can be learned from one for the "
-                "other. Check the identity settings, or bring a table of links."
+                Text(
+                    "{a} and {b} share no person with events in both: nothing can be learned from one for the "
+                    "other. Check the identity settings, or bring a table of links.",
+                    a=pair.a,
+                    b=pair.b,
+                )
             )
         elif pair.active < FEW:
             warnings.append(
-                f"{pair.a} and {pair.b} share only {pair.active} people with events in both: results across them are "
-                "weak. Bring more links or a longer history."
+                Text(
+                    "{a} and {b} share only {count} people with events in both: results across them are "
+                    "weak. Bring more links or a longer history.",
+                    a=pair.a,
+                    b=pair.b,
+                    count=pair.active,
+                )
             )
     return warnings

@@ -6,6 +6,14 @@ import msgspec
 
 from kuajie.core.errors import KuajieError
 from kuajie.core.records import Record
+from kuajie.core.texts import Text
+
+
+class Wording(Record, frozen=True):
+    """How a sentence was made, so that it can be said in other languages (see `core.texts.Text`)."""
+
+    message: str
+    values: dict[str, str | int | float]
 
 
 class SourceAccount(Record, frozen=True):
@@ -55,12 +63,19 @@ class QualityAccount(Record, frozen=True):
         flagged: rule -> accounts with an extreme rate of events.
         warnings: sentences for a person.
         quarantine: path of the file with the bad rows, relative to the warehouse; empty where there are none.
+        wordings: sentence -> how it was made, of the reasons and warnings that hold values.
     """
 
     sources: tuple[SourceAccount, ...]
     flagged: dict[str, int] = msgspec.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     quarantine: str = ""
+    wordings: dict[str, Wording] = msgspec.field(default_factory=dict)
+
+    def text(self, sentence: str) -> Text:
+        """A reason or a warning of this account, to be said in any language."""
+        wording = self.wordings.get(sentence)
+        return Text(sentence) if wording is None else Text(wording.message, **wording.values)
 
     @property
     def total(self) -> SourceAccount:
@@ -80,10 +95,21 @@ class QualityAccount(Record, frozen=True):
         for each in self.sources:
             if each.read != each.kept + each.merged + each.bad:
                 raise KuajieError(
-                    f"{each.source}: {each.read} rows read, but {each.kept} kept + {each.merged} merged + "
-                    f"{each.bad} quarantined. This is a fault of kuajie; please report it."
+                    "{source}: {read} rows read, but {kept} kept + {merged} merged + {bad} quarantined. This is "
+                    "a fault of kuajie; please report it.",
+                    source=each.source,
+                    read=each.read,
+                    kept=each.kept,
+                    merged=each.merged,
+                    bad=each.bad,
                 )
         return self
+
+
+def wordings_of(texts: Iterable[Text]) -> dict[str, Wording]:
+    """How those sentences were made that hold values: plain numbers and text."""
+    made = {str(text): text for text in texts if text.values}
+    return {sentence: Wording(message=text.message, values=text.values) for sentence, text in made.items()}  # type: ignore[arg-type]
 
 
 def add_up(accounts: Iterable[SourceAccount]) -> SourceAccount:

@@ -10,7 +10,9 @@ import polars as pl
 
 from kuajie.core import columns as c
 from kuajie.core.errors import DataError
+from kuajie.core.language import message
 from kuajie.core.progress import Progress
+from kuajie.core.texts import Joined, Text
 from kuajie.data.checking import Unified
 from kuajie.data.config import LinkSourceConfig, SourceConfig
 from kuajie.data.quality import SourceAccount
@@ -19,11 +21,12 @@ from kuajie.data.sources.base import REQUIRED, Batch, Table
 from kuajie.data.unify import Rules, unify_events, unify_items, unify_links, unify_texts, unify_users
 
 STEPS = 1_000  # of progress within one source
+STOP = message(". ")
 
 
 @dataclass
 class Tally:
-    """One source and what has become of its rows so far."""
+    """One source, what has become of its rows so far, and the reasons that were made for it."""
 
     domain: str
     table: Table
@@ -32,6 +35,7 @@ class Tally:
     exact: int = 0
     near: int = 0
     bad: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, Text] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -109,9 +113,14 @@ class Reader:
             unified = self._unify(batch, tally)
             self.quarantine.add(tally.name, unified.rejected)
             tally.read += len(unified.good) + len(unified.rejected)
+            tally.reasons.update((str(reason), reason) for reason in unified.reasons)
             for reason, count in unified.rejected[c.REASON].value_counts().iter_rows():
                 tally.bad[reason] += count
-            self.progress(f"reading {tally.name}", round(STEPS * batch.fraction), STEPS if batch.fraction else 0)
+            self.progress(
+                Text("reading {source}", source=tally.name),
+                round(STEPS * batch.fraction),
+                STEPS if batch.fraction else 0,
+            )
             yield unified.good
 
     def _unify(self, batch: Batch, tally: Tally) -> Unified:
@@ -141,13 +150,25 @@ class Reader:
         for tally in self.tallies:
             account = tally.account()
             if account.bad_share > most:
-                reasons = "; ".join(f"{reason}: {count:,}" for reason, count in list(account.quarantined.items())[:3])
+                most_common = tally.bad.most_common(3)
                 problems.append(
-                    f"{tally.name}: {account.bad:,} of {account.read:,} rows ({account.bad_share:.1%}) cannot be used "
-                    f"({reasons})"
+                    Text(
+                        "{source}: {bad:,} of {read:,} rows ({share:.1%}) cannot be used ({reasons})",
+                        source=tally.name,
+                        bad=account.bad,
+                        read=account.read,
+                        share=account.bad_share,
+                        reasons=Joined(
+                            Text("{reason}: {count:,}", reason=tally.reasons.get(reason, Text(reason)), count=count)
+                            for reason, count in most_common
+                        ),
+                    )
                 )
         if problems:
             raise DataError(
-                f"{'. '.join(problems)}. More than {most:.1%} is too much. The rows are in {where}: correct them, or "
-                "raise cleaning.max_quarantined."
+                "{problems}. More than {most:.1%} is too much. The rows are in {where}: correct them, or "
+                "raise cleaning.max_quarantined.",
+                problems=Joined(problems, STOP),
+                most=most,
+                where=where,
             )

@@ -33,7 +33,7 @@ from kuajie.core.records import Record, Snapshot
 from kuajie.data.overlap import OverlapReport
 from kuajie.data.quality import QualityAccount
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, LATEST = "manifest.json", "latest"
 EVENTS, ITEMS, ACCOUNTS, LENT_FILE, KNOWLEDGE = (
     f"{name}.parquet" for name in ("events", "items", "accounts", "lent", "knowledge")
@@ -41,7 +41,6 @@ EVENTS, ITEMS, ACCOUNTS, LENT_FILE, KNOWLEDGE = (
 STORE = "store.json"
 TEMPORARY = ".new-"
 STALE_SECONDS = 86_400
-AGAIN = "Run the import again."
 
 
 class FileEntry(Record, frozen=True):
@@ -127,22 +126,37 @@ def open_snapshot(folder: Path) -> SnapshotFolder:
         ArtifactError: it is damaged, incomplete, or of another version.
     """
     if not (folder / MANIFEST).is_file():
-        raise UsageError(f"there is no snapshot in {folder}. Run: kuajie import")
+        raise UsageError("there is no snapshot in {folder}. Run: kuajie import", folder=folder)
     text = (folder / MANIFEST).read_bytes()
     try:
         version = msgspec.json.decode(text).get("format")
         if version != FORMAT:
-            raise ArtifactError(f"{folder}: the snapshot has format {version}, this kuajie reads {FORMAT}. {AGAIN}")
+            raise ArtifactError(
+                "{folder}: the snapshot has format {version}, this kuajie reads {format}. Run the import again.",
+                folder=folder,
+                version=version,
+                format=FORMAT,
+            )
         manifest = msgspec.json.decode(text, type=Manifest)
     except (msgspec.DecodeError, AttributeError, UnicodeDecodeError):
-        raise ArtifactError(f"{folder}: {MANIFEST} is damaged. {AGAIN}") from None
+        raise ArtifactError(
+            "{folder}: {file} is damaged. Run the import again.", folder=folder, file=MANIFEST
+        ) from None
     if manifest.snapshot_id != folder.name:
-        raise ArtifactError(f"{folder}: {MANIFEST} does not belong to this snapshot, or was changed. {AGAIN}")
+        raise ArtifactError(
+            "{folder}: {file} does not belong to this snapshot, or was changed. Run the import again.",
+            folder=folder,
+            file=MANIFEST,
+        )
     for name, entry in manifest.files.items():
         if not (folder / name).is_file():
-            raise ArtifactError(f"{folder}: {name} is missing. {AGAIN}")
+            raise ArtifactError("{folder}: {name} is missing. Run the import again.", folder=folder, name=name)
         if _entry(folder / name) != entry:
-            raise ArtifactError(f"{folder}: {name} is damaged (its SHA-256 is not that of the manifest). {AGAIN}")
+            raise ArtifactError(
+                "{folder}: {name} is damaged (its SHA-256 is not that of the manifest). Run the import again.",
+                folder=folder,
+                name=name,
+            )
     return SnapshotFolder(folder, manifest)
 
 
@@ -155,10 +169,14 @@ def latest_snapshot(warehouse: Path) -> SnapshotFolder:
     """
     pointer = warehouse / LATEST
     if not pointer.is_file():
-        raise UsageError(f"nothing was imported into {warehouse} yet. Run: kuajie import")
+        raise UsageError("nothing was imported into {warehouse} yet. Run: kuajie import", warehouse=warehouse)
     name = pointer.read_text(encoding="utf-8").strip()
     if not (warehouse / name / MANIFEST).is_file() or name != Path(name).name:
-        raise ArtifactError(f"{pointer} names the snapshot '{name[:80]}', which is not there. {AGAIN}")
+        raise ArtifactError(
+            "{pointer} names the snapshot '{name}', which is not there. Run the import again.",
+            pointer=pointer,
+            name=name[:80],
+        )
     return open_snapshot(warehouse / name)
 
 

@@ -19,12 +19,13 @@ import pyarrow.parquet as pq
 from kuajie.core.errors import DataError
 from kuajie.core.histories import Order
 from kuajie.core.space import ItemSpace
+from kuajie.core.texts import Text
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 PARTS = ("train", "valid", "test", "valid_history", "test_history")
 OPTIONAL = ("position", "timestamp", "label")
-FORMAT = "a split folder holds <domain>_train.parquet and <domain>_test.parquet for two or more domains"
+FORMAT = Text("a split folder holds <domain>_train.parquet and <domain>_test.parquet for two or more domains")
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +133,8 @@ class SplitFolder:
     people: Ints
     domains: tuple[SplitDomain, ...]
     order: Order
-    order_reason: str
-    notes: tuple[str, ...] = ()
+    order_reason: Text
+    notes: tuple[Text, ...] = ()
 
     @property
     def n_people(self) -> int:
@@ -153,11 +154,11 @@ def open_split_folder(path: Path | str) -> SplitFolder:
     """
     folder = Path(path)
     names = domain_names(folder)
-    notes: list[str] = []
+    notes: list[Text] = []
     frames = {(name, part): read_part(folder, name, part, notes) for name in names for part in PARTS}
     for name in names:
         if frames[name, "train"].is_empty():
-            raise DataError(f"{folder / f'{name}_train.parquet'} has no rows. A domain needs training rows.")
+            raise DataError("{path} has no rows. A domain needs training rows.", path=folder / f"{name}_train.parquet")
     fixed = {name: read_candidates(folder, name, frames[name, "test"].height) for name in names}
     frames, use_positions = settle_order_columns(frames, notes)
     order, reason = find_order(folder, frames, use_positions)
@@ -189,7 +190,7 @@ def open_split_folder(path: Path | str) -> SplitFolder:
         for name in names
     )
     if not any(len(domain.test) for domain in domains):
-        raise DataError(f"{folder} has no test rows in any domain, so there is nothing to measure.")
+        raise DataError("{folder} has no test rows in any domain, so there is nothing to measure.", folder=folder)
     return SplitFolder(folder.resolve().name, space, people, domains, order, reason, tuple(notes))
 
 
@@ -200,18 +201,23 @@ def domain_names(folder: Path) -> list[str]:
         DataError: not a split folder.
     """
     if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}. Name a folder with prepared splits.")
+        raise DataError("there is no folder {folder}. Name a folder with prepared splits.", folder=folder)
     names = sorted(file.name.removesuffix("_train.parquet") for file in folder.glob("?*_train.parquet"))
     if len(names) < 2:
-        got = f"only the domain '{names[0]}'" if names else "no <domain>_train.parquet"
-        raise DataError(f"{folder} is not a split folder: {FORMAT}, got {got}.")
+        got = Text("only the domain '{domain}'", domain=names[0]) if names else Text("no <domain>_train.parquet")
+        raise DataError("{folder} is not a split folder: {format}, got {got}.", folder=folder, format=FORMAT, got=got)
     for name in names:
         if not (folder / f"{name}_test.parquet").is_file():
-            raise DataError(f"{folder} is not a split folder: {FORMAT}, got no {name}_test.parquet.")
+            raise DataError(
+                "{folder} is not a split folder: {format}, got no {name}_test.parquet.",
+                folder=folder,
+                format=FORMAT,
+                name=name,
+            )
     return names
 
 
-def read_part(folder: Path, domain: str, part: str, notes: list[str]) -> pl.DataFrame:
+def read_part(folder: Path, domain: str, part: str, notes: list[Text]) -> pl.DataFrame:
     """user, item int64; position, timestamp float64 or null: one file, or no rows where there is none."""
     path = folder / f"{domain}_{part}.parquet"
     if not path.is_file():
@@ -221,7 +227,10 @@ def read_part(folder: Path, domain: str, part: str, notes: list[str]) -> pl.Data
     if "label" in frame.columns and frame["label"].dtype.is_numeric():
         positives = frame.filter(pl.col("label").fill_null(1) != 0)
         if positives.height < frame.height:
-            notes.append(f"{path.name}: {frame.height - positives.height} rows with label 0 are negatives, left out.")
+            left_out = frame.height - positives.height
+            notes.append(
+                Text("{file}: {count} rows with label 0 are negatives, left out.", file=path.name, count=left_out)
+            )
         frame = positives
     ids = [integers(frame, name, path) for name in ("user", "item")]
     return pl.DataFrame([*ids, *(reals(frame, name, path) for name in ("position", "timestamp"))])
@@ -240,7 +249,13 @@ def read_candidates(folder: Path, domain: str, n_test: int) -> pl.DataFrame | No
     frame = pl.DataFrame([integers(frame, name, path) for name in ("row", "item")]).sort("row", maintain_order=True)
     if frame.height and not (frame["row"][0] >= 0 and frame["row"][-1] < n_test):
         got = frame["row"][0] if frame["row"][0] < 0 else frame["row"][-1]
-        raise DataError(f"{path}: 'row' must lie in 0..{n_test - 1}, the rows of {domain}_test.parquet, got {got}.")
+        raise DataError(
+            "{path}: 'row' must lie in 0..{last}, the rows of {domain}_test.parquet, got {got}.",
+            path=path,
+            last=n_test - 1,
+            domain=domain,
+            got=got,
+        )
     return frame
 
 
@@ -258,9 +273,16 @@ def read_parquet(path: Path, required: tuple[str, ...] = ("user", "item")) -> pl
         frame = None if table is None else pl.DataFrame(pl.from_arrow(table.replace_schema_metadata()))
     except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataError(f"{path} cannot be read as Parquet ({reason}). Write the file anew.") from None
+        raise DataError(
+            "{path} cannot be read as Parquet ({reason}). Write the file anew.", path=path, reason=reason
+        ) from None
     if frame is None:
-        raise DataError(f"{path}: the column '{missing[0]}' is missing, got {', '.join(names)}.")
+        raise DataError(
+            "{path}: the column '{column}' is missing, got {known}.",
+            path=path,
+            column=missing[0],
+            known=", ".join(names),
+        )
     return frame
 
 
@@ -274,14 +296,18 @@ def integers(frame: pl.DataFrame, name: str, path: Path) -> pl.Series:
     if column.dtype == pl.Null:
         column = column.cast(pl.Int64)
     if not column.dtype.is_integer():
-        raise DataError(f"{path}: '{name}' must be whole numbers, got {column.dtype}.")
+        raise DataError("{path}: '{name}' must be whole numbers, got {type}.", path=path, name=name, type=column.dtype)
     if column.null_count():
         row = int(column.is_null().arg_max() or 0) + 1
-        raise DataError(f"{path}, row {row}: '{name}' must not be null. Fill it in or drop the row.")
+        raise DataError(
+            "{path}, row {row}: '{name}' must not be null. Fill it in or drop the row.", path=path, row=row, name=name
+        )
     try:
         return column.cast(pl.Int64)
     except pl.exceptions.InvalidOperationError:
-        raise DataError(f"{path}: '{name}' must be below 2^63, got {column.max()!r}.") from None
+        raise DataError(
+            "{path}: '{name}' must be below 2^63, got {got!r}.", path=path, name=name, got=column.max()
+        ) from None
 
 
 def reals(frame: pl.DataFrame, name: str, path: Path) -> pl.Series:
@@ -296,19 +322,25 @@ def reals(frame: pl.DataFrame, name: str, path: Path) -> pl.Series:
     if column.dtype.is_temporal() and column.dtype in (pl.Datetime, pl.Date):
         column = column.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6
     if not column.dtype.is_numeric():
-        raise DataError(f"{path}: '{name}' must be numbers, got {column.dtype}.")
+        raise DataError("{path}: '{name}' must be numbers, got {type}.", path=path, name=name, type=column.dtype)
     column = column.cast(pl.Float64)
     bad = ~column.is_finite()
     if bad.any():
         row = int(bad.fill_null(value=False).arg_max() or 0)
-        raise DataError(f"{path}, row {row + 1}: '{name}' must be finite or null, got {column[row]}.")
+        raise DataError(
+            "{path}, row {row}: '{name}' must be finite or null, got {got}.",
+            path=path,
+            row=row + 1,
+            name=name,
+            got=column[row],
+        )
     return column
 
 
 Frames = dict[tuple[str, str], pl.DataFrame]
 
 
-def settle_order_columns(frames: Frames, notes: list[str]) -> tuple[Frames, bool]:
+def settle_order_columns(frames: Frames, notes: list[Text]) -> tuple[Frames, bool]:
     """Let `position` hold what orders the rows: itself, else the timestamp, else null; whether it was itself.
 
     A column orders only where every row has it.
@@ -320,12 +352,19 @@ def settle_order_columns(frames: Frames, notes: list[str]) -> tuple[Frames, bool
         if missing == 0:
             return {key: frame.with_columns(position=name) for key, frame in frames.items()}, name == "position"
         if missing < rows:
-            notes.append(f"'{name}' is null in {missing} of {rows} rows, so it gives no order.")
+            notes.append(
+                Text(
+                    "'{name}' is null in {missing} of {rows} rows, so it gives no order.",
+                    name=name,
+                    missing=missing,
+                    rows=rows,
+                )
+            )
     nothing = pl.lit(None, dtype=pl.Float64)
     return {key: frame.with_columns(position=nothing) for key, frame in frames.items()}, False
 
 
-def find_order(folder: Path, frames: Frames, use_positions: bool) -> tuple[Order, str]:
+def find_order(folder: Path, frames: Frames, use_positions: bool) -> tuple[Order, Text]:
     """What `position` means, and why.
 
     Raises:
@@ -335,19 +374,23 @@ def find_order(folder: Path, frames: Frames, use_positions: bool) -> tuple[Order
     wanted = order_in_meta(folder)
     if wanted is not None:
         if wanted != "none" and not known:
-            raise DataError(f"{folder / 'meta.json'}: order '{wanted}' needs a 'position' or 'timestamp' in every row.")
-        return wanted, f"Order: {wanted}, as meta.json says."
+            raise DataError(
+                "{path}: order '{wanted}' needs a 'position' or 'timestamp' in every row.",
+                path=folder / "meta.json",
+                wanted=wanted,
+            )
+        return wanted, Text("Order: {order}, as meta.json says.", order=wanted)
     if not known:
-        return "none", "Order: none, for not every row has a position or a timestamp."
+        return "none", Text("Order: none, for not every row has a position or a timestamp.")
     if not use_positions:
-        return "joint", "Order: joint, by timestamp."
+        return "joint", Text("Order: joint, by timestamp.")
     places = pl.concat(
         frame.select("user", "position", domain=pl.lit(name)) for (name, _), frame in frames.items() if frame.height
     )
     shared = places.group_by("user", "position").agg(pl.col("domain").n_unique()).filter(pl.col("domain") > 1).height
     if shared:
-        return "domain", f"Order: domain, for {shared} positions of a person occur in two domains."
-    return "joint", "Order: joint, for no person has one position in two domains."
+        return "domain", Text("Order: domain, for {shared} positions of a person occur in two domains.", shared=shared)
+    return "joint", Text("Order: joint, for no person has one position in two domains.")
 
 
 def order_in_meta(folder: Path) -> Order | None:
@@ -362,10 +405,15 @@ def order_in_meta(folder: Path) -> Order | None:
     try:
         meta = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DataError(f"{path} is not JSON ({error}). Correct or remove it.") from None
+        raise DataError("{path} is not JSON ({error}). Correct or remove it.", path=path, error=error) from None
     order = meta.get("order") if isinstance(meta, dict) else None
     if order is not None and order not in get_args(Order):
-        raise DataError(f"{path}: 'order' must be one of {', '.join(get_args(Order))}, got {order!r}.")
+        raise DataError(
+            "{path}: 'order' must be one of {known}, got {order!r}.",
+            path=path,
+            known=", ".join(get_args(Order)),
+            order=order,
+        )
     return order
 
 

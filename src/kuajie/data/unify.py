@@ -13,6 +13,7 @@ import polars as pl
 from kuajie.core import columns as c
 from kuajie.core.errors import DataError
 from kuajie.core.records import Kind
+from kuajie.core.texts import Text
 from kuajie.data.checking import KEY, NO_VALUE, Checking, Unified
 from kuajie.data.config import CleaningConfig, SourceConfig
 from kuajie.data.sources.base import CONTENT, Batch
@@ -60,12 +61,15 @@ def unify_events(batch: Batch, source: SourceConfig, kind: Kind, rules: Rules, n
         ]
     )
     when, latest = pl.col(c.OCCURRED_AT), rules.now + timedelta(hours=rules.cleaning.future_hours)
-    check.add(when < rules.cleaning.earliest, f"occurred_at is before {rules.cleaning.earliest.date()}")
-    check.add(when > latest, "occurred_at is in the future")
-    check.add(pl.col(c.VALUE) < 0, "value is negative")
-    check.add(pl.col(c.VALUE) > LARGEST_VALUE, f"value is larger than {LARGEST_VALUE:g}")
+    check.add(
+        when < rules.cleaning.earliest, Text("occurred_at is before {day}", day=str(rules.cleaning.earliest.date()))
+    )
+    check.add(when > latest, Text("occurred_at is in the future"))
+    check.add(pl.col(c.VALUE) < 0, Text("value is negative"))
+    check.add(pl.col(c.VALUE) > LARGEST_VALUE, Text("value is larger than {most:g}", most=LARGEST_VALUE))
     for each, most in rules.cleaning.max_value.items():
-        check.add((pl.col(c.KIND) == each) & (pl.col(c.VALUE) > most), f"value of a {each} is larger than {most:g}")
+        reason = Text("value of a {kind} is larger than {most:g}", kind=each, most=most)
+        check.add((pl.col(c.KIND) == each) & (pl.col(c.VALUE) > most), reason)
     return check.divide(frame, batch)
 
 
@@ -82,7 +86,7 @@ def unify_items(batch: Batch, rules: Rules, name: str) -> Unified:
             pl.struct(extra).struct.json_encode().alias(c.ATTRIBUTES)
         )[c.ATTRIBUTES]
     frame = pl.DataFrame([check.id(c.ITEM), *texts, price, attributes, batch.frame[c.ROW]])
-    check.add(pl.col(c.PRICE) < 0, "price is negative")
+    check.add(pl.col(c.PRICE) < 0, Text("price is negative"))
     return check.divide(frame, batch)
 
 
@@ -107,9 +111,15 @@ def unify_links(
     sides = []
     for column, fixed in zip((c.DOMAIN_A, c.DOMAIN_B), between, strict=True):
         if column not in batch.frame.columns and fixed is None:
-            raise DataError(f"{name}: neither a column '{column}' nor the key {column} says the domain. Add one.")
+            raise DataError(
+                "{source}: neither a column '{column}' nor the key {column} says the domain. Add one.",
+                source=name,
+                column=column,
+            )
         side = check.text(column).fill_null(fixed or "")
-        check.add_flags(~side.is_in(list(domains)), f"{column} is not one of {', '.join(domains)}")
+        check.add_flags(
+            ~side.is_in(list(domains)), Text("{column} is not one of {known}", column=column, known=", ".join(domains))
+        )
         sides.append(side)
     frame = pl.DataFrame(
         [
@@ -123,9 +133,9 @@ def unify_links(
             batch.frame[c.ROW],
         ]
     )
-    check.add((pl.col(c.CONFIDENCE) < 0) | (pl.col(c.CONFIDENCE) > 1), "confidence is not between 0 and 1")
+    check.add((pl.col(c.CONFIDENCE) < 0) | (pl.col(c.CONFIDENCE) > 1), Text("confidence is not between 0 and 1"))
     same = (pl.col(c.DOMAIN_A) == pl.col(c.DOMAIN_B)) & (pl.col(c.USER_A) == pl.col(c.USER_B))
-    check.add(same, "the link joins an account with itself")
+    check.add(same, Text("the link joins an account with itself"))
     return check.divide(frame, batch)
 
 
@@ -143,7 +153,7 @@ def _times(check: Checking, column: str, source: SourceConfig) -> pl.Series:
         given &= ~raw.str.strip_chars().is_in(NO_VALUE)
     elif raw.dtype.is_float():
         given &= raw.is_not_nan()
-    check.add_flags(given & times.is_null(), f"{column} is not a time")
+    check.add_flags(given & times.is_null(), Text("{column} is not a time", column=column))
     return times.cast(UTC)
 
 
@@ -154,7 +164,7 @@ def _kinds(check: Checking, source: SourceConfig, default: Kind) -> pl.Series:
     kinds = _translate(raw, words)
     if (kinds.is_null() & raw.is_not_null()).any():  # only now the slower way: capitals and spaces
         kinds = kinds.zip_with(kinds.is_not_null(), _translate(raw.str.strip_chars().str.to_lowercase(), words))
-    check.add_flags(kinds.is_null() & raw.is_not_null(), "kind is not a known word; map it in kinds")
+    check.add_flags(kinds.is_null() & raw.is_not_null(), Text("kind is not a known word; map it in kinds"))
     return kinds.zip_with(raw.is_not_null(), pl.Series([default], dtype=KIND_TYPE)).alias(c.KIND)
 
 

@@ -18,7 +18,9 @@ def parse_candidates(text: str) -> Candidates:
         UsageError: no such mode.
     """
     if text not in get_args(Candidates):
-        raise UsageError(f"candidates must be one of {', '.join(get_args(Candidates))}, got '{text}'")
+        raise UsageError(
+            "candidates must be one of {known}, got '{text}'", known=", ".join(get_args(Candidates)), text=text
+        )
     return text  # type: ignore[return-value]
 
 
@@ -31,8 +33,9 @@ def with_candidates(task: RankingTask, candidates: Candidates, seed: int = 0) ->
     if candidates == "file":
         if task.candidates is None:
             raise UsageError(
-                f"candidates 'file' needs {task.domain}_candidates.parquet in the folder, which is not there. "
-                "Choose full, sampled-999 or sampled-99."
+                "candidates 'file' needs {domain}_candidates.parquet in the folder, which is not there. "
+                "Choose full, sampled-999 or sampled-99.",
+                domain=task.domain,
             )
         return task
     if candidates == "full":

@@ -177,7 +177,11 @@ def as_columns(values: Floats, people: Ints) -> Floats:
     """
     columns = values[:, None] if values.ndim == 1 else values
     if len(columns) != len(people):
-        raise UsageError(f"there must be one person for each row, got {len(columns)} rows and {len(people)} people")
+        raise UsageError(
+            "there must be one person for each row, got {rows} rows and {people} people",
+            rows=len(columns),
+            people=len(people),
+        )
     if not np.isfinite(columns).all():
         raise UsageError("values to compare must be finite; leave out rows without a value first")
     return columns.astype(np.float64)

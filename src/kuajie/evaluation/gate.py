@@ -100,7 +100,10 @@ def decide_gate(
     gains = np.asarray(joint, dtype=np.float64) - np.asarray(target_only, dtype=np.float64)
     if not len(gains) == len(people) == len(target_lengths):
         raise UsageError(
-            f"the gate needs one person and length for each row, got {len(gains)}, {len(people)}, {len(target_lengths)}"
+            "the gate needs one person and length for each row, got {rows}, {people}, {lengths}",
+            rows=len(gains),
+            people=len(people),
+            lengths=len(target_lengths),
         )
     starts = merge_groups(people, target_lengths, limits, least_people)
     groups = decide_groups(gains, people, target_lengths, starts, rng, level)

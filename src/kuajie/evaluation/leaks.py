@@ -10,6 +10,7 @@ from scipy import sparse
 
 from kuajie.core.histories import Interactions
 from kuajie.core.space import ItemSpace
+from kuajie.core.texts import Text
 from kuajie.data.split_folder import Rows, SplitFolder
 from kuajie.evaluation.protocols import Split
 from kuajie.evaluation.tasks import RankingTask
@@ -33,7 +34,7 @@ class Leak:
 
     name: str
     count: int
-    sentence: str
+    sentence: Text
 
 
 def find_leaks(folder: SplitFolder, final: Split, twins: "Twins | None" = None) -> tuple[Leak, ...]:
@@ -65,7 +66,11 @@ def rows_in_train(folder: SplitFolder) -> Leak:
     return Leak(
         "test_rows_in_train",
         count,
-        f"{count} of {len(test)} test rows stand in train, validation or test history too: they are given away.",
+        Text(
+            "{count} of {total} test rows stand in train, validation or test history too: they are given away.",
+            count=count,
+            total=len(test),
+        ),
     )
 
 
@@ -87,7 +92,11 @@ def positives_among_negatives(folder: SplitFolder, tasks: Mapping[str, RankingTa
     return Leak(
         "positives_among_negatives",
         count,
-        f"{count} of {total} sampled or given negatives are items that the person used; given ones are left out.",
+        Text(
+            "{count} of {total} sampled or given negatives are items that the person used; given ones are left out.",
+            count=count,
+            total=total,
+        ),
     )
 
 
@@ -98,7 +107,10 @@ def people_in_validation_and_test(folder: SplitFolder) -> Leak:
     return Leak(
         "people_in_validation_and_test",
         count,
-        f"{count} people have validation and test rows in one domain: what is chosen on the one knows the other.",
+        Text(
+            "{count} people have validation and test rows in one domain: what is chosen on the one knows the other.",
+            count=count,
+        ),
     )
 
 
@@ -109,7 +121,11 @@ def items_never_trained(folder: SplitFolder, train: Interactions) -> Leak:
     return Leak(
         "test_items_never_trained",
         count,
-        f"{count} of {len(test)} test rows ask for items that nobody used in training; they share the last ranks.",
+        Text(
+            "{count} of {total} test rows ask for items that nobody used in training; they share the last ranks.",
+            count=count,
+            total=len(test),
+        ),
     )
 
 
@@ -118,7 +134,8 @@ def equal_times_by_item(folder: SplitFolder) -> Leak:
     name = "equal_times_by_item"
     rows = folder.rows(*ALL_PARTS)
     if rows.times is None or rows.positions is None:
-        return Leak(name, 0, "No rows have both an order and times, so none of equal time can be in order of item.")
+        nothing = Text("No rows have both an order and times, so none of equal time can be in order of item.")
+        return Leak(name, 0, nothing)
     test = np.isin(pairs(rows, folder.space), pairs(folder.rows("test"), folder.space))
     groups = rows.people
     if folder.order == "domain":
@@ -132,8 +149,13 @@ def equal_times_by_item(folder: SplitFolder) -> Leak:
     return Leak(
         name,
         count,
-        f"{together} neighbouring rows have equal times, {ascending} of them in ascending item number; "
-        f"the order before {count} test rows is an artefact of that.",
+        Text(
+            "{together} neighbouring rows have equal times, {ascending} of them in ascending item number; "
+            "the order before {count} test rows is an artefact of that.",
+            together=together,
+            ascending=ascending,
+            count=count,
+        ),
     )
 
 
@@ -202,6 +224,13 @@ def twin_items(folder: SplitFolder, twins: Twins) -> Leak:
     return Leak(
         "twin_items",
         count,
-        f"{count} items have a twin in another domain (Jaccard of their people >= {TWIN_JACCARD}, at least "
-        f"{TWIN_SHARED} shared): {twins.share_of_rows:.1%} of all rows and {test} test rows are on them.",
+        Text(
+            "{count} items have a twin in another domain (Jaccard of their people >= {jaccard}, at least "
+            "{shared} shared): {share:.1%} of all rows and {test} test rows are on them.",
+            count=count,
+            jaccard=TWIN_JACCARD,
+            shared=TWIN_SHARED,
+            share=twins.share_of_rows,
+            test=test,
+        ),
     )

@@ -79,4 +79,9 @@ def parse_metric(name: str) -> tuple[str, int]:
     base, at, k = name.partition("@")
     if (base in WHOLE and not at) or (base in CUT and k.isdecimal() and int(k) > 0):
         return base, int(k or 0)
-    raise UsageError(f"metrics are {', '.join(f'{cut}@k' for cut in CUT)}, {', '.join(WHOLE)}; got '{name}'")
+    raise UsageError(
+        "metrics are {cut}, {whole}; got '{name}'",
+        cut=", ".join(f"{cut}@k" for cut in CUT),
+        whole=", ".join(WHOLE),
+        name=name,
+    )

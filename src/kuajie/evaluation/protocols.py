@@ -9,6 +9,7 @@ import numpy.typing as npt
 from kuajie.core.errors import DataError, UsageError
 from kuajie.core.histories import Interactions, Order
 from kuajie.core.space import ItemSpace
+from kuajie.core.texts import Text
 from kuajie.data.split_folder import Rows, SplitDomain, SplitFolder
 from kuajie.evaluation.candidates import Candidates, with_candidates
 from kuajie.evaluation.tasks import RankingTask, build_task, interactions_of
@@ -30,7 +31,7 @@ class Split:
 
     train: Interactions
     tasks: Mapping[str, RankingTask]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Text, ...] = ()
 
 
 def validation_split(
@@ -53,12 +54,15 @@ def validation_split(
         if len(domain.valid):
             asked[domain.name] = domain.valid
             kept.append(domain.train)
-            notes.append(f"{domain.name}: {len(domain.valid)} validation rows of the folder.")
+            notes.append(
+                Text("{domain}: {count} validation rows of the folder.", domain=domain.name, count=len(domain.valid))
+            )
         else:
             carved = carve(domain.train, folder.order, rng)
             asked[domain.name] = domain.train.take(carved)
             kept.append(domain.train.take(~carved))
-            notes.append(f"{domain.name}: {int(carved.sum())} validation rows carved from train.")
+            count = int(carved.sum())
+            notes.append(Text("{domain}: {count} validation rows carved from train.", domain=domain.name, count=count))
     everything = Rows.joined(kept)
     train = hide_for_cold(everything, asked, folder.space, rng)
     return make_split(
@@ -84,7 +88,9 @@ def final_split(folder: SplitFolder, candidates: Candidates = "full", seed: int 
     joining = [domain for domain in folder.domains if validation_joins(domain, folder.order)]
     train = Rows.joined([folder.rows("train"), *(domain.valid for domain in joining)])
     notes = tuple(
-        f"{domain.name}: validation rows {'join' if domain in joining else 'stay out of'} the final fit."
+        Text("{domain}: validation rows join the final fit.", domain=domain.name)
+        if domain in joining
+        else Text("{domain}: validation rows stay out of the final fit.", domain=domain.name)
         for domain in folder.domains
         if len(domain.valid)
     )
@@ -141,7 +147,7 @@ def make_split(
     fixed: Mapping[str, SplitDomain] | None = None,
     candidates: Candidates = "full",
     seed: int = 0,
-    notes: tuple[str, ...] = (),
+    notes: tuple[Text, ...] = (),
 ) -> Split:
     """Training data and one task for each domain of `asked`; see `build_task`."""
     tasks = {}
@@ -225,7 +231,11 @@ def person_folds(
         UsageError: fewer than two folds, or more folds than people.
     """
     if not 2 <= folds <= interactions.n_people:
-        raise UsageError(f"folds must lie in 2..{interactions.n_people}, the number of people, got {folds}")
+        raise UsageError(
+            "folds must lie in 2..{n_people}, the number of people, got {folds}",
+            n_people=interactions.n_people,
+            folds=folds,
+        )
     fold = rng.permutation(np.arange(interactions.n_people) % folds)
     for number in range(folds):
         yield leave_one_out(interactions, rng, candidates, seed, people=fold == number)
@@ -244,8 +254,10 @@ def time_split(interactions: Interactions, at: float, candidates: Candidates = "
         raise DataError("a split by time needs times, and no event has one. Use leave-one-out.")
     after = rows.times >= at
     if not after.any() or after.all():
-        side = "after" if after.all() else "before"
-        raise DataError(f"a split by time at {at:.0f} leaves nothing to train or to ask: all events are {side} it.")
+        side = Text("after") if after.all() else Text("before")
+        raise DataError(
+            "a split by time at {at:.0f} leaves nothing to train or to ask: all events are {side} it.", at=at, side=side
+        )
     train, later = rows.take(~after), rows.take(after)
     keys = later.people * space.n_items + later.items
     first = np.zeros(len(later), dtype=bool)

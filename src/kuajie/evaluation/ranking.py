@@ -12,6 +12,7 @@ import numpy.typing as npt
 from kuajie.core.errors import UsageError
 from kuajie.core.histories import Histories
 from kuajie.core.progress import Progress
+from kuajie.core.texts import Text
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.numerics.jit import kernel
 from kuajie.numerics.threads import run_blocks
@@ -79,7 +80,7 @@ def rank_task(
         rows = by_history[starts[low] : starts[high]]
         better[rows], tied[rows] = count_better(scores, task.history_of[rows] - low, task, rows, threads)
         if progress is not None:
-            progress(f"scoring {task.domain}", high, task.histories.n_rows)
+            progress(Text("scoring {domain}", domain=task.domain), high, task.histories.n_rows)
     return Ranks(better, tied, n_others(task))
 
 
@@ -120,7 +121,9 @@ def checked(scores: Floats, shape: tuple[int, int]) -> Floats:
         UsageError: another shape.
     """
     if scores.shape != shape:
-        raise UsageError(f"scores must have the shape (histories, target items) = {shape}, got {scores.shape}")
+        raise UsageError(
+            "scores must have the shape (histories, target items) = {shape}, got {got}", shape=shape, got=scores.shape
+        )
     return np.ascontiguousarray(scores, dtype=np.float32)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from kuajie.core.config import Config
 from kuajie.core.errors import JobError, MissingExtraError, ResourceError, UsageError
 from kuajie.core.progress import Progress, silent
+from kuajie.core.texts import Joined, Text
 
 C = TypeVar("C", bound=Config)
 Objective = Callable[[C], float]
@@ -32,7 +33,9 @@ class Range:
 
     def __post_init__(self) -> None:
         if not self.low <= self.high or (self.log and self.low <= 0):
-            raise UsageError(f"a range needs low <= high, and low > 0 for log, got {self.low} to {self.high}")
+            raise UsageError(
+                "a range needs low <= high, and low > 0 for log, got {low} to {high}", low=self.low, high=self.high
+            )
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Tuning(Generic[C]):
     """
 
     trials: tuple[Trial[C], ...]
-    skipped: tuple[str, ...]
+    skipped: tuple[Text, ...]
     complete: bool
 
     @property
@@ -66,7 +69,9 @@ class Tuning(Generic[C]):
             JobError: nothing could be tried.
         """
         if not self.trials:
-            raise JobError(f"no config could be tried: {'; '.join(self.skipped) or 'the budget is too small'}")
+            raise JobError(
+                "no config could be tried: {reasons}", reasons=Joined(self.skipped) or Text("the budget is too small")
+            )
         return max(self.trials, key=lambda trial: trial.value)
 
 
@@ -114,17 +119,24 @@ def grid_search(
     configs = list(grid(config, choices))
     start = timer()
     trials: list[Trial[C]] = []
-    skipped: list[str] = []
+    skipped: list[Text] = []
     for number, candidate in enumerate(configs):
         if timer() - start >= budget_seconds:
             left = len(configs) - number
-            skipped.append(f"{left} of {len(configs)} configs: the {budget_seconds:g} s of the budget were spent")
+            skipped.append(
+                Text(
+                    "{left} of {count} configs: the {seconds:g} s of the budget were spent",
+                    left=left,
+                    count=len(configs),
+                    seconds=budget_seconds,
+                )
+            )
             return Tuning(tuple(trials), tuple(skipped), complete=False)
         begun = timer()
         try:
             trials.append(Trial(candidate, float(objective(candidate)), timer() - begun))
         except ResourceError as error:
-            skipped.append(str(error))
+            skipped.append(error.text)
         progress("tuning", number + 1, len(configs))
     return Tuning(tuple(trials), tuple(skipped), complete=True)
 
@@ -148,7 +160,7 @@ def optuna_search(
     try:
         import optuna
     except ImportError:
-        raise MissingExtraError("tuning with Optuna", "optuna", "ml") from None
+        raise MissingExtraError(Text("tuning with Optuna"), "optuna", "ml") from None
     loudness = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would announce the study on standard error
     try:
@@ -157,10 +169,18 @@ def optuna_search(
         optuna.logging.set_verbosity(loudness)
     start = timer()
     done: list[Trial[C]] = []
-    skipped: list[str] = []
+    skipped: list[Text] = []
     for number in range(trials):
         if timer() - start >= budget_seconds:
-            skipped.append(f"{trials - number} of {trials} trials: the {budget_seconds:g} s of the budget were spent")
+            left = trials - number
+            skipped.append(
+                Text(
+                    "{left} of {count} trials: the {seconds:g} s of the budget were spent",
+                    left=left,
+                    count=trials,
+                    seconds=budget_seconds,
+                )
+            )
             return Tuning(tuple(done), tuple(skipped), complete=False)
         begun = timer()
         asked = study.ask()
@@ -169,7 +189,7 @@ def optuna_search(
             value = float(objective(candidate))
         except ResourceError as error:
             study.tell(asked, state=optuna.trial.TrialState.FAIL)
-            skipped.append(str(error))
+            skipped.append(error.text)
         else:
             study.tell(asked, value)
             done.append(Trial(candidate, value, timer() - begun))

@@ -1,7 +1,8 @@
 """Weights of a blend, fitted on validation rows.
 
-Starts from the convex fit (conditional logit: the positive against the other candidates), then climbs NDCG@k one weight
-at a time. Both read one array of member scores, (n_members, n_rows, n_candidates), the positive in column 0.
+Starts from the convex fit (conditional logit: the positive against the other candidates), climbs NDCG@k one weight at a
+time, drops the members that hardly help and climbs again. Both read one array of member scores,
+(n_members, n_rows, n_candidates), the positive in column 0 and the hardest candidates next to it.
 """
 
 from collections.abc import Sequence
@@ -18,8 +19,12 @@ STEPS = (0.0, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0)
 """Factors tried for one weight; a weight of 0 is tried at `ENTRY_PARTS` of the largest weight instead."""
 ENTRY_PARTS = (0.05, 0.1, 0.2, 0.4)
 FEW_ROWS = 500
-LOGIT_ROWS = 2_000
+LOGIT_ROWS = 5_000
 """Rows that the convex fit reads."""
+LOGIT_CANDIDATES = 150
+"""Candidates of each row that the convex fit reads."""
+UNKNOWN = np.float32(-1e30)
+"""Total of candidates that nobody scores: they rank last. Minus infinity times 0 would be unknown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +50,31 @@ class MemberScores:
         places = [self.names.index(name) for name in names]
         return MemberScores(tuple(names), self.scores[places], self.known)
 
+    def hardest_first(self) -> "MemberScores":
+        """The same with the candidates of each row in order of their mean score.
+
+        The rank of a positive outside the first k places is then known after a few candidates.
+        """
+        spread = np.maximum(self.scores.std(axis=(1, 2)), np.float32(1e-9))
+        mean = np.where(self.known, np.tensordot(1 / spread, self.scores, axes=1), UNKNOWN)
+        mean[:, 0] = np.inf
+        order = np.argsort(-mean, axis=1, kind="stable")
+        scores = np.empty_like(self.scores)
+        for place, member in enumerate(self.scores):
+            scores[place] = np.take_along_axis(member, order, axis=1)
+        return MemberScores(self.names, scores, np.take_along_axis(self.known, order, axis=1))
+
     def total(self, weights: F64) -> F32:
-        """Blended scores, unknown candidates at minus infinity."""
-        total = np.tensordot(weights.astype(np.float32), self.scores, axes=1)
-        return np.where(self.known, total, np.float32(-np.inf))
+        """Blended scores; unknown candidates at `UNKNOWN`."""
+        used = np.flatnonzero(weights)
+        total = np.tensordot(weights[used].astype(np.float32), self.scores[used], axes=1)
+        return np.where(self.known, total, UNKNOWN)
 
 
 def row_ndcg(total: F32, k: int = 10) -> F64:
     """NDCG@k of each row, ties counted half: a smooth enough stand-in for its expectation while climbing."""
     values = np.empty((len(total), 1))
-    finite = np.maximum(total, np.float32(-1e30))  # 0 times infinity would be unknown
+    finite = np.maximum(total, UNKNOWN)  # 0 times infinity would be unknown
     _ndcg_along(0, len(total), finite, finite, np.zeros(1, np.float32), k, values)
     return values[:, 0]
 
@@ -69,12 +89,17 @@ def logit_weights(members: MemberScores, ridge: float = 1e-3, threads: int = 1) 
     usable = usable[:: -(-len(usable) // LOGIT_ROWS)] if len(usable) > LOGIT_ROWS else usable
     if not len(usable):
         return np.full(size, 1.0 / size)
-    chosen = members.rows(usable)
+    width = members.known.shape[1]
+    columns = slice(None)
+    if width > LOGIT_CANDIDATES:  # evenly over the candidates, however they are ordered; the positive is column 0
+        columns = slice(0, None, -(-width // LOGIT_CANDIDATES))
+    scores = np.ascontiguousarray(members.scores[:, usable, columns])
+    known = np.ascontiguousarray(members.known[usable, columns])
     losses, gradients = np.empty(len(usable)), np.empty((len(usable), size))
 
     def loss(weights: F64) -> tuple[float, F64]:
         def work(low: int, high: int) -> None:
-            _logit_rows(low, high, chosen.scores, chosen.known, weights.astype(np.float32), losses, gradients)
+            _logit_rows(low, high, scores, known, weights.astype(np.float32), losses, gradients)
 
         run_blocks(work, len(usable), threads)
         return float(losses.mean()) + ridge * float(weights @ weights), gradients.mean(axis=0) + 2 * ridge * weights
@@ -89,13 +114,16 @@ def logit_weights(members: MemberScores, ridge: float = 1e-3, threads: int = 1) 
 def climb(
     members: MemberScores, start: F64, k: int = 10, *, sweeps: int = 3, least_gain: float = 2e-3, threads: int = 1
 ) -> F64:
-    """Coordinate ascent on mean NDCG@k; a step must gain `least_gain` (relative) so that noise is not followed."""
+    """Coordinate ascent on mean NDCG@k; a step must gain `least_gain` (relative) so that noise is not followed.
+
+    Members without weight may join in the first sweep alone.
+    """
     weights = start.copy()
     total = members.total(weights)
     best = float(row_ndcg(total, k).mean())
-    for _ in range(sweeps):
+    for sweep in range(sweeps):
         before = best
-        for place in range(len(weights)):
+        for place in range(len(weights)) if sweep == 0 else np.flatnonzero(weights):
             tried = weights[place] * np.array(STEPS) if weights[place] > 0 else weights.max() * np.array(ENTRY_PARTS)
             changes = (tried - weights[place]).astype(np.float32)
             means = ndcg_along(total, members.scores[place], changes, k, threads)
@@ -111,25 +139,36 @@ def climb(
 def ndcg_along(total: F32, scores: F32, changes: F32, k: int, threads: int = 1) -> F64:
     """Mean NDCG@k of `total + change * scores` for each change: (n_changes,)."""
     values = np.empty((len(total), len(changes)))
-    run_blocks(lambda low, high: _ndcg_along(low, high, total, scores, changes, k, values), len(total), threads)
+    size = -(-len(total) // (2 * max(1, threads)))
+    run_blocks(lambda low, high: _ndcg_along(low, high, total, scores, changes, k, values), len(total), threads, size)
     return np.asarray(values.mean(axis=0))
 
 
 def fit_weights(members: MemberScores, k: int = 10, *, least_gain: float = 2e-3, threads: int = 1) -> F64:
-    """Blend weights >= 0 that sum to 1: the best of equal weights, the logit fit and each single member, then climbed.
+    """Blend weights >= 0 that sum to 1: the logit fit, climbed, without what hardly helps, climbed again.
 
     With few rows the whole ranking decides instead of its first k places, for few rows have few hits there.
     """
-    size = len(members.names)
     depth = k if len(members.known) >= FEW_ROWS else members.known.shape[1]
-    starts = [np.full(size, 1.0 / size), logit_weights(members, threads=threads), *np.eye(size)]
-    values = [float(row_ndcg(members.total(start), depth).mean()) for start in starts]
-    weights = climb(members, starts[int(np.argmax(values))], depth, least_gain=least_gain, threads=threads)
-    return pruned(members, weights, depth, threads=threads)
+    weights = climb(members, logit_weights(members, threads=threads), depth, least_gain=least_gain, threads=threads)
+    weights = pruned(members, weights, depth, threads=threads)
+    return refine(members, weights, depth, least_gain=least_gain, threads=threads)
 
 
-def pruned(members: MemberScores, weights: F64, k: int, *, most_loss: float = 1e-3, threads: int = 1) -> F64:
-    """The weights without members that hardly help, lightest first: each costs a fit, and time at every request.
+def refine(members: MemberScores, weights: F64, k: int, *, least_gain: float = 2e-3, threads: int = 1) -> F64:
+    """The weights climbed further among the members that they use; no other joins."""
+    used = weights > 0
+    fewer = members.members([name for name, inside in zip(members.names, used, strict=True) if inside])
+    refined = np.zeros_like(weights)
+    refined[used] = climb(fewer, weights[used], k, least_gain=least_gain, threads=threads)
+    return refined
+
+
+def pruned(members: MemberScores, weights: F64, k: int, *, most_loss: float = 5e-3, threads: int = 1) -> F64:
+    """The weights without members that hardly help, the most dispensable first.
+
+    Each member costs a fit, and time at every request. On people who did not fit the weights, fewer members do no
+    worse (docs/adr/0004-how-auto-chooses.md).
 
     Args:
         members: what the weights were fitted on.
@@ -140,14 +179,19 @@ def pruned(members: MemberScores, weights: F64, k: int, *, most_loss: float = 1e
     """
     weights, total = weights.copy(), members.total(weights)
     value = float(row_ndcg(total, k).mean())
-    for place in np.argsort(weights, kind="stable"):
-        if weights[place] == 0 or np.count_nonzero(weights) == 1:
-            continue
-        change = np.array([-weights[place]], dtype=np.float32)
-        left = float(ndcg_along(total, members.scores[place], change, k, threads)[0])
-        if left >= value * (1 - most_loss):
-            total += change[0] * members.scores[place]
-            value, weights[place] = left, 0.0
+    while np.count_nonzero(weights) > 1:
+        used = np.flatnonzero(weights)
+        changes = (np.array([-weights[place]], dtype=np.float32) for place in used)
+        left = [
+            float(ndcg_along(total, members.scores[place], change, k, threads)[0])
+            for place, change in zip(used, changes, strict=True)
+        ]
+        best = int(np.argmax(left))
+        if left[best] < value * (1 - most_loss):
+            break
+        value = left[best]
+        total -= np.float32(weights[used[best]]) * members.scores[used[best]]
+        weights[used[best]] = 0.0
     return np.asarray(weights / weights.sum())
 
 
@@ -158,11 +202,14 @@ def _ndcg_along(low: int, high: int, total: F32, scores: F32, changes: F32, k: i
         for place in range(len(changes)):
             change = changes[place]
             own = total[row, 0] + change * scores[row, 0]
-            above, equal = 0, 0
-            for column in range(1, width):
-                other = total[row, column] + change * scores[row, column]
-                above += other > own
-                equal += other == own
+            above, equal, start = 0, 0, 1
+            while start < width and above < k:  # k better ones say enough; a block at a time for SIMD
+                stop = min(start + 64, width)
+                for column in range(start, stop):
+                    other = total[row, column] + change * scores[row, column]
+                    above += other > own
+                    equal += other == own
+                start = stop
             rank = 1.0 + above + 0.5 * equal
             values[row, place] = 1.0 / np.log2(rank + 1.0) if rank <= k else 0.0
 

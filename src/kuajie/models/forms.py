@@ -75,9 +75,14 @@ def cheapest(name: str, plans: list[Plan], shape: DataShape, options: FitOptions
     if not fitting:
         least = min(plans, key=lambda plan: plan.memory_bytes)
         raise ResourceError(
-            f"{name} needs at least {least.memory_bytes / 2**30:.1f} GiB ({least.method}) for {shape.n_people:,} "
-            f"people and {shape.space.n_items:,} items, available are {options.memory_bytes / 2**30:.1f} GiB. "
-            "Choose a smaller k or rank, or allow more memory."
+            "{name} needs at least {needed:.1f} GiB ({method}) for {n_people:,} people and {n_items:,} "
+            "items, available are {granted:.1f} GiB. Choose a smaller k or rank, or allow more memory.",
+            name=name,
+            needed=least.memory_bytes / 2**30,
+            method=least.method,
+            n_people=shape.n_people,
+            n_items=shape.space.n_items,
+            granted=options.memory_bytes / 2**30,
         )
     quick = [plan for plan in fitting if plan.seconds <= limit]
     return quick[0] if quick else min(fitting, key=lambda plan: plan.seconds)

@@ -68,8 +68,12 @@ class ItemKNN(LinearModel[ItemKNNConfig]):
         if rows <= options.memory_bytes:
             return Plan("row-blocks", rows, 0.02 + (5e-9 * pairs + 1e-8 * n_items * k) / threads)
         raise ResourceError(
-            f"itemknn with {k} neighbours in each domain for {n_items:,} items needs about {rows / 2**30:.1f} GiB, "
-            f"available are {options.memory_bytes / 2**30:.1f} GiB. Choose a smaller k or allow more memory."
+            "itemknn with {k} neighbours in each domain for {n_items:,} items needs about {needed:.1f} "
+            "GiB, available are {granted:.1f} GiB. Choose a smaller k or allow more memory.",
+            k=k,
+            n_items=n_items,
+            needed=rows / 2**30,
+            granted=options.memory_bytes / 2**30,
         )
 
     @property

@@ -60,7 +60,9 @@ def model_class(kind: str) -> type[Recommender]:
     if kind in COMPOSED:
         return COMPOSED[kind]()
     if kind not in MODELS:
-        raise UsageError(f"there is no model '{kind}'; the models are {', '.join([*MODELS, *COMPOSED])}")
+        raise UsageError(
+            "there is no model '{kind}'; the models are {known}", kind=kind, known=", ".join([*MODELS, *COMPOSED])
+        )
     return MODELS[kind]
 
 

@@ -108,9 +108,13 @@ class Sequence(LinearModel[SequenceConfig]):
         memory = int(100 * shape.n_entries + 24 * graph + 24 * series + threads * 16 * (n_items + 1_024 * row))
         if memory > options.memory_bytes:
             raise ResourceError(
-                f"sequence with {config.kept} entries kept for each of {n_items:,} items in each domain needs about "
-                f"{memory / 2**30:.1f} GiB, available are {options.memory_bytes / 2**30:.1f} GiB. Choose fewer "
-                "'kept' and 'neighbours', 'steps' = 1, or allow more memory."
+                "sequence with {kept} entries kept for each of {n_items:,} items in each domain needs about "
+                "{needed:.1f} GiB, available are {granted:.1f} GiB. Choose fewer 'kept' and 'neighbours', "
+                "'steps' = 1, or allow more memory.",
+                kept=config.kept,
+                n_items=n_items,
+                needed=memory / 2**30,
+                granted=options.memory_bytes / 2**30,
             )
         products = (config.steps - 1) * graph * max(reached, 1) / 2
         seconds = 0.1 + (3e-8 * pairs + 3e-9 * products) / threads + 3e-7 * shape.n_entries

@@ -67,9 +67,14 @@ class SVD(LinearModel[SVDConfig]):
             seconds = 0.05 + 5e-10 * products + 2e-9 * POWER_ITERATIONS * n_items * width**2 / threads
         if memory > options.memory_bytes:
             raise ResourceError(
-                f"svd with {self.config.factors} factors for {shape.n_people:,} people and {n_items:,} items needs "
-                f"about {memory / 2**30:.1f} GiB, available are {options.memory_bytes / 2**30:.1f} GiB. "
-                "Choose fewer factors or allow more memory."
+                "svd with {factors} factors for {n_people:,} people and {n_items:,} items needs about "
+                "{needed:.1f} GiB, available are {granted:.1f} GiB. Choose fewer factors or allow more "
+                "memory.",
+                factors=self.config.factors,
+                n_people=shape.n_people,
+                n_items=n_items,
+                needed=memory / 2**30,
+                granted=options.memory_bytes / 2**30,
             )
         return Plan(method, memory, seconds)
 

@@ -73,8 +73,11 @@ class UserKNN:
         memory = 64 * shape.n_entries + 32 * shape.n_people
         if memory > options.memory_bytes:
             raise ResourceError(
-                f"userknn for {shape.n_entries:,} entries needs about {memory / 2**30:.1f} GiB, "
-                f"available are {options.memory_bytes / 2**30:.1f} GiB. Take itemknn instead or allow more memory."
+                "userknn for {n_entries:,} entries needs about {needed:.1f} GiB, available are {granted:.1f} "
+                "GiB. Take itemknn instead or allow more memory.",
+                n_entries=shape.n_entries,
+                needed=memory / 2**30,
+                granted=options.memory_bytes / 2**30,
             )
         return Plan("direct", memory, 0.05 + 5e-8 * shape.n_entries)
 

@@ -35,7 +35,7 @@ class Best:
     def empty(cls, n_rows: int, k: int) -> "Best":
         """Places without items, to be filled."""
         if k < 1:
-            raise UsageError(f"the number of best items must be at least 1, got {k}")
+            raise UsageError("the number of best items must be at least 1, got {k}", k=k)
         return cls(np.full((n_rows, k), -1, np.int32), np.full((n_rows, k), np.nan, np.float32))
 
 
@@ -56,7 +56,11 @@ class Seen:
         if histories is None:
             return cls(np.zeros(n_rows + 1, np.int64), np.zeros(0, np.int32))
         if histories.n_rows != n_rows:
-            raise UsageError(f"the seen items need one row for each of {n_rows} histories, got {histories.n_rows}")
+            raise UsageError(
+                "the seen items need one row for each of {n_rows} histories, got {got}",
+                n_rows=n_rows,
+                got=histories.n_rows,
+            )
         return cls(histories.indptr, histories.items)
 
 

@@ -13,11 +13,12 @@ import msgspec
 
 import kuajie
 from kuajie.core.errors import ArtifactError, CallError, ConfigError, KuajieError
-from kuajie.core.files import new_folder
+from kuajie.core.files import new_folder, refusal
 from kuajie.core.histories import Histories
 from kuajie.core.recommender import Arrays, Recommender
 from kuajie.core.records import ModelVersion, Record
 from kuajie.core.space import ItemSpace
+from kuajie.core.texts import Text
 from kuajie.models.registry import model_class, parse_config
 from kuajie.storage.tensors import first_not_finite, map_tensors, sha256_of, write_tensors
 from kuajie.workflows.ports import StoredModel
@@ -67,7 +68,9 @@ def save_model(model: Recommender, space: ItemSpace, folder: Path, version: Mode
     broken = first_not_finite(arrays)
     if broken is not None:
         raise ArtifactError(
-            f"the fitted '{version.kind}' has values in '{broken}' that are not finite; it is not saved"
+            "the fitted '{kind}' has values in '{broken}' that are not finite; it is not saved",
+            kind=version.kind,
+            broken=broken,
         )
     with new_folder(folder) as draft:
         manifest = Manifest(
@@ -100,11 +103,15 @@ def load_model(folder: Path) -> StoredModel:
         model = model_class(manifest.version.kind).from_arrays(config, space, arrays)
         _probe(model, space)
     except KuajieError as error:
-        raise ArtifactError(f"{folder} cannot be used: {error}") from error
+        raise ArtifactError("{folder} cannot be used: {error}", folder=folder, error=error) from error
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError) as error:
         raise ArtifactError(
-            f"{folder} cannot be used: its arrays do not make a '{manifest.version.kind}' model "
-            f"({type(error).__name__}: {error}). Train again, or restore the folder from a copy."
+            "{folder} cannot be used: its arrays do not make a '{kind}' model ({fault}: {error}). "
+            "Train again, or restore the folder from a copy.",
+            folder=folder,
+            kind=manifest.version.kind,
+            fault=type(error).__name__,
+            error=error,
         ) from error
     return StoredModel(model, space, manifest.version)
 
@@ -119,37 +126,48 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         sealed = msgspec.json.decode(path.read_bytes(), type=Sealed)
         if hashlib.sha256(bytes(sealed.manifest)).hexdigest() != sealed.sha256:
-            raise ArtifactError(_damaged(path, "its SHA-256 is not the one it was written with"))
+            raise _damaged(path, Text("its SHA-256 is not the one it was written with"))
         found = msgspec.json.decode(sealed.manifest, type=dict[str, Any])["format"]
         if found != FORMAT:
             raise ArtifactError(
-                f"{path} is of format {found}, this kuajie {kuajie.__version__} reads format {FORMAT}. "
-                "Install the kuajie that wrote it, or train again."
+                "{path} is of format {found}, this kuajie {version} reads format {format}. Install the "
+                "kuajie that wrote it, or train again.",
+                path=path,
+                found=found,
+                version=kuajie.__version__,
+                format=FORMAT,
             )
         return msgspec.json.decode(sealed.manifest, type=Manifest)
     except OSError as error:
-        raise ArtifactError(f"{path} cannot be read: {error.strerror}. Is {folder} a saved model?") from None
+        raise ArtifactError(
+            "{path} cannot be read: {reason}. Is {folder} a saved model?",
+            path=path,
+            reason=refusal(error),
+            folder=folder,
+        ) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, RecursionError) as error:
-        raise ArtifactError(_damaged(path, str(error))) from None
+        raise _damaged(path, str(error)) from None
 
 
 def _read_arrays(folder: Path, manifest: Manifest) -> Arrays:
     if set(manifest.files) != {ARRAYS}:
-        raise ArtifactError(_damaged(folder / MANIFEST, f"it names the files {sorted(manifest.files)}"))
+        raise _damaged(folder / MANIFEST, Text("it names the files {files}", files=sorted(manifest.files)))
     path = folder / ARRAYS
     try:
         if sha256_of(path) != manifest.files[ARRAYS]:
-            raise ArtifactError(_damaged(path, "its SHA-256 is not the one in the manifest"))
+            raise _damaged(path, Text("its SHA-256 is not the one in the manifest"))
         arrays = map_tensors(path)
     except OSError as error:
-        raise ArtifactError(f"{path} cannot be read: {error.strerror}. The model is incomplete; train again.") from None
+        raise ArtifactError(
+            "{path} cannot be read: {reason}. The model is incomplete; train again.", path=path, reason=refusal(error)
+        ) from None
     found = {name: ArrayEntry(shape=array.shape, dtype=array.dtype.name) for name, array in arrays.items()}
     if found != manifest.arrays:
         wrong = sorted(name for name in found.keys() | manifest.arrays if found.get(name) != manifest.arrays.get(name))
-        raise ArtifactError(_damaged(path, f"shape or type of {', '.join(wrong)} is not the one in the manifest"))
+        raise _damaged(path, Text("shape or type of {names} is not the one in the manifest", names=", ".join(wrong)))
     broken = first_not_finite(arrays)
     if broken is not None:
-        raise ArtifactError(_damaged(path, f"'{broken}' has values that are not finite"))
+        raise _damaged(path, Text("'{name}' has values that are not finite", name=broken))
     return arrays
 
 
@@ -162,7 +180,12 @@ def _probe(model: Recommender, space: ItemSpace) -> None:
         except ConfigError:  # a blend need not serve every domain
             continue
         if shape != (2, size):
-            raise CallError(f"scores for '{domain}' have the shape {shape} instead of {(2, size)}")
+            raise CallError(
+                "scores for '{domain}' have the shape {shape} instead of {expected}",
+                domain=domain,
+                shape=shape,
+                expected=(2, size),
+            )
 
 
 def _finite(metrics: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
@@ -172,5 +195,5 @@ def _finite(metrics: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]
     }
 
 
-def _damaged(path: Path, what: str) -> str:
-    return f"{path} is damaged: {what}. Restore it from a copy, or train again."
+def _damaged(path: Path, what: str) -> ArtifactError:
+    return ArtifactError("{path} is damaged: {what}. Restore it from a copy, or train again.", path=path, what=what)

@@ -9,6 +9,7 @@ from kuajie.core.names import suggest
 from kuajie.core.recommender import Recommender
 from kuajie.core.records import ModelVersion
 from kuajie.core.space import ItemSpace
+from kuajie.core.texts import Text
 from kuajie.storage.artifacts import load_model, read_manifest, save_model
 from kuajie.workflows.ports import StoredModel
 
@@ -32,9 +33,14 @@ class ModelFolder:
         """See `ModelStore.load`."""
         name = model_version or self.serving()
         if name is None:
-            raise UsageError(f"there is no trained model in {self.folder}. Run: kuajie train")
+            raise UsageError("there is no trained model in {folder}. Run: kuajie train", folder=self.folder)
         if name not in self._names():
-            raise UsageError(f"there is no model version '{name}' in {self.folder}{suggest(name, self._names())}")
+            raise UsageError(
+                "there is no model version '{name}' in {folder}{hint}",
+                name=name,
+                folder=self.folder,
+                hint=suggest(name, self._names()),
+            )
         return load_model(self.folder / name)
 
     def serving(self) -> str | None:
@@ -60,16 +66,16 @@ class ModelFolder:
         readable = [read for read in map(self._read, self._names()) if isinstance(read, ModelVersion)]
         return sorted(readable, key=lambda version: (version.created_at, version.model_version))
 
-    def damaged(self) -> dict[str, str]:
+    def damaged(self) -> dict[str, Text]:
         """See `ModelStore.damaged`."""
         read = {name: self._read(name) for name in self._names()}
-        return {name: result for name, result in read.items() if isinstance(result, str)}
+        return {name: result for name, result in read.items() if isinstance(result, Text)}
 
-    def _read(self, name: str) -> ModelVersion | str:
+    def _read(self, name: str) -> ModelVersion | Text:
         try:
             return read_manifest(self.folder / name).version
         except ArtifactError as error:
-            return str(error)
+            return error.text
 
     def _names(self) -> list[str]:
         if not self.folder.is_dir():

@@ -62,10 +62,14 @@ def write_tensors(path: Path, arrays: Arrays) -> str:
 def plain(name: str, array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     """The array contiguous, little-endian and flat in memory."""
     if array.dtype.kind not in "fiub":
-        raise ArtifactError(f"array '{name}' must hold plain numbers, got {array.dtype}; nothing was saved")
+        raise ArtifactError(
+            "array '{name}' must hold plain numbers, got {type}; nothing was saved", name=name, type=array.dtype
+        )
     dtype = array.dtype.newbyteorder("<")
     if dtype not in NAMES:
-        raise ArtifactError(f"array '{name}' has a type that cannot be stored, {array.dtype}; nothing was saved")
+        raise ArtifactError(
+            "array '{name}' has a type that cannot be stored, {type}; nothing was saved", name=name, type=array.dtype
+        )
     return np.asarray(array, dtype=dtype, order="C")
 
 
@@ -76,17 +80,17 @@ def map_tensors(path: Path) -> Arrays:
         ArtifactError: the file is not of the format or its parts lie outside it.
     """
     if path.stat().st_size < 8:
-        raise ArtifactError(f"{path} is damaged: it is shorter than its own header")
+        raise ArtifactError("{path} is damaged: it is shorter than its own header", path=path)
     raw = np.memmap(path, dtype=np.uint8, mode="r")
     size = int.from_bytes(raw[:8].tobytes(), "little")
     if size > len(raw) - 8:
-        raise ArtifactError(f"{path} is damaged: its header is longer than the file")
+        raise ArtifactError("{path} is damaged: its header is longer than the file", path=path)
     try:
         header = msgspec.json.decode(raw[8 : 8 + size].tobytes(), type=dict[str, Any])
         header.pop("__metadata__", None)
         entries = msgspec.convert(header, dict[str, Tensor])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path} is damaged: its header cannot be read ({error})") from None
+        raise ArtifactError("{path} is damaged: its header cannot be read ({error})", path=path, error=error) from None
     return {name: _view(raw[8 + size :], name, entry, path) for name, entry in entries.items()}
 
 
@@ -95,7 +99,9 @@ def _view(data: npt.NDArray[np.uint8], name: str, entry: Tensor, path: Path) -> 
     dtype = np.dtype(DTYPES.get(entry.dtype, "V"))
     fits = min(entry.shape, default=0) >= 0 and stop - start == int(np.prod(entry.shape, dtype=object)) * dtype.itemsize
     if dtype.kind == "V" or not 0 <= start <= stop <= len(data) or not fits:
-        raise ArtifactError(f"{path} is damaged: array '{name}' does not lie where its header says")
+        raise ArtifactError(
+            "{path} is damaged: array '{name}' does not lie where its header says", path=path, name=name
+        )
     return np.asarray(data[start:stop]).view(dtype).reshape(entry.shape)
 
 

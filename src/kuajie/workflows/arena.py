@@ -14,6 +14,7 @@ from kuajie.core.errors import ResourceError, UsageError
 from kuajie.core.histories import Interactions
 from kuajie.core.progress import Progress
 from kuajie.core.recommender import FitOptions, Recommender, Scope
+from kuajie.core.texts import Text
 from kuajie.evaluation.compare import RESAMPLES
 from kuajie.evaluation.protocols import Split
 from kuajie.evaluation.ranking import BATCH_BYTES, Ranks, rank_task
@@ -105,14 +106,19 @@ def parse_entrant(name: str) -> Entrant:
     kind, colon, scope = name.partition(":")
     scope = scope if colon else "joint"
     if scope not in get_args(Scope):
-        raise UsageError(f"the scope of '{name}' must be one of {', '.join(get_args(Scope))}, got '{scope}'")
+        raise UsageError(
+            "the scope of '{name}' must be one of {known}, got '{scope}'",
+            name=name,
+            known=", ".join(get_args(Scope)),
+            scope=scope,
+        )
     if scope == "source" and kind in TARGET_ONLY_KINDS:
-        raise UsageError(f"'{kind}' sees the target alone, so there is no '{name}'. Use {kind}.")
+        raise UsageError("'{kind}' sees the target alone, so there is no '{name}'. Use {kind}.", kind=kind, name=name)
     config_type: type[Config] = model_class(kind).config_type  # type: ignore[attr-defined]
     try:
         return Entrant(name, config_type(), scope)  # type: ignore[arg-type]
     except pydantic.ValidationError:
-        raise UsageError(f"'{kind}' has no default config, so it cannot be named alone. Use auto.") from None
+        raise UsageError("'{kind}' has no default config, so it cannot be named alone. Use auto.", kind=kind) from None
 
 
 def default_chooser(
@@ -141,8 +147,8 @@ class Arena:
     progress: Progress
     ranks: dict[str, dict[str, Ranks]] = field(default_factory=dict)
     runs: dict[tuple[str, str], Run] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    skipped: dict[str, Text] = field(default_factory=dict)
+    notes: list[Text] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.space = self.final.train.space
@@ -157,7 +163,7 @@ class Arena:
             else:
                 self._enter_named(entrant, entrant.config)
         except ResourceError as error:
-            self.skipped[entrant.name] = str(error)
+            self.skipped[entrant.name] = error.text
 
     def _enter_named(self, entrant: Entrant, config: Config) -> None:
         chosen = {"scope": entrant.scope, "config": config.model_dump(mode="json")}
@@ -182,7 +188,7 @@ class Arena:
             if domain in tasks:
                 self._score(entrant, model, domain, seconds, choice.summary(domain))
             else:
-                self.skipped[entrant.name] = f"{domain} has no validation rows to choose on."
+                self.skipped[entrant.name] = Text("{domain} has no validation rows to choose on.", domain=domain)
 
     def _score(
         self, entrant: Entrant, model: Recommender, domain: str, fit_seconds: float, chosen: Mapping[str, Any]

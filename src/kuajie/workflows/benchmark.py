@@ -13,6 +13,7 @@ import numpy as np
 from kuajie import __version__
 from kuajie.core.errors import JobError
 from kuajie.core.progress import Progress, silent
+from kuajie.core.texts import Joined, Text
 from kuajie.data.split_folder import open_split_folder
 from kuajie.evaluation.candidates import Candidates, parse_candidates
 from kuajie.evaluation.leaks import ALL_PARTS, Leak, find_leaks, find_twins
@@ -45,12 +46,12 @@ class BenchmarkResult:
     folder: str
     candidates: Candidates
     seed: int
-    order: str
-    notes: tuple[str, ...]
+    order: Text
+    notes: tuple[Text, ...]
     summaries: Mapping[str, TaskSummary]
     runs: Mapping[tuple[str, str], Run]
     leaks: tuple[Leak, ...]
-    skipped: Mapping[str, str]
+    skipped: Mapping[str, Text]
     seconds: float
     peak_memory_mb: float
 
@@ -106,10 +107,10 @@ def benchmark(
 
     arena = Arena(final_split(data, mode, seed), blind, seed, options, chooser or default_chooser, progress)
     for number, entrant in enumerate(entrants):
-        progress(f"fit and score {entrant.name}", number, len(entrants))
+        progress(Text("fit and score {model}", model=entrant.name), number, len(entrants))
         arena.enter(entrant)
     if not arena.ranks:
-        raise JobError(f"no model could be measured: {'; '.join(arena.skipped.values())}")
+        raise JobError("no model could be measured: {reasons}", reasons=Joined(arena.skipped.values()))
     progress("intervals and tests", len(entrants), len(entrants))
     twins = find_twins(data.rows(*ALL_PARTS), data.space)
     summaries = arena.summaries([entrant.name for entrant in entrants if entrant.target_only], twins.items)

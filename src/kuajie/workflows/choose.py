@@ -4,11 +4,13 @@ Nothing here sees a test row. The way: pools of validation rows -> trials of eve
 trial of each family and scope -> blend weights -> joint or target-only for each group by known target history.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from kuajie.core.config import Config
@@ -17,19 +19,25 @@ from kuajie.core.progress import Progress, silent
 from kuajie.core.recommender import FitOptions, Scope
 from kuajie.core.space import ItemSpace
 from kuajie.evaluation.tasks import RankingTask
-from kuajie.models.blend import BlendConfig, Member, Mix, fit_scoped
+from kuajie.models.blend import BlendConfig, Member, Mix
 from kuajie.models.popularity import PopularityConfig
 from kuajie.workflows.families import Family, families
+from kuajie.workflows.fits import Fits
 from kuajie.workflows.mixing import MixChoice, choose_mixes
 from kuajie.workflows.search import Search
 from kuajie.workflows.trials import Pool, best_items, hard_pool, sampled_pool, whole_pool
+
+SEARCH_SHARE = 0.7
+"""Of the time of choosing: what searching may take; weights and gate take the rest."""
+SMALL_CATALOGUE = 2
+"""Times as many items as negatives are all ranked."""
 
 
 class ChooseConfig(Config):
     """The budget of choosing.
 
     Attributes:
-        seconds: no new fit starts after so many; what was not tried is named.
+        seconds: of choosing, weights and gate included; what was not tried is named.
         people: fits for choosing use at most so many people; more are sampled.
         rows: validation rows of each target that weights and gate are decided on.
         tuning_rows: of these, how many settings of models are searched on.
@@ -102,18 +110,21 @@ def choose(
         DataError: no model could be tried within the budget.
     """
     config, options = config or ChooseConfig(), options or FitOptions()
+    begun = time.monotonic()
     rng = np.random.default_rng([options.seed, 77])
-    people = some_people(interactions, config.people, rng)
-    asked = {t: some_rows(task, config.rows, rng) for t, task in tasks.items() if task.n_rows}
-    pools = open_pools(people, asked, options, config.negatives, rng)
-    tuning = {target: pool.take_some(config.tuning_rows, rng) for target, pool in pools.items()}
-    search = Search(people, options, config.seconds, config.k, progress, pools, tuning)
+    fits = Fits(some_people(interactions, config.people, rng), options)
+    asked = {
+        target: task.take(some_numbers(task.n_rows, config.rows, rng)) for target, task in tasks.items() if task.n_rows
+    }
+    pools = open_pools(fits, asked, config.negatives, rng)
+    tuning = {target: some_numbers(pool.task.n_rows, config.tuning_rows, rng) for target, pool in pools.items()}
+    search = Search(fits, begun, SEARCH_SHARE * config.seconds, config.k, progress, pools, tuning)
     data = interactions.histories
     timed = data.times is not None
     wanted = families(interactions.space, data.order, config.kinds, config.settings, timed=timed) if pools else []
     for family in wanted:
         search.open_family(family)
-    for family, until in schedule(wanted, search.spent, config.seconds):
+    for family, until in schedule(wanted, search.spent, search.seconds):
         search.vary_family(family, until)
     decided = {
         target: choose_mixes(pool, search.best_trials(target), options.seed, config.k, options.threads)
@@ -150,11 +161,9 @@ def blend_of(decided: Mapping[str, MixChoice], space: ItemSpace) -> BlendConfig:
     return BlendConfig(members=tuple(members.values()), mixes=tuple(mixes))
 
 
-def some_rows(task: RankingTask, most: int, rng: np.random.Generator) -> RankingTask:
-    """At most so many rows, drawn at random."""
-    if task.n_rows <= most:
-        return task
-    return task.take(np.sort(rng.choice(task.n_rows, most, replace=False)))
+def some_numbers(n: int, most: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """At most so many of 0..n-1, drawn at random, in order."""
+    return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
 
 
 def some_people(interactions: Interactions, most: int, rng: np.random.Generator) -> Interactions:
@@ -167,35 +176,30 @@ def some_people(interactions: Interactions, most: int, rng: np.random.Generator)
 
 
 def open_pools(
-    interactions: Interactions,
-    tasks: Mapping[str, RankingTask],
-    options: FitOptions,
-    negatives: int,
-    rng: np.random.Generator,
+    fits: Fits, tasks: Mapping[str, RankingTask], negatives: int, rng: np.random.Generator
 ) -> dict[str, Pool]:
     """On which candidates each target is judged."""
     pools = {}
     for target, task in tasks.items():
         if task.candidates is not None:
             pools[target] = sampled_pool(task, negatives, rng)
-        elif task.n_items <= negatives:
+        elif task.n_items <= SMALL_CATALOGUE * negatives:
             pools[target] = whole_pool(task)
         else:
-            pools[target] = scouted_pool(interactions, task, options, negatives, rng)
+            pools[target] = scouted_pool(fits, task, negatives, rng)
     return pools
 
 
-def scouted_pool(
-    interactions: Interactions, task: RankingTask, options: FitOptions, negatives: int, rng: np.random.Generator
-) -> Pool:
-    """What simple models of different kinds rank highest."""
-    space = interactions.space
-    scouts = [family.start for family in families(space, interactions.histories.order) if family.scout]
+def scouted_pool(fits: Fits, task: RankingTask, negatives: int, rng: np.random.Generator) -> Pool:
+    """What quick models of different kinds rank highest."""
+    space = fits.interactions.space
+    order = fits.interactions.histories.order
+    scouts = [family.start for family in families(space, order) if family.scout]
     scopes: tuple[Scope, ...] = ("joint", "target") if task.target_lengths.any() else ("joint",)
     each = negatives // (len(scouts) * len(scopes))
     favourites = []
     for scout in scouts:
         for scope in scopes:
-            model = fit_scoped(scout, task.domain if scope == "target" else None, interactions, options)
-            favourites.append(best_items(model, task, scope, space, each))
+            model = fits.get(scout, task.domain if scope == "target" else None)
+            favourites.append(best_items(model, task, scope, space, each, fits.options.threads))
     return hard_pool(task, negatives, favourites, rng)

@@ -24,7 +24,7 @@ def examine(
     try:
         workspace = Workspace.open(root)
     except KuajieError as error:
-        return [Finding(message("the configuration can be read"), ok=False, detail=str(error))]
+        return [Finding(message("the configuration can be read"), ok=False, detail=error.text)]
     findings = [Finding(message("the configuration can be read"), ok=True, detail=", ".join(workspace.config.domains))]
     findings.append(_look(message("the sources are there"), lambda: _sources(workspace)))
     findings.append(_look(message("the snapshot is whole"), lambda: _snapshot(workspace)))
@@ -36,7 +36,7 @@ def _look(name: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(name, ok=True, detail=look())
     except KuajieError as error:
-        return Finding(name, ok=False, detail=str(error))
+        return Finding(name, ok=False, detail=error.text)
 
 
 def _sources(workspace: Workspace) -> str:
@@ -73,7 +73,7 @@ def _store(workspace: Workspace, store_of: Callable[[Workspace], Store | None]) 
     try:
         store = store_of(workspace)
     except KuajieError as error:
-        return [Finding(message("the operational store can be opened"), ok=False, detail=str(error))]
+        return [Finding(message("the operational store can be opened"), ok=False, detail=error.text)]
     if store is None:
         return []  # the first start of the service makes it
     try:

@@ -15,8 +15,8 @@ import numpy as np
 from kuajie import __version__
 from kuajie.core.errors import DataError, JobError
 from kuajie.core.histories import Interactions
-from kuajie.core.language import message
 from kuajie.core.progress import Progress, silent
+from kuajie.core.texts import Joined, Text
 from kuajie.data.dataset import JointDataset
 from kuajie.evaluation.candidates import Candidates
 from kuajie.evaluation.leaks import find_twins
@@ -42,11 +42,11 @@ class EvaluationResult:
         seconds: of everything.
     """
 
-    protocol: str
+    protocol: Text
     summaries: Mapping[str, TaskSummary]
     runs: Mapping[tuple[str, str], Run]
     twin_items: int
-    skipped: Mapping[str, str]
+    skipped: Mapping[str, Text]
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
@@ -106,16 +106,16 @@ def evaluate(
 
     arena = Arena(final, blind, seed, options, chooser or default_chooser, progress)
     for number, entrant in enumerate(entrants):
-        progress(f"fit and score {entrant.name}", number, len(entrants))
+        progress(Text("fit and score {model}", model=entrant.name), number, len(entrants))
         arena.enter(entrant)
     if not arena.ranks:
-        raise JobError(f"no model could be measured: {'; '.join(arena.skipped.values())}")
+        raise JobError("no model could be measured: {reasons}", reasons=Joined(arena.skipped.values()))
     twins = find_twins(rows_of(interactions), interactions.space)
     summaries = arena.summaries([entrant.name for entrant in entrants if entrant.target_only], twins.items)
     protocol = (
-        message("The newest item of each person and domain is asked for, among all items.")
+        Text("The newest item of each person and domain is asked for, among all items.")
         if since is None
-        else f"Everything from {since:%Y-%m-%d} on is asked for, among all items."
+        else Text("Everything from {since:%Y-%m-%d} on is asked for, among all items.", since=since)
     )
     return EvaluationResult(protocol, summaries, arena.runs, len(twins.items), arena.skipped, time.monotonic() - start)
 

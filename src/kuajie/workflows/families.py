@@ -32,7 +32,7 @@ class Family:
         start: tried first.
         moves: settings and their values, tried one after the other from the best so far.
         scopes: what it may see.
-        scout: its favourites make the pool of hard candidates where all items are ranked.
+        scout: quick to fit; its favourites make the pool of hard candidates where all items are ranked.
         personal: whether it needs a history; without target history in any row, others are not tried on the target.
         share: of the time of choosing.
         always: its start is tried whatever the time, so that a slow first minute does not leave popularity alone.
@@ -72,7 +72,11 @@ def families(
     unknown = set(settings or {}) - {family.name for family in found}
     if unknown:
         names = ", ".join(family.name for family in found)
-        raise ConfigError(f"[training.settings] names {', '.join(sorted(unknown))}; for this data there are {names}")
+        raise ConfigError(
+            "[training.settings] names {unknown}; for this data there are {names}",
+            unknown=", ".join(sorted(unknown)),
+            names=names,
+        )
     decided = [with_settings(family, (settings or {}).get(family.name, {})) for family in found]
     return [family for family in decided if not kinds or family.start.kind in kinds]  # type: ignore[attr-defined]
 
@@ -137,6 +141,7 @@ SETS = (
         "als",
         ALSConfig(iterations=8),
         (("zeros", (8.0, 50.0)), ("regularization", (2.5, 10.0)), ("absent", (False,))),
+        scout=True,
     ),
     Family(
         "diffusion",
@@ -148,7 +153,6 @@ SETS = (
             ("continuation", (0.6, 1.5)),
             ("steps", (5,)),
         ),
-        scout=True,
     ),
     Family("als-wide", ALSConfig(factors=128, iterations=8), (("zeros", (8.0,)), ("regularization", (8.0,)))),
     Family("ridge", RidgeConfig(), (("regularization", (100.0, 300.0)), ("popularity_power", (0.5,))), ("source",)),
@@ -165,6 +169,7 @@ SETS = (
         "itemknn",
         ItemKNNConfig(k=200, shrinkage=20.0),
         (("alpha", (0.35,)), ("shrinkage", (100.0,))),
+        scout=True,
         share=0.5,
         always=True,
     ),

@@ -19,13 +19,14 @@ from kuajie.core.clock import Clock, system_clock
 from kuajie.core.errors import DataError, UsageError
 from kuajie.core.progress import Progress, silent
 from kuajie.core.records import Snapshot
+from kuajie.core.texts import Text
 from kuajie.data import importing
 from kuajie.data import snapshot as snapshots
 from kuajie.data.config import CleaningConfig, DomainConfig, IdentityConfig
 from kuajie.data.hashing import KeyHasher
 from kuajie.data.identity import Identity
 from kuajie.data.overlap import OverlapReport, overlap_report
-from kuajie.data.quality import QualityAccount
+from kuajie.data.quality import QualityAccount, wordings_of
 from kuajie.data.reading import Quarantine, Reader
 from kuajie.data.resolving import resolve
 from kuajie.data.spool import Spool
@@ -94,7 +95,7 @@ def ingest(
         ResourceError: the disk is full.
     """
     if not folder.is_dir():
-        raise UsageError(f"there is no workspace {folder}. Make one with: kuajie init {folder}")
+        raise UsageError("there is no workspace {folder}. Make one with: kuajie init {folder}", folder=folder)
     hasher = None
     if config.identity.method == "hashed":
         hasher = KeyHasher.from_environment(config.identity.secret_env, environment)
@@ -165,7 +166,11 @@ def _read(config: ImportConfig, reader: Reader, stream: importing.Stream) -> tup
     for domain in config.domains:
         if domain not in stream.timed_shares():
             names = ", ".join(tally.name for tally in stream.tallies if tally.domain == domain)
-            raise DataError(f"the domain '{domain}' has no event ({names}). Fill the source, or leave the domain out.")
+            raise DataError(
+                "the domain '{domain}' has no event ({names}). Fill the source, or leave the domain out.",
+                domain=domain,
+                names=names,
+            )
     return tables, rows
 
 
@@ -175,18 +180,28 @@ def _quality(
     broken = accounts["flag"].filter(accounts["flag"].str.len_bytes() > 0)
     flagged = dict(sorted(broken.str.split(" ").explode().value_counts().iter_rows()))
     warnings = [
-        f"{domain} has one item alone: nothing can be ranked in it. Bring its catalogue."
+        Text("{domain} has one item alone: nothing can be ranked in it. Bring its catalogue.", domain=domain)
         for domain, count in items.counts(list(config.domains)).items()
         if count == 1
     ]
     if flagged and config.cleaning.flagged == "keep":
         warnings.append(
-            f"{len(broken)} accounts have extreme rates of events and are trained on all the same. "
-            'Set cleaning.flagged = "exclude" to leave them out.'
+            Text(
+                "{count} accounts have extreme rates of events and are trained on all the same. "
+                'Set cleaning.flagged = "exclude" to leave them out.',
+                count=len(broken),
+            )
         )
     path = str(reader.quarantine.path.relative_to(warehouse)) if reader.quarantine.used else ""
     sources = tuple(tally.account() for tally in reader.tallies)
-    return QualityAccount(sources=sources, flagged=flagged, warnings=tuple(warnings), quarantine=path).check()
+    reasons = [text for tally in reader.tallies for reason, text in tally.reasons.items() if tally.bad[reason]]
+    return QualityAccount(
+        sources=sources,
+        flagged=flagged,
+        warnings=tuple(map(str, warnings)),
+        quarantine=path,
+        wordings=wordings_of([*reasons, *warnings]),
+    ).check()
 
 
 def _write_tables(

@@ -7,19 +7,24 @@ from kuajie.core.errors import UsageError
 from kuajie.core.files import refusals_named, write_file
 from kuajie.core.names import suggest
 from kuajie.core.progress import Progress, silent
+from kuajie.core.texts import Text
 from kuajie.workflows.workspace import FILE
 from kuajie.worlds import SCENARIOS, SIZES, make_world
 
 
-def init_empty(folder: Path) -> Path:
+def init_empty(folder: Path, language: str = "en") -> Path:
     """A workspace with a commented `kuajie.toml` to fill in, and a place for the sources; returns the file.
+
+    Args:
+        folder: the workspace.
+        language: of the comments.
 
     Raises:
         UsageError: there is a workspace already.
         ResourceError: the disk refuses.
     """
     refuse_existing(folder)
-    template = files("kuajie.workflows").joinpath("templates", FILE).read_text(encoding="utf-8")
+    template = files("kuajie.workflows").joinpath("templates", f"kuajie.{language}.toml").read_text(encoding="utf-8")
     with refusals_named(folder):
         (folder / "sources").mkdir(parents=True, exist_ok=True)
     write_file(folder / FILE, template)
@@ -36,9 +41,9 @@ def init_world(folder: Path, scenario: str, size: str = "small", seed: int = 0, 
         ResourceError: the disk refuses.
     """
     refuse_existing(folder)
-    for what, got, known in (("scenario", scenario, SCENARIOS), ("size", size, SIZES)):
+    for what, got, known in ((Text("scenario"), scenario, SCENARIOS), (Text("size"), size, SIZES)):
         if got not in known:
-            raise UsageError(f"there is no {what} '{got}'{suggest(got, known)}")
+            raise UsageError("there is no {what} '{got}'{hint}", what=what, got=got, hint=suggest(got, known))
     make_world(scenario, size, seed).write(folder, progress=progress)
     return folder / FILE
 
@@ -50,4 +55,8 @@ def refuse_existing(folder: Path) -> None:
         UsageError: there is one.
     """
     if (folder / FILE).exists():
-        raise UsageError(f"{folder} is a workspace already. Choose another folder, or remove {folder / FILE} first.")
+        raise UsageError(
+            "{folder} is a workspace already. Choose another folder, or remove {file} first.",
+            folder=folder,
+            file=folder / FILE,
+        )

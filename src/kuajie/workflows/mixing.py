@@ -15,7 +15,7 @@ from kuajie.core.config import Config
 from kuajie.core.recommender import Scope
 from kuajie.evaluation.gate import GateDecision, decide_gate, group_numbers, hashed_folds, merge_groups
 from kuajie.evaluation.slices import HISTORY_LIMITS
-from kuajie.evaluation.weights import MemberScores, climb, fit_weights, row_ndcg
+from kuajie.evaluation.weights import MemberScores, fit_weights, refine, row_ndcg
 from kuajie.models.blend import Mix
 from kuajie.workflows.trials import Pool
 
@@ -118,7 +118,8 @@ def member_scores(trials: Sequence[Trial]) -> MemberScores:
     scores = np.stack([trial.scores for trial in trials])
     unknown = np.isnan(scores)
     names = tuple(trial.name for trial in trials)
-    return MemberScores(names, np.nan_to_num(scores, copy=False, nan=0.0), np.asarray(~unknown.all(axis=0)))
+    scores[unknown] = 0.0
+    return MemberScores(names, scores, np.asarray(~unknown.all(axis=0))).hardest_first()
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +142,7 @@ class Groups:
 
 
 def group_weights(members: MemberScores, groups: Groups, k: int, threads: int) -> list[Floats]:
-    """Everybody's weights, climbed further for each group with enough rows.
+    """Everybody's weights, refined for each group with enough rows.
 
     People without target history have weights of their own: what serves the others may not know them at all.
     """
@@ -152,7 +153,7 @@ def group_weights(members: MemberScores, groups: Groups, k: int, threads: int) -
         if not groups.target_lengths[inside].any() and inside.any():
             weights.append(fit_weights(members.rows(inside), k, least_gain=0.01, threads=threads))
         elif inside.sum() >= LEAST_ROWS_OF_OWN and groups.count > 1:
-            weights.append(climb(members.rows(inside), everybody, k, least_gain=0.01, threads=threads))
+            weights.append(refine(members.rows(inside), everybody, k, least_gain=0.01, threads=threads))
         else:
             weights.append(everybody)
     return weights

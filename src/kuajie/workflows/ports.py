@@ -6,6 +6,7 @@ from typing import Protocol
 from kuajie.core.recommender import Recommender
 from kuajie.core.records import ModelVersion
 from kuajie.core.space import ItemSpace
+from kuajie.core.texts import Text
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,5 +50,5 @@ class ModelStore(Protocol):
     def versions(self) -> list[ModelVersion]:
         """All readable versions, oldest first."""
 
-    def damaged(self) -> dict[str, str]:
+    def damaged(self) -> dict[str, Text]:
         """Versions that cannot be read, with the reason."""

@@ -6,9 +6,7 @@ import numpy as np
 
 from kuajie.core.recommender import Explanation
 from kuajie.core.records import Reason
-
-Translate = Callable[[str], str]
-"""Turns an English message into the user's language."""
+from kuajie.core.texts import Translate
 
 Name = Callable[[int], tuple[str, str, str]]
 """(domain, id, title) of a joint item number."""

@@ -10,10 +10,12 @@ import numpy.typing as npt
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.errors import UsageError
 from kuajie.core.histories import Histories
+from kuajie.core.language import translator
 from kuajie.core.recommender import Recommender
 from kuajie.core.records import Account, RankedItem, RankedList, Reason
+from kuajie.core.texts import Translate
 from kuajie.data.catalog import Catalog
-from kuajie.workflows.reasons import Translate, reasons_of
+from kuajie.workflows.reasons import reasons_of
 
 FALLBACK = "popular"
 
@@ -47,20 +49,22 @@ class Engine:
         catalog: names of the items.
         popularity: float (n_items,), 0 = never used: the order of the fallback.
         model_version: carried into every list.
-        translate: the language of the reasons.
+        language: of titles and reasons.
     """
 
     model: Recommender
     catalog: Catalog
     popularity: npt.NDArray[np.float64]
     model_version: str
-    translate: Translate = str
+    language: str = "en"
     clock: Clock = system_clock
     list_id: Callable[[], str] = new_list_id
     titles: list[str] = field(init=False)
+    translate: Translate = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "titles", self.catalog.titles())
+        object.__setattr__(self, "titles", self.catalog.titles(self.language))
+        object.__setattr__(self, "translate", translator(self.language))
 
     def recommend(
         self, account: Account, history: Histories, target: str, k: int = 10, *, explain: bool = True
@@ -81,7 +85,7 @@ class Engine:
             UsageError: k < 1, or no such domain.
         """
         if k < 1:
-            raise UsageError(f"k must be at least 1, got {k}")
+            raise UsageError("k must be at least 1, got {k}", k=k)
         part = self.catalog.space.slice(target)
         scores = self.model.score(history, target)[0]
         fallback = ""

@@ -16,10 +16,12 @@ from markupsafe import Markup
 
 import kuajie
 from kuajie.core.files import write_file
-from kuajie.core.language import Translate, message
+from kuajie.core.language import message
 from kuajie.core.records import RankedList, Snapshot
+from kuajie.core.texts import Translate, worded
 from kuajie.data.overlap import OverlapReport
 from kuajie.data.quality import QualityAccount, SourceAccount
+from kuajie.data.rates import PER_DAY, PER_MINUTE
 from kuajie.workflows.plots import Interval, Line, Part, interval_plot, line_plot, share_bar
 
 METRIC = "ndcg@10"
@@ -32,6 +34,10 @@ TABLES = {
     "links": message("links"),
     "kg": message("knowledge"),
     "entities": message("entities"),
+}
+FLAGS = {
+    PER_MINUTE: message("more events within a minute than cleaning.flag_events_per_minute"),
+    PER_DAY: message("more events in a day than cleaning.flag_events_per_day"),
 }
 LINES = 5
 """Models in the plot of slices."""
@@ -102,6 +108,8 @@ def render(report: Report, translate: Translate, language: str) -> str:
     return environment.from_string(source).render(
         report=replace(report, results=asked),
         t=translate,
+        say=partial(worded, translate=translate),
+        flags=FLAGS,
         language=language,
         version=kuajie.__version__,
         metrics=TABLE,

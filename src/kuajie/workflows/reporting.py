@@ -9,7 +9,7 @@ import numpy as np
 
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.files import write_file
-from kuajie.core.language import Translate
+from kuajie.core.language import translator
 from kuajie.core.records import Account
 from kuajie.data.dataset import JointDataset
 from kuajie.workflows.report import Report, Sample, write_report
@@ -27,6 +27,7 @@ def report_of(
     evaluation: Mapping[str, Any] | None = None,
     server: Server | None = None,
     clock: Clock = system_clock,
+    language: str = "en",
 ) -> Report:
     """The report of a snapshot.
 
@@ -36,12 +37,13 @@ def report_of(
         evaluation: `EvaluationResult.to_json()`.
         server: recommends to the sample people; left out: no samples.
         clock: dates the page.
+        language: of the domains' titles.
     """
     manifest = dataset.snapshot.manifest
     return Report(
         name=workspace.config.workspace.name or workspace.root.resolve().name,
         created_at=clock(),
-        titles={domain: workspace.title(domain) for domain in manifest.domains},
+        titles={domain: workspace.title(domain, language) for domain in manifest.domains},
         snapshot=dataset.snapshot.record,
         quality=manifest.quality,
         overlap=manifest.overlap,
@@ -56,7 +58,6 @@ def write_reports(
     dataset: JointDataset,
     evaluation: Mapping[str, Any],
     server: Server | None,
-    translate: Translate,
     language: str,
     clock: Clock = system_clock,
 ) -> Path:
@@ -67,8 +68,8 @@ def write_reports(
     """
     text = json.dumps(evaluation, ensure_ascii=False, indent=2, allow_nan=False)
     write_file(workspace.reports / "evaluation.json", text + "\n")
-    report = report_of(workspace, dataset, evaluation, server, clock)
-    return write_report(report, workspace.reports / "report.html", translate, language)
+    report = report_of(workspace, dataset, evaluation, server, clock, language)
+    return write_report(report, workspace.reports / "report.html", translator(language), language)
 
 
 def samples_of(server: Server, seed: int, most: int = 6) -> Iterator[Sample]:

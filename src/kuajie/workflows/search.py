@@ -1,11 +1,10 @@
 """Searching the configs of model families on validation pools, one setting after the other, within a budget.
 
-Fits are what costs: a fitted model is kept while its neighbours are tried, and settings that only touch scoring are
-tried on the fitted arrays.
+Time is what fits and scoring cost: both are predicted from what they took so far, and nothing starts that would not end
+within the budget.
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,20 +14,17 @@ import numpy.typing as npt
 
 from kuajie.core.config import Config
 from kuajie.core.errors import DataError, ResourceError
-from kuajie.core.histories import Interactions
 from kuajie.core.progress import Progress
-from kuajie.core.recommender import DataShape, FitOptions, Recommender, Scope
+from kuajie.core.recommender import Scope
 from kuajie.evaluation.tuning import changed
 from kuajie.evaluation.weights import row_ndcg
-from kuajie.models.blend import fit_scoped, scale_sample, scoped, score_scale
-from kuajie.models.linear import LinearModel
-from kuajie.models.registry import build
+from kuajie.models.blend import scale_sample, scoped, score_scale
 from kuajie.workflows.families import Family
+from kuajie.workflows.fits import Fits
 from kuajie.workflows.mixing import Trial
 from kuajie.workflows.trials import Pool, score_pool
 
 Floats = npt.NDArray[np.float32]
-KEPT_FITS = 3
 LogEntry = tuple[str, str, str, dict[str, Any], float]
 """Family, scope, target, settings that differ from the defaults, validation NDCG."""
 
@@ -48,39 +44,41 @@ class Way:
 
 @dataclass(eq=False)
 class Search:
-    """Fits models and keeps what they scored.
+    """Tries models and keeps what they scored.
 
     Attributes:
-        interactions: what is fitted on.
-        pools: all validation rows of each target, and fewer for tuning.
+        fits: fits on the training data.
+        begun: `time.monotonic()` when choosing began.
+        seconds: after which the search ends.
+        pools: all validation rows of each target.
+        tuning: of these, the row numbers that settings are compared on.
         best: the best trial of each (family, way).
         log: everything tried.
     """
 
-    interactions: Interactions
-    options: FitOptions
+    fits: Fits
+    begun: float
     seconds: float
     k: int
     progress: Progress
     pools: Mapping[str, Pool]
-    tuning_pools: Mapping[str, Pool]
+    tuning: Mapping[str, npt.NDArray[np.int64]]
     best: dict[tuple[str, Way], Trial] = field(default_factory=dict)
     log: list[LogEntry] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.begun = time.monotonic()
-        self.space = self.interactions.space
-        self.shape = DataShape.of(self.interactions)
-        self.scale_rows = self.interactions.histories.take(scale_sample(self.interactions, self.options.seed))
-        self.support = self.interactions.support()
-        self._fits: OrderedDict[tuple[str, str | None], Recommender] = OrderedDict()
+        interactions = self.fits.interactions
+        self.space = interactions.space
+        self.scale_rows = interactions.histories.take(scale_sample(interactions, self.fits.options.seed))
+        self.tuning_pools = {target: pool.take(self.tuning[target]) for target, pool in self.pools.items()}
         self._tried: dict[tuple[str, Way], float] = {}
+        self._scoring: dict[str, float] = {}
         self._refused: dict[str, None] = {}
         self._cut: dict[str, None] = {}
 
     @property
     def spent(self) -> float:
-        """Seconds since the search began."""
+        """Seconds since choosing began."""
         return time.monotonic() - self.begun
 
     def open_family(self, family: Family) -> None:
@@ -91,7 +89,7 @@ class Search:
             limit = float("inf") if family.always else self.seconds
             if not family.personal or self._affordable(family, family.start, way, limit):
                 self._keep(family, family.start, way)
-        self._fits.clear()
+        self.fits.forget()
 
     def vary_family(self, family: Family, until: float) -> None:
         """Try the family's settings one after the other, until so many seconds of the whole search."""
@@ -112,7 +110,7 @@ class Search:
             for found in (way, source) if way.scope == "joint" and source in ways else (way,):
                 if config != family.start:
                     self._keep(family, config, found)
-        self._fits.clear()
+        self.fits.forget()
         self.progress(f"try {family.name}", len(moves), len(moves))
 
     def _useful(self, family: Family, way: Way) -> bool:
@@ -124,12 +122,11 @@ class Search:
 
     def _affordable(self, family: Family, config: Config, way: Way, until: float) -> bool:
         try:
-            plan = build(config).plan(self.shape, self.options)
+            fitting = self.fits.seconds(config, way.alone)
         except ResourceError as error:
             self._refused[str(error)] = None
             return False
-        new = (fit_signature(config), way.alone) not in self._fits
-        affordable = self.spent + (plan.seconds if new else 0.0) <= until
+        affordable = self.spent + fitting + self._scoring.get(way.target, 0.0) <= until
         if not affordable:
             self._cut[family.name] = None
         return affordable
@@ -145,42 +142,38 @@ class Search:
         cut += [f"{', '.join(partly)}: some settings were not tried, {budget}"] if partly else []
         return [*self._refused, *cut]
 
-    def fitted(self, config: Config, alone: str | None) -> Recommender:
-        """A fitted model, from memory where only its scoring differs from one that was fitted."""
-        key = (fit_signature(config), alone)
-        if key not in self._fits:
-            self._fits[key] = fit_scoped(config, alone, self.interactions, self.options)
-            while len(self._fits) > KEPT_FITS:
-                self._fits.popitem(last=False)
-        self._fits.move_to_end(key)
-        model = self._fits[key]
-        return model if model.config == config else rescoring(model, config)
-
     def _try(self, family: Family, config: Config, way: Way) -> float:
         """NDCG on the tuning rows, remembered."""
         key = (config.model_dump_json(), way)
         if key not in self._tried:
-            scores = score_pool(self.fitted(config, way.alone), self.tuning_pools[way.target], way.scope, self.space)
-            self._tried[key] = self._ndcg(scores)
-            settings = config.model_dump(exclude_defaults=True)
-            self.log.append((family.name, way.scope, way.target, settings, self._tried[key]))
+            model = self.fits.get(config, way.alone)
+            begun = time.monotonic()
+            scores = score_pool(model, self.tuning_pools[way.target], way.scope, self.space)
+            self._scoring[way.target] = time.monotonic() - begun
+            self._tried[key] = float(self._ndcg(scores).mean())
+            self._note(family, config, way, self._tried[key])
         return self._tried[key]
 
-    def _ndcg(self, scores: Floats) -> float:
-        return float(row_ndcg(np.nan_to_num(scores, nan=-np.inf), self.k).mean())
+    def _ndcg(self, scores: Floats) -> npt.NDArray[np.float64]:
+        return row_ndcg(np.where(np.isnan(scores), np.float32(-np.inf), scores), self.k)
 
     def _keep(self, family: Family, config: Config, way: Way) -> None:
         """Score all validation rows, as the blend will scale them; the better of this and what was kept stays."""
-        model = self.fitted(config, way.alone)
+        model = self.fits.get(config, way.alone)
         sample = model.score(scoped(self.scale_rows, self.space, way.scope, way.target), way.target)
-        scores = score_pool(model, self.pools[way.target], way.scope, self.space) / np.float32(score_scale(sample))
-        trial = Trial(family.name, config, way.scope, way.target, scores, self._ndcg(scores))
+        scores = score_pool(model, self.pools[way.target], way.scope, self.space)
+        ndcg = self._ndcg(scores)
+        scores /= np.float32(score_scale(sample))
+        trial = Trial(family.name, config, way.scope, way.target, scores, float(ndcg.mean()))
         before = self.best.get((family.name, way))
         if before is None or trial.ndcg > before.ndcg:
             self.best[family.name, way] = trial
-        settings = config.model_dump(exclude_defaults=True)
         if before is None:
-            self.log.append((family.name, way.scope, way.target, settings, trial.ndcg))
+            self._note(family, config, way, trial.ndcg)
+        self._tried.setdefault((config.model_dump_json(), way), float(ndcg[self.tuning[way.target]].mean()))
+
+    def _note(self, family: Family, config: Config, way: Way, ndcg: float) -> None:
+        self.log.append((family.name, way.scope, way.target, config.model_dump(exclude_defaults=True), ndcg))
 
     def best_trials(self, target: str) -> list[Trial]:
         """The best trial of each family and scope for one target.
@@ -192,17 +185,3 @@ class Search:
         if not found:
             raise DataError(f"no model could be tried for '{target}': {'; '.join(self.skipped)}")
         return found
-
-
-def fit_signature(config: Config) -> str:
-    """What of a config the fit depends on."""
-    model = build(config)
-    scoring = model.scoring_fields if isinstance(model, LinearModel) else frozenset()
-    return config.model_dump_json(exclude=set(scoring))
-
-
-def rescoring(model: Recommender, config: Config) -> Recommender:
-    """The fitted arrays under a config that differs in scoring only."""
-    if isinstance(model, LinearModel):
-        return model.with_config(config)
-    raise AssertionError("only linear models have settings that touch scoring alone")

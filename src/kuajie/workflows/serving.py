@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.errors import ArtifactError, UsageError
-from kuajie.core.language import Translate
 from kuajie.core.names import suggest
 from kuajie.core.records import Account, RankedList
 from kuajie.data.dataset import JointDataset
@@ -45,11 +44,18 @@ class Server:
 def open_server(
     workspace: Workspace,
     store: ModelStore,
-    translate: Translate,
+    language: str = "en",
     model_version: str | None = None,
     clock: Clock = system_clock,
 ) -> Server:
     """Load the model that serves, or another version, with its snapshot.
+
+    Args:
+        workspace: whence the snapshot comes.
+        store: whence the model comes.
+        language: of titles and reasons.
+        model_version: left out: the one that serves.
+        clock: dates the lists.
 
     Raises:
         UsageError: there is no model.
@@ -59,20 +65,24 @@ def open_server(
     folder = workspace.warehouse / stored.version.snapshot_id
     if not folder.is_dir():
         raise ArtifactError(
-            f"the model {stored.version.model_version} was trained on the snapshot {stored.version.snapshot_id}, "
-            f"which is not in {workspace.warehouse} any more. Run: kuajie train"
+            "the model {model_version} was trained on the snapshot {snapshot_id}, which is not in "
+            "{warehouse} any more. Run: kuajie train",
+            model_version=stored.version.model_version,
+            snapshot_id=stored.version.snapshot_id,
+            warehouse=workspace.warehouse,
         )
     dataset = JointDataset.open(folder, workspace.config.strength)
     if dataset.space != stored.space:
         raise ArtifactError(
-            f"the model {stored.version.model_version} does not fit the catalogue of its snapshot. Run: kuajie train"
+            "the model {model_version} does not fit the catalogue of its snapshot. Run: kuajie train",
+            model_version=stored.version.model_version,
         )
     engine = Engine(
         model=stored.model,
         catalog=dataset.catalog,
         popularity=dataset.interactions().support(),
         model_version=stored.version.model_version,
-        translate=translate,
+        language=language,
         clock=clock,
     )
     return Server(engine, dataset)
@@ -85,7 +95,9 @@ def check_domain(dataset: JointDataset, domain: str) -> None:
         UsageError: no such domain.
     """
     if domain not in dataset.space.domains:
-        raise UsageError(f"there is no domain '{domain}'{suggest(domain, dataset.space.domains)}")
+        raise UsageError(
+            "there is no domain '{domain}'{hint}", domain=domain, hint=suggest(domain, dataset.space.domains)
+        )
 
 
 def parse_account(text: str) -> Account:
@@ -96,5 +108,5 @@ def parse_account(text: str) -> Account:
     """
     domain, colon, user = text.partition(":")
     if not (domain and colon and user):
-        raise UsageError(f"a user is written DOMAIN:ID, such as courses:42, got '{text}'")
+        raise UsageError("a user is written DOMAIN:ID, such as courses:42, got '{text}'", text=text)
     return Account(domain=domain, user=user)

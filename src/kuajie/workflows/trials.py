@@ -13,10 +13,13 @@ from kuajie.core.recommender import Recommender, Scope
 from kuajie.core.space import ItemSpace
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.models.blend import scoped
+from kuajie.numerics.topk import top_k
 
 Floats = npt.NDArray[np.float32]
 BATCH_CELLS = 32 * 2**20
 """Scores computed at a time: 128 MiB of float32."""
+EXCLUDED_ROWS = 512
+"""Rows whose excluded items are marked at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +39,8 @@ class Pool:
         """The target domain."""
         return self.task.domain
 
-    def take_some(self, most: int, rng: np.random.Generator) -> "Pool":
-        """At most so many rows, drawn at random."""
-        if self.task.n_rows <= most:
-            return self
-        rows = np.sort(rng.choice(self.task.n_rows, most, replace=False))
+    def take(self, rows: npt.NDArray[np.int64]) -> "Pool":
+        """Some rows."""
         return Pool(self.task.take(rows), self.items[rows])
 
 
@@ -89,9 +89,16 @@ def whole_pool(task: RankingTask) -> Pool:
 
 def without_excluded(task: RankingTask, items: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """-1 where a candidate is excluded in its row, or the positive again."""
-    rows = np.arange(task.n_rows)[:, None]
-    excluded = task.excluded.rows() * task.n_items + task.excluded.items
-    wrong = np.isin(rows * task.n_items + items[:, 1:], excluded) | (items[:, 1:] == items[:, :1])
+    wrong = items[:, 1:] == items[:, :1]
+    allowed = np.ones((min(task.n_rows, EXCLUDED_ROWS), task.n_items + 1), dtype=bool)  # the last stands for -1
+    excluded_rows = task.excluded.rows()
+    for start in range(0, task.n_rows, EXCLUDED_ROWS):
+        stop = min(start + EXCLUDED_ROWS, task.n_rows)
+        first, last = task.excluded.indptr[[start, stop]]
+        here = (excluded_rows[first:last] - start, task.excluded.items[first:last])
+        allowed[here] = False
+        wrong[start:stop] |= ~np.take_along_axis(allowed[: stop - start], items[start:stop, 1:].astype(np.intp), axis=1)
+        allowed[here] = True
     cleaned = items.copy()
     cleaned[:, 1:][wrong] = -1
     return cleaned
@@ -138,16 +145,15 @@ def score_pool(model: Recommender, pool: Pool, scope: Scope, space: ItemSpace) -
     return out
 
 
-def best_items(model: Recommender, task: RankingTask, scope: Scope, space: ItemSpace, k: int) -> npt.NDArray[np.int32]:
-    """The k best items of each row, excluded ones not removed: int32 (n_rows, k)."""
+def best_items(
+    model: Recommender, task: RankingTask, scope: Scope, space: ItemSpace, k: int, threads: int = 1
+) -> npt.NDArray[np.int32]:
+    """The k best items of each row, seen ones not removed: int32 (n_rows, k), -1 where fewer are scored."""
     histories = scoped(task.histories, space, scope, task.domain)
     size = max(1, BATCH_CELLS // task.n_items)
-    k = min(k, task.n_items)
     best = np.empty((histories.n_rows, k), dtype=np.int32)
     for start in range(0, histories.n_rows, size):
         stop = min(start + size, histories.n_rows)
-        scores = np.nan_to_num(model.score(histories.take(np.arange(start, stop)), task.domain), nan=-np.inf)
-        found = np.argpartition(-scores, k - 1, axis=1)[:, :k] if k < task.n_items else np.argsort(-scores, axis=1)
-        order = np.argsort(-np.take_along_axis(scores, found, axis=1), axis=1, kind="stable")
-        best[start:stop] = np.take_along_axis(found, order, axis=1)
+        scores = model.score(histories.take(np.arange(start, stop)), task.domain)
+        best[start:stop] = top_k(scores, k, threads=threads).items
     return best[task.history_of]

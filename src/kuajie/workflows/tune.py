@@ -110,7 +110,9 @@ def tune(
     family = family_named(interactions, name)
     choices = choices or {key: (getattr_path(family.start, key), *values) for key, values in family.moves}
     if not choices:
-        raise UsageError(f"'{name}' has no setting that auto varies; name some, such as --set KEY=VALUE,VALUE")
+        raise UsageError(
+            "'{name}' has no setting that auto varies; name some, such as --set KEY=VALUE,VALUE", name=name
+        )
     if target is not None:
         interactions.space.index(target)
     splits = validation_splits(interactions, options.seed, most_people)
@@ -147,7 +149,9 @@ def family_named(interactions: Interactions, name: str) -> Family:
     """
     known = {family.name: family for family in families(interactions.space, interactions.histories.order)}
     if name not in known:
-        raise UsageError(f"there is no family '{name}' for this data; there are {', '.join(known)}")
+        raise UsageError(
+            "there is no family '{name}' for this data; there are {known}", name=name, known=", ".join(known)
+        )
     return known[name]
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from kuajie.core.config import Config
 from kuajie.core.errors import ConfigError
+from kuajie.core.files import refusal
 from kuajie.core.histories import Interactions
 from kuajie.core.progress import Progress
 from kuajie.core.recommender import FitOptions
@@ -81,13 +82,16 @@ class WorkspaceConfig(DataConfig):
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ConfigError(
-                f"there is no {path.name} in {path.parent.resolve()}. Name a workspace with --workspace DIR, "
-                "or make one: kuajie init DIR"
+                "there is no {name} in {folder}. Name a workspace with --workspace DIR, or make one: kuajie init DIR",
+                name=path.name,
+                folder=path.parent.resolve(),
             ) from None
         except OSError as error:
-            raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+            raise ConfigError("{path} cannot be read: {reason}", path=path, reason=refusal(error)) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} is not valid TOML in UTF-8: {error}. Correct the line and run again.") from None
+            raise ConfigError(
+                "{path} is not valid TOML in UTF-8: {error}. Correct the line and run again.", path=path, error=error
+            ) from None
         return cls.parse(values, path)
 
 
@@ -148,6 +152,7 @@ class Workspace:
         """What `auto` does within the budget of `[training]`."""
         return choose(interactions, tasks, options, config=self.config.training, progress=progress)
 
-    def title(self, domain: str) -> str:
-        """A domain's name for people."""
-        return self.config.domains[domain].title or domain
+    def title(self, domain: str, language: str | None = None) -> str:
+        """A domain's name for people, the English one for "en"."""
+        config = self.config.domains[domain]
+        return (config.title_en if language == "en" else "") or config.title or domain

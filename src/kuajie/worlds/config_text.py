@@ -68,6 +68,7 @@ def _domain(domain: str, layout: Layout) -> list[str]:
         "",
         f"[domains.{domain}]",
         f"title = {_value(PLANS[domain].title)}",
+        f"title_en = {_value(PLANS[domain].title_en)}",
         *_source(domain, "events", layout, events),
         *_source(domain, "items", layout, {"columns": layout.items, **text}),
         *_source(domain, "users", layout, {"columns": {c.USER: layout.user}, **text}),

@@ -89,7 +89,9 @@ class SqliteSink:
                 self._made = True
             self._connection.executemany(f'insert into "{self._table}" values ({marks})', frame.iter_rows())  # noqa: S608
         except sqlite3.Error as error:
-            raise ResourceError(f"{self._path} could not be written: {error}. Make room and run again.") from error
+            raise ResourceError(
+                "{path} could not be written: {error}. Make room and run again.", path=self._path, error=error
+            ) from error
 
     def close(self) -> None:
         """Commit."""

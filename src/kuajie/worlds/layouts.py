@@ -137,7 +137,12 @@ def layout_of(domain: str, format: str | None = None) -> Layout:
     if format is None or format == layout.format:
         return layout
     if format not in FORMATS:
-        raise UsageError(f"there is no format '{format}' for {domain}; the formats are {', '.join(FORMATS)}")
+        raise UsageError(
+            "there is no format '{format}' for {domain}; the formats are {known}",
+            format=format,
+            domain=domain,
+            known=", ".join(FORMATS),
+        )
     events = {ours: theirs.replace(".", "_") for ours, theirs in layout.events.items()}
     delimiter = "\t" if format == "tsv" else ","
     return Layout(format, events, layout.items, layout.user, layout.kinds, layout.time, delimiter)

@@ -72,7 +72,9 @@ class Distinct:
                 self._zh.add(made.title.zh)
                 self._en.add(made.title.en)
                 return made
-        raise UsageError(f"the words of '{where}' are too few for another distinct title; ask for a smaller catalogue")
+        raise UsageError(
+            "the words of '{where}' are too few for another distinct title; ask for a smaller catalogue", where=where
+        )
 
 
 def make_course(topic: Topic, form: str, words: CourseWords, teacher: Text, choose: Chooser) -> Made:

@@ -171,10 +171,14 @@ def make_world(
         UsageError: no such scenario or size.
     """
     if scenario not in SCENARIOS:
-        raise UsageError(f"there is no scenario '{scenario}'; the scenarios are {', '.join(SCENARIOS)}")
+        raise UsageError(
+            "there is no scenario '{scenario}'; the scenarios are {known}",
+            scenario=scenario,
+            known=", ".join(SCENARIOS),
+        )
     if isinstance(size, str):
         if size not in SIZES:
-            raise UsageError(f"there is no size '{size}'; the sizes are {', '.join(SIZES)}")
+            raise UsageError("there is no size '{size}'; the sizes are {known}", size=size, known=", ".join(SIZES))
         size = SIZES[size]
     settings = settings or TasteSettings()
     domains = SCENARIOS[scenario]

@@ -10,6 +10,7 @@ import polars as pl
 from kuajie.core import columns as c
 from kuajie.core.files import refusals_named, write_file
 from kuajie.core.progress import Progress, silent
+from kuajie.core.texts import Text
 from kuajie.worlds.accounts import Accounts, make_accounts, make_links
 from kuajie.worlds.behaviour import Events
 from kuajie.worlds.config_text import FOLDER, config_text, file_name
@@ -75,7 +76,7 @@ def event_frames(
             bots = accounts.ids.gather(accounts.bots[awake])
             frame = spoil(pl.concat([frame, bot_events(bots, items, at_week[awake], rng)]), rng)
         yield frame
-        progress(domain, weeks.stop, WEEKS)
+        progress(Text("writing {domain}", domain=domain), weeks.stop, WEEKS)
 
 
 def _batches(weeks: Iterator[Events]) -> Iterator[tuple[range, Events]]:

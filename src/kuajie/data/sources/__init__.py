@@ -56,7 +56,9 @@ def format_of(source: SourceConfig) -> Format:
     suffix = Path(source.path.removesuffix(".gz")).suffix.lower()
     if suffix not in SUFFIXES:
         raise ConfigError(
-            f"{source.path}: the name does not say the format. Set format to one of {', '.join(FORMATS)}."
+            "{path}: the name does not say the format. Set format to one of {known}.",
+            path=source.path,
+            known=", ".join(FORMATS),
         )
     return SUFFIXES[suffix]
 
@@ -84,7 +86,7 @@ def open_source(source: SourceConfig, root: Path, table: Table) -> Iterator[Batc
     """
     kind, name = format_of(source), name_of(source)
     if (kind == "sql") != (source.path is None):
-        raise ConfigError(f"{name}: format 'sql' is read from a 'url', every other format from a 'path'.")
+        raise ConfigError("{source}: format 'sql' is read from a 'url', every other format from a 'path'.", source=name)
     path = root / source.path if source.path is not None else root
     spec = FORMATS[kind]
     return spec.read(Request(source, name, path, table, spec.defaults.get(table, {})))

@@ -16,6 +16,7 @@ import polars as pl
 from kuajie.core import columns as c
 from kuajie.core.errors import ConfigError, DataError
 from kuajie.core.records import Kind
+from kuajie.core.texts import Text
 from kuajie.data.config import SourceConfig
 
 Table = Literal["events", "items", "users", "links", "kg", "entities"]
@@ -101,12 +102,17 @@ class Request:
         unknown = [name for name in wanted if name not in known]
         if unknown and self.table not in {"items", "users"}:
             raise ConfigError(
-                f"{self.name}: columns names '{unknown[0]}', but {self.table} have only {', '.join(known)}. "
-                "Correct the key on the left of '='."
+                "{source}: columns names '{key}', but {table} have only {known}. Correct the key on the left of '='.",
+                source=self.name,
+                key=unknown[0],
+                table=self.table,
+                known=", ".join(known),
             )
         twice = [name for name, count in Counter(available).items() if count > 1]
         if twice:
-            raise DataError(f"{self.name}: the column '{twice[0]}' occurs twice. Rename one of them.")
+            raise DataError(
+                "{source}: the column '{column}' occurs twice. Rename one of them.", source=self.name, column=twice[0]
+            )
         chosen = dict(wanted)
         for name in known:
             if name not in chosen:
@@ -123,11 +129,17 @@ class Request:
             if name in chosen and theirs in available:
                 continue
             close = get_close_matches(theirs, available, 1, 0.5)
-            hint = f' Perhaps columns = {{ {name} = "{close[0]}" }}.' if close else ""
-            listed = ", ".join(list(available)[:30]) or "none"
+            hint = Text(" Name the right one in columns.")
+            if close:
+                hint = Text(' Perhaps columns = {{ {column} = "{close}" }}.', column=name, close=close[0])
+            listed = ", ".join(list(available)[:30]) or Text("none")
             raise DataError(
-                f"{self.name}: there is no column '{theirs}' for '{name}'; the columns are: {listed}."
-                f"{hint or ' Name the right one in columns.'}"
+                "{source}: there is no column '{theirs}' for '{column}'; the columns are: {listed}.{hint}",
+                source=self.name,
+                theirs=theirs,
+                column=name,
+                listed=listed,
+                hint=hint,
             )
 
 

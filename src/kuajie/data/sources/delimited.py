@@ -13,11 +13,12 @@ import polars as pl
 
 from kuajie.core import columns as c
 from kuajie.core.errors import DataError
+from kuajie.core.language import message
 from kuajie.data.sources.base import Batch, Request, no_rejects, rejects
 from kuajie.data.sources.lines import NOT_TEXT, Lines, read_lines
 
-WRONG_COUNT = "the number of fields is not that of the header"
-OPEN_QUOTE = "a quote is not closed, or text follows it"
+WRONG_COUNT = message("the number of fields is not that of the header")
+OPEN_QUOTE = message("a quote is not closed, or text follows it")
 LONGEST_RECORD = 1_000  # lines
 
 
@@ -86,14 +87,18 @@ def header(name: str, line: str | None, delimiter: str, quotes: bool) -> list[st
         DataError: the line is no header.
     """
     if line is None:
-        raise DataError(f"{name}, line 1: the header is not UTF-8. Set the source's encoding, for example gb18030.")
+        raise DataError(
+            "{source}, line 1: the header is not UTF-8. Set the source's encoding, for example gb18030.", source=name
+        )
     line = line.removesuffix("\r")
     if "\r" in line:
-        raise DataError(f"{name}, line 1: lines end in carriage returns alone. Save the file with line feeds.")
+        raise DataError(
+            "{source}, line 1: lines end in carriage returns alone. Save the file with line feeds.", source=name
+        )
     if quotes and '"' in line:
         record = _record(_Taking([line], 0), delimiter)
         if record is None:
-            raise DataError(f"{name}, line 1: a quote in the header is not closed. Correct the header.")
+            raise DataError("{source}, line 1: a quote in the header is not closed. Correct the header.", source=name)
         return record
     return line.split(delimiter)
 

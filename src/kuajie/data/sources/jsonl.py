@@ -7,11 +7,12 @@ import polars as pl
 
 from kuajie.core import columns as c
 from kuajie.core.errors import DataError
+from kuajie.core.language import message
 from kuajie.data.sources.base import REQUIRED, Batch, FormatSpec, Request, no_rejects, rejects
 from kuajie.data.sources.lines import NOT_TEXT, Lines, read_lines
 from kuajie.data.sources.objects import column
 
-NOT_OBJECT = "the line is not a JSON object"
+NOT_OBJECT = message("the line is not a JSON object")
 BLOCK_BYTES = 8 * 2**20  # objects take some ten times their text
 
 Row = dict[str, object]
@@ -63,8 +64,13 @@ def _choose(request: Request, rows: list[Row]) -> dict[str, str]:
         theirs = chosen.get(name, request.defaults.get(name, name))
         if all(_reach(row, theirs) is None for row in rows):
             raise DataError(
-                f"{request.name}: none of the first {len(rows)} lines has a field '{theirs}' for '{name}'; "
-                f"the fields are: {', '.join(available[:30])}. Name the right one in columns."
+                "{source}: none of the first {count} lines has a field '{theirs}' for '{column}'; the fields "
+                "are: {known}. Name the right one in columns.",
+                source=request.name,
+                count=len(rows),
+                theirs=theirs,
+                column=name,
+                known=", ".join(available[:30]),
             )
     return chosen
 

@@ -17,10 +17,12 @@ import polars as pl
 import pyarrow as pa
 
 from kuajie.core.errors import ConfigError, DataError
+from kuajie.core.files import refusal
+from kuajie.core.language import message
 
 BLOCK_BYTES = 32 * 2**20
 LONGEST_LINE = 64 * 2**20
-NOT_TEXT = "the line is not valid text in the file's encoding"
+NOT_TEXT = message("the line is not valid text in the file's encoding")
 _BAD = b"\xff"  # occurs nowhere in UTF-8
 
 
@@ -55,27 +57,36 @@ def read_lines(path: Path, name: str, encoding: str = "utf-8", block_bytes: int 
                 rest += block
                 if len(rest) > LONGEST_LINE:
                     raise DataError(
-                        f"{name}, line {first}: the line is longer than {LONGEST_LINE >> 20} MB. Is this a text file?"
+                        "{source}, line {first}: the line is longer than {most} MB. Is this a text file?",
+                        source=name,
+                        first=first,
+                        most=LONGEST_LINE >> 20,
                     )
                 continue
             text = _split(rest + block[:cut])
             yield Lines(text, first, min(1.0, raw.tell() / size))
             first, rest = first + len(text), block[cut:]
     if empty:
-        raise DataError(f"{name}: the file is empty. Write it anew, or take the source out of the configuration.")
+        raise DataError(
+            "{source}: the file is empty. Write it anew, or take the source out of the configuration.", source=name
+        )
     if rest:
         yield Lines(_split(rest + b"\n"), first, 1.0)
 
 
 def _size(path: Path, name: str) -> int:
     if path.is_dir():
-        raise DataError(f"{name}: this is a folder, not a file. Name the file in 'path'.")
+        raise DataError("{source}: this is a folder, not a file. Name the file in 'path'.", source=name)
     try:
         return path.stat().st_size
     except FileNotFoundError:
-        raise DataError(f"{name}: there is no such file ({path}). Put it there, or correct 'path'.") from None
+        raise DataError(
+            "{source}: there is no such file ({path}). Put it there, or correct 'path'.", source=name, path=path
+        ) from None
     except OSError as error:
-        raise DataError(f"{name}: the file cannot be read: {error.strerror}. Check the path.") from None
+        raise DataError(
+            "{source}: the file cannot be read: {reason}. Check the path.", source=name, reason=refusal(error)
+        ) from None
 
 
 @contextmanager
@@ -83,9 +94,11 @@ def _reading(path: Path, name: str) -> Iterator[None]:
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise DataError(f"{name}: the gzip file is damaged or cut off. Copy it again.") from None
+        raise DataError("{source}: the gzip file is damaged or cut off. Copy it again.", source=name) from None
     except PermissionError:
-        raise DataError(f"{name}: no permission to read {path}. Change the file's rights.") from None
+        raise DataError(
+            "{source}: no permission to read {path}. Change the file's rights.", source=name, path=path
+        ) from None
 
 
 def _blocks(raw: IO[bytes], gzipped: bool, block_bytes: int) -> Iterator[bytes]:
@@ -100,12 +113,18 @@ def _utf8(blocks: Iterator[bytes], name: str, encoding: str) -> Iterator[bytes]:
         decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
         codec = codecs.lookup(encoding).name
     except LookupError:
-        raise ConfigError(f"{name}: there is no encoding '{encoding}'. Use a Python codec such as gb18030.") from None
+        raise ConfigError(
+            "{source}: there is no encoding '{encoding}'. Use a Python codec such as gb18030.",
+            source=name,
+            encoding=encoding,
+        ) from None
     start = True
     for block in blocks:
         if codec in {"utf-8", "utf-8-sig", "ascii"}:
             if start and block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                raise DataError(f'{name}: the file is UTF-16, not UTF-8. Set encoding = "utf-16" for this source.')
+                raise DataError(
+                    '{source}: the file is UTF-16, not UTF-8. Set encoding = "utf-16" for this source.', source=name
+                )
             yield block.removeprefix(codecs.BOM_UTF8) if start else block
         else:
             yield decoder.decode(block).encode("utf-8", "replace").replace("\ufffd".encode(), _BAD)

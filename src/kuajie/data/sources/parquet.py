@@ -20,10 +20,11 @@ def read_parquet(request: Request) -> Iterator[Batch]:
     Raises:
         DataError: no such file, or one that is damaged or cut off.
     """
-    damaged = f"{request.name}: this is not a whole Parquet file (damaged or cut off). Write or copy it again."
     path = request.path
     if not path.is_file():
-        raise DataError(f"{request.name}: there is no such file ({path}). Put it there, or correct 'path'.")
+        raise DataError(
+            "{source}: there is no such file ({path}). Put it there, or correct 'path'.", source=request.name, path=path
+        )
     try:
         with pq.ParquetFile(path) as file:
             chosen = request.choose(file.schema_arrow.names)
@@ -33,7 +34,10 @@ def read_parquet(request: Request) -> Iterator[Batch]:
                 yield Batch(_frame(pa.table(batch), chosen, first), fraction=(first + batch.num_rows - 1) / total)
                 first += batch.num_rows
     except (pa.ArrowException, OSError):
-        raise DataError(damaged) from None
+        raise DataError(
+            "{source}: this is not a whole Parquet file (damaged or cut off). Write or copy it again.",
+            source=request.name,
+        ) from None
 
 
 def _frame(table: pa.Table, chosen: dict[str, str], first: int) -> pl.DataFrame:

@@ -25,8 +25,11 @@ def read_recbole(request: Request) -> Iterator[Batch]:
     for name, _, kind in fields:
         if not name or kind not in TYPES:
             raise DataError(
-                f"{request.name}, line 1: a RecBole header is name:type with tabs, where type is one of "
-                f"{', '.join(sorted(TYPES))}; got '{first[:80]}'. Correct it, or set format = \"csv\"."
+                "{source}, line 1: a RecBole header is name:type with tabs, where type is one of {known}; "
+                "got '{got}'. Correct it, or set format = \"csv\".",
+                source=request.name,
+                known=", ".join(sorted(TYPES)),
+                got=first[:80],
             )
     names = [name for name, _, _ in fields]
     batches = read_delimited(request, "\t", names)

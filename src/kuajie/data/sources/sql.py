@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from kuajie.core import columns as c
 from kuajie.core.errors import ConfigError, DataError, MissingExtraError
+from kuajie.core.texts import Text
 from kuajie.data.config import SourceConfig
 from kuajie.data.sources.base import Batch, FormatSpec, Request
 from kuajie.data.sources.objects import column
@@ -31,11 +32,20 @@ def read_sql(request: Request) -> Iterator[Batch]:
     except ModuleNotFoundError as error:
         extra = EXTRAS.get(url.get_backend_name())
         if extra is not None:
-            raise MissingExtraError(f"{request.name}: a database of {url.get_backend_name()}", *extra) from None
-        raise ConfigError(f"{request.name}: '{url.drivername}' needs the package {error.name}. Install it.") from None
+            raise MissingExtraError(
+                Text("{source}: a database of {kind}", source=request.name, kind=url.get_backend_name()), *extra
+            ) from None
+        raise ConfigError(
+            "{source}: '{driver}' needs the package {package}. Install it.",
+            source=request.name,
+            driver=url.drivername,
+            package=error.name,
+        ) from None
     except sa.exc.ArgumentError:
         raise ConfigError(
-            f"{request.name}: SQLAlchemy knows no database '{url.drivername}'. Install its driver, or correct the URL."
+            "{source}: SQLAlchemy knows no database '{driver}'. Install its driver, or correct the URL.",
+            source=request.name,
+            driver=url.drivername,
         ) from None
     try:
         with engine.connect() as connection:
@@ -49,7 +59,9 @@ def read_sql(request: Request) -> Iterator[Batch]:
                 first += len(rows)
     except sa.exc.SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise DataError(f"{request.name}: the database refused: {cause}. Check the URL and the query.") from None
+        raise DataError(
+            "{source}: the database refused: {cause}. Check the URL and the query.", source=request.name, cause=cause
+        ) from None
     finally:
         engine.dispose()
 
@@ -70,16 +82,22 @@ def locate(source: SourceConfig, name: str, root: Path) -> sa.URL:
     text = source.url or os.environ.get(source.url_env or "")
     if not text:
         raise ConfigError(
-            f"{name}: the environment variable {source.url_env} is not set. Put the database's URL there."
+            "{source}: the environment variable {variable} is not set. Put the database's URL there.",
+            source=name,
+            variable=source.url_env,
         )
     try:
         url = sa.make_url(text)
     except sa.exc.ArgumentError:
-        raise ConfigError(f"{name}: this is not an SQLAlchemy URL such as mysql+pymysql://user@host/db.") from None
+        raise ConfigError(
+            "{source}: this is not an SQLAlchemy URL such as mysql+pymysql://user@host/db.", source=name
+        ) from None
     if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
         file = root / url.database
         if not file.is_file():
-            raise DataError(f"{name}: there is no such file ({file}). Put it there, or correct 'url'.")
+            raise DataError(
+                "{source}: there is no such file ({file}). Put it there, or correct 'url'.", source=name, file=file
+            )
         url = url.set(database=str(file))
     return url
 

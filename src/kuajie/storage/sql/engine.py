@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from kuajie.core.errors import ConfigError, MissingExtraError
+from kuajie.core.texts import Text
 from kuajie.storage.sql.address import shown
 
 EXTRAS = {"mysql": ("pymysql", "mysql"), "mariadb": ("pymysql", "mysql"), "postgresql": ("psycopg", "postgres")}
@@ -74,7 +75,9 @@ def connect(url: sa.URL, limits: Limits) -> Engines:
             url, pool_size=limits.connections, max_overflow=0, pool_timeout=limits.wait_seconds, **options
         )
     except ModuleNotFoundError:
-        raise MissingExtraError(f"a store on {backend}", *EXTRAS.get(backend, (url.drivername, backend))) from None
+        raise MissingExtraError(
+            Text("a store on {database}", database=backend), *EXTRAS.get(backend, (url.drivername, backend))
+        ) from None
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError):
         raise ConfigError(
             "[store] database: there is no driver '{driver}'. Correct the URL.", driver=url.drivername

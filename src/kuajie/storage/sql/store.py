@@ -117,7 +117,7 @@ class SqlStore:
         try:
             ok, detail = look()
         except KuajieError as error:
-            return Finding(name, ok=False, detail=str(error))
+            return Finding(name, ok=False, detail=error.text)
         return Finding(name, ok, detail)
 
     def _answers(self) -> tuple[bool, str]:
