@@ -8,6 +8,7 @@ import pydantic
 from pydantic import Field
 
 from kuajie.core.config import Config
+from kuajie.core.ids import LONGEST_ID
 from kuajie.core.records import Kind
 from kuajie.core.texts import Text
 
@@ -117,7 +118,7 @@ class CleaningConfig(Config):
     max_value: dict[Kind, Positive] = Field(
         default={"play": 86_400.0, "read": 86_400.0, "listen": 86_400.0, "rate": 100.0}
     )
-    max_id_bytes: int = Field(default=128, ge=1)
+    max_id_bytes: int = Field(default=LONGEST_ID, ge=1, le=LONGEST_ID)
     flag_events_per_minute: int = Field(default=120, ge=1)
     flag_events_per_day: int = Field(default=2_000, ge=1)
     flagged: Literal["keep", "exclude"] = "keep"
