@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 def models(
     action: Annotated[
-        str | None, typer.Argument(metavar="[activate VERSION|rollback]", help="Left out: list the versions.")
+        str | None, typer.Argument(metavar="activate|rollback", help="Left out: list the versions.")
     ] = None,
-    version: Annotated[str | None, typer.Argument(metavar="", show_default=False)] = None,
+    version: Annotated[str | None, typer.Argument(metavar="VERSION", help="To activate.")] = None,
     serve: Annotated[str | None, typer.Option(help="The same as activate.")] = None,
     workspace: WorkspaceOption = Path(),
     json: JsonOption = False,

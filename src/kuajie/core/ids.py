@@ -11,6 +11,8 @@ LONGEST_ID = 128
 LONGEST_TEXT = 4_096
 CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 """A control character; also read by the checks of whole columns."""
+BLANK = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+"""White space as Unicode counts it; Python's own counts four control characters too."""
 _CONTROL = re.compile(CONTROL)
 
 
@@ -22,9 +24,9 @@ def id_problem(text: str, longest: int = LONGEST_ID) -> str | None:
         longest: in bytes of UTF-8; never more than `LONGEST_ID` counts.
     """
     longest = min(longest, LONGEST_ID)
-    if text.isascii() and text.isprintable() and len(text) <= longest and text.strip():
+    if text.isascii() and text.isprintable() and len(text) <= longest and text.strip(" "):
         return None  # nearly all
-    if not text or text.isspace():
+    if not text.strip(BLANK):
         return "is missing or no text"
     try:
         size = len(text.encode())
