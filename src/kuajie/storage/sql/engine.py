@@ -70,7 +70,7 @@ def connect(url: sa.URL, limits: Limits) -> Engines:
     if backend != "sqlite":
         options |= {"pool_pre_ping": True, "pool_recycle": 1_800}
     try:
-        writing = sa.create_engine(url, pool_size=1, max_overflow=0, pool_timeout=limits.wait_seconds, **options)
+        writing = sa.create_engine(url, pool_size=1, max_overflow=3, pool_timeout=limits.wait_seconds, **options)
         reading = sa.create_engine(
             url, pool_size=limits.connections, max_overflow=0, pool_timeout=limits.wait_seconds, **options
         )

@@ -29,5 +29,11 @@ class Reader:
             BusyError: none is free.
             StoreError: the database does not answer.
         """
-        with refusals(self.place), self.engine.connect() as connection:
-            yield connection
+        with refusals(self.place):
+            try:
+                with self.engine.connect() as connection:
+                    yield connection
+            except sa.exc.DBAPIError as error:
+                if error.connection_invalidated:
+                    self.engine.dispose()  # the others of the pool have died with it
+                raise

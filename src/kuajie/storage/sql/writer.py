@@ -177,6 +177,15 @@ def _alone(engine: sa.Engine, place: str, job: Job) -> None:
 
 def _transact(engine: sa.Engine, jobs: Sequence[Job]) -> list[Any]:
     """Run the jobs in one transaction; jobs of one handler together. Returns after the commit."""
+    try:
+        return _in_transaction(engine, jobs)
+    except Exception as error:
+        if _is_general(error):
+            engine.dispose()  # a connection that died may keep its place in the pool until it is collected
+        raise
+
+
+def _in_transaction(engine: sa.Engine, jobs: Sequence[Job]) -> list[Any]:
     results: dict[int, Any] = {}
     with engine.begin() as connection:
         first = connection.execute(LOCKED, {"counter": CHANGES}).scalar_one()
