@@ -170,13 +170,18 @@ class _Known:
 def _known(connection: sa.Connection, arrived: Sequence[_Keyed]) -> _Known:
     ids = [each.id_key for each in arrived]
     answers = [each.answer_key for each in arrived if each.answer_key is not None]
-    return _Known(_stored_of(connection, events.c.id_key, ids), _stored_of(connection, events.c.answer_key, answers))
+    return _Known(_stored_of(connection, IDS, ids), _stored_of(connection, ANSWERS, answers))
 
 
-def _stored_of(connection: sa.Connection, column: sa.Column[bytes], keys: Sequence[bytes]) -> set[bytes]:
+IDS, ANSWERS = (
+    sa.select(column).where(column.in_(sa.bindparam("keys", expanding=True)))
+    for column in (events.c.id_key, events.c.answer_key)
+)
+
+
+def _stored_of(connection: sa.Connection, query: sa.Select[bytes], keys: Sequence[bytes]) -> set[bytes]:
     unique = list(dict.fromkeys(keys))
     found: set[bytes] = set()
-    query = sa.select(column).where(column.in_(sa.bindparam("keys", expanding=True)))
     for start in range(0, len(unique), MOST_IDS):
         found.update(connection.execute(query, {"keys": unique[start : start + MOST_IDS]}).scalars())
     return found

@@ -32,6 +32,16 @@ class Utf8Bytes(sa.types.TypeDecorator[str]):
         return None if value is None else value.decode()
 
 
+class Blob(sa.types.UserDefinedType[bytes]):
+    """Bytes that SQLite's driver takes as they are; SQLAlchemy's own type would wrap each of them."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """The column's type."""
+        return "BLOB"
+
+
 def _exact(characters: int = LONGEST_ID, size: int = LONGEST_ID) -> sa.String:
     """Text that is compared byte by byte; `size` in bytes."""
     text = sa.String(characters)
@@ -52,7 +62,7 @@ def _row_number() -> sa.types.TypeEngine[int]:
 
 def _hash() -> sa.LargeBinary:
     """What `keys.key_of` gives."""
-    return sa.LargeBinary(16).with_variant(sa.BINARY(16), "mysql", "mariadb")
+    return sa.LargeBinary(16).with_variant(sa.BINARY(16), "mysql", "mariadb").with_variant(Blob(), "sqlite")
 
 
 def _domain() -> sa.String:

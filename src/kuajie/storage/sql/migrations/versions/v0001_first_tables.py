@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-from kuajie.storage.sql.tables import Utf8Bytes
+from kuajie.storage.sql.tables import Blob, Utf8Bytes
 
 revision = "0001"
 down_revision = None
@@ -40,7 +40,7 @@ def _row_number() -> sa.types.TypeEngine[int]:
 
 def _hash() -> sa.LargeBinary:
     """What `keys.key_of` gives."""
-    return sa.LargeBinary(16).with_variant(sa.BINARY(16), "mysql", "mariadb")
+    return sa.LargeBinary(16).with_variant(sa.BINARY(16), "mysql", "mariadb").with_variant(Blob(), "sqlite")
 
 
 def _domain() -> sa.String:
