@@ -45,6 +45,11 @@ class Objective:
         share = np.divide(confidence, typical, out=np.zeros_like(confidence), where=typical > 0)
         return np.asarray(self.regularization * share**self.frequency_power, dtype=np.float32)
 
+    def ridge(self, confidence: float, typical: float) -> float:
+        """The same for one row."""
+        share = confidence / typical if typical > 0 else 0.0
+        return float(self.regularization * share**self.frequency_power)
+
 
 @dataclass(frozen=True, eq=False)
 class Scales:

@@ -20,7 +20,8 @@ def reasons_of(
     """The strongest reasons of each explained item.
 
     A share is a part of the score: contribution / score. Parts below 1 % are left out, and so is everything where the
-    score is not positive, since nothing then carried the item.
+    score is not positive, since nothing then carried the item. What carried more than the whole, because other things
+    took from it, counts as the whole.
 
     Args:
         explanation: for n items.
@@ -29,28 +30,25 @@ def reasons_of(
         translate: gives the words.
         most: reasons an item.
     """
-    return [
-        item_reasons(explanation, place, float(score), name, translate, most) if score > 0 else ()
-        for place, score in enumerate(scores)
-    ]
+    because, popular = translate("Because of “{title}” in your history"), translate("Popular with everybody")
+    order = np.argsort(-explanation.contributions, axis=1, kind="stable")[:, :most]
+    strongest = np.take_along_axis(explanation.contributions, order, axis=1).tolist()
+    found = []
+    for score, parts, columns, base in zip(scores, strongest, order.tolist(), explanation.base.tolist(), strict=True):
+        reasons = []
+        for part, column in zip(parts, columns, strict=True):
+            if score <= 0 or part / score < LEAST_SHARE:
+                break
+            domain, item, title = name(int(explanation.history_items[column]))
+            text = because.format(title=title or item)
+            reasons.append(reason(domain, item, title, part / score, text, exact=explanation.exact))
+        if score > 0 and base / score >= LEAST_SHARE:
+            reasons.append(reason("", "", "", base / score, popular, exact=explanation.exact))
+            reasons.sort(key=lambda one: -one.share)
+        found.append(tuple(reasons[:most]))
+    return found
 
 
-def item_reasons(
-    explanation: Explanation, place: int, score: float, name: Name, translate: Translate, most: int
-) -> tuple[Reason, ...]:
-    """The strongest reasons of one item, strongest first."""
-    shares = explanation.contributions[place] / score
-    popular = float(explanation.base[place]) / score
-    reasons = []
-    for column in np.argsort(-shares, kind="stable")[:most]:
-        if shares[column] < LEAST_SHARE:
-            break
-        domain, item, title = name(int(explanation.history_items[column]))
-        text = translate("Because of “{title}” in your history").format(title=title or item)
-        share = float(shares[column])
-        reasons.append(Reason(domain=domain, item=item, title=title, share=share, exact=explanation.exact, text=text))
-    if popular >= LEAST_SHARE:
-        text = translate("Popular with everybody")
-        reasons.append(Reason(domain="", item="", title="", share=popular, exact=explanation.exact, text=text))
-        reasons.sort(key=lambda reason: -reason.share)
-    return tuple(reasons[:most])
+def reason(domain: str, item: str, title: str, share: float, text: str, *, exact: bool) -> Reason:
+    """One reason; what carried more than the whole counts as the whole."""
+    return Reason(domain=domain, item=item, title=title, share=min(share, 1.0), exact=exact, text=text)

@@ -1,7 +1,8 @@
 """Recommend: one person's history in, ranked items of a target domain with reasons out."""
 
 import uuid
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,24 +16,12 @@ from kuajie.core.recommender import Recommender
 from kuajie.core.records import Account, RankedItem, RankedList, Reason
 from kuajie.core.texts import Translate
 from kuajie.data.catalog import Catalog
+from kuajie.models.answering import Answer, Answering, answering, best_places, seen_places
 from kuajie.workflows.reasons import reasons_of
 
 FALLBACK = "popular"
-
-
-def best_places(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
-    """The k largest scores, NaN never, ties by item number: (<= k,)."""
-    known = int(np.count_nonzero(~np.isnan(scores)))
-    k = min(k, known)
-    if k == 0:
-        return np.empty(0, dtype=np.int64)
-    sortable = np.where(np.isnan(scores), -np.inf, scores)
-    if k < len(scores):
-        limit = np.partition(sortable, len(scores) - k)[len(scores) - k]
-        places = np.flatnonzero(sortable >= limit)
-    else:
-        places = np.arange(len(scores))
-    return places[np.argsort(-sortable[places], kind="stable")][:k]
+Ranked = tuple[int, float, tuple[Reason, ...]]
+"""Joint item number, score, reasons."""
 
 
 def new_list_id() -> str:
@@ -61,10 +50,14 @@ class Engine:
     list_id: Callable[[], str] = new_list_id
     titles: list[str] = field(init=False)
     translate: Translate = field(init=False)
+    answering: Answering = field(init=False)
+    _starts: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "titles", self.catalog.titles(self.language))
         object.__setattr__(self, "translate", translator(self.language))
+        object.__setattr__(self, "answering", answering(self.model))
+        object.__setattr__(self, "_starts", self.catalog.space.offsets[:-1].tolist())
 
     def recommend(
         self, account: Account, history: Histories, target: str, k: int = 10, *, explain: bool = True
@@ -87,15 +80,14 @@ class Engine:
         if k < 1:
             raise UsageError("k must be at least 1, got {k}", k=k)
         part = self.catalog.space.slice(target)
-        scores = self.model.score(history, target)[0]
-        fallback = ""
-        if np.isnan(scores).all():
-            fallback = FALLBACK
-            scores = np.where(self.popularity[part] > 0, self.popularity[part], np.nan).astype(np.float32)
-        seen = history.items[(history.items >= part.start) & (history.items < part.stop)] - part.start
-        scores[seen] = np.nan
-        places = best_places(scores, k)
-        reasons = self._reasons(history, target, places, scores[places]) if explain and not fallback else None
+        answer = self.answering.answer(history, target, k, explain=explain)
+        if answer is None:
+            return self._list(account, target, self._popular(history, part, k), FALLBACK)
+        reasons = self._reasons(answer) if explain else [()] * len(answer.places)
+        ranked = zip(answer.places.tolist(), answer.scores.tolist(), reasons, strict=True)
+        return self._list(account, target, [(part.start + place, score, why) for place, score, why in ranked])
+
+    def _list(self, account: Account, target: str, items: Iterable[Ranked], fallback: str = "") -> RankedList:
         return RankedList(
             list_id=self.list_id(),
             account=account,
@@ -103,29 +95,26 @@ class Engine:
             model_version=self.model_version,
             created_at=self.clock(),
             items=tuple(
-                RankedItem(
-                    domain=target,
-                    item=self._name(part.start + int(place))[1],
-                    title=self.titles[part.start + int(place)],
-                    score=float(scores[place]),
-                    reasons=reasons[rank] if reasons else self._popular() if fallback else (),
-                )
-                for rank, place in enumerate(places)
+                RankedItem(domain=domain, item=item, title=title, score=score, reasons=reasons)
+                for number, score, reasons in items
+                for domain, item, title in [self._name(number)]
             ),
             fallback=fallback,
         )
 
-    def _reasons(
-        self, history: Histories, target: str, places: npt.NDArray[np.int64], scores: npt.NDArray[np.float32]
-    ) -> list[tuple[Reason, ...]]:
-        explanation = self.model.explain(history, target, places)
-        return reasons_of(explanation, scores.tolist(), self._name, self.translate)
+    def _reasons(self, answer: Answer) -> list[tuple[Reason, ...]]:
+        assert answer.explanation is not None  # noqa: S101 - asked for
+        return reasons_of(answer.explanation, answer.scores.tolist(), self._name, self.translate)
 
     def _name(self, number: int) -> tuple[str, str, str]:
-        space = self.catalog.space
-        domain = space.domains[int(space.domain_of(np.array([number]))[0])]
-        return domain, self.catalog.ids[domain].id(number - space.slice(domain).start), self.titles[number]
+        place = bisect_right(self._starts, number) - 1
+        domain = self.catalog.space.domains[place]
+        return domain, self.catalog.ids[domain].id(number - self._starts[place]), self.titles[number]
 
-    def _popular(self) -> tuple[Reason, ...]:
+    def _popular(self, history: Histories, part: slice, k: int) -> list[Ranked]:
+        """What everybody likes, without what the history holds."""
+        scores = np.where(self.popularity[part] > 0, self.popularity[part], np.nan).astype(np.float32)
+        scores[seen_places(history.items, part)] = np.nan
         text = self.translate("Popular with everybody")
-        return (Reason(domain="", item="", title="", share=1.0, exact=True, text=text),)
+        why = (Reason(domain="", item="", title="", share=1.0, exact=True, text=text),)
+        return [(part.start + place, float(scores[place]), why) for place in best_places(scores, k).tolist()]

@@ -1,0 +1,210 @@
+"""From one history to its best items and their terms, as quickly as it goes.
+
+`Plain` asks any recommender. `Fast` knows how merged models are made: it reads their arrays once and works on the few
+entries of one history, without forming rows of matrices. Both give the same answers, which is how `Fast` is tested.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from kuajie.core.histories import Histories
+from kuajie.core.recommender import Explanation, Recommender
+from kuajie.core.space import ItemSpace
+from kuajie.models.als import ALS
+from kuajie.models.als_single import Folded, SingleALS
+from kuajie.models.blend import fit_key, scoped
+from kuajie.models.merged import Merged
+from kuajie.models.merging import MergedMix, Phi, block_rows
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The best items of one history.
+
+    Attributes:
+        places: int64 (<= k,), numbers inside the target, best first.
+        scores: float32, theirs.
+        explanation: where the scores came from; None if nobody asked.
+    """
+
+    places: Ints
+    scores: F32
+    explanation: Explanation | None
+
+
+class Answering(Protocol):
+    """Answers for one history at a time."""
+
+    def answer(self, history: Histories, target: str, k: int, *, explain: bool = True) -> Answer | None:
+        """The k best items of the target that the history does not hold; None if it holds nothing known."""
+
+
+def answering(model: Recommender) -> Answering:
+    """The quickest way to ask a model about one history."""
+    if isinstance(model, Merged) and (model.rest_ is None or all_als(model)):
+        return Fast(model)
+    return Plain(model)
+
+
+def all_als(model: Merged) -> bool:
+    """Whether what could not be merged are ALS alone."""
+    return model.rest_ is not None and all(isinstance(fit, ALS) for fit in model.rest_.fits_.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Plain:
+    """Any recommender; `space` is what it was fitted on."""
+
+    model: Recommender
+
+    def answer(self, history: Histories, target: str, k: int, *, explain: bool = True) -> Answer | None:
+        """See `Answering`."""
+        scores = self.model.score(history, target)[0]
+        if np.isnan(scores).all():
+            return None
+        part = self.model.space_.slice(target)  # type: ignore[attr-defined]
+        scores[seen_places(history.items, part)] = np.nan
+        places = best_places(scores, k)
+        explanation = self.model.explain(history, target, places) if explain else None
+        return Answer(places, scores[places], explanation)
+
+
+@dataclass(frozen=True, eq=False)
+class TargetModel:
+    """What answers for one target: for each mix, merged blocks and (coefficient, ALS, what it sees)."""
+
+    part: slice
+    unknown: npt.NDArray[np.bool_]
+    limits: tuple[int, ...]
+    mixes: tuple[MergedMix, ...]
+    members: tuple[tuple[tuple[float, SingleALS, str], ...], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """The distinct trained items of a history: items (h,), summed weights (h,), places among all distinct items."""
+
+    items: npt.NDArray[np.int32]
+    weights: F64
+    places: Ints
+
+    def inside(self, part: slice, scope: str) -> "Entries":
+        """What a scope sees."""
+        if scope == "joint":
+            return self
+        mask = (self.items >= part.start) & (self.items < part.stop)
+        mask = mask if scope == "target" else ~mask
+        return Entries(self.items[mask], self.weights[mask], self.places[mask])
+
+
+class Fast:
+    """See the module."""
+
+    def __init__(self, model: Merged) -> None:
+        self.space: ItemSpace = model.space_
+        self.known = model.support_ > 0
+        self.targets = {target: target_model(model, target) for target in model.config.blend.targets}
+
+    def answer(self, history: Histories, target: str, k: int, *, explain: bool = True) -> Answer | None:
+        """See `Answering`."""
+        model = self.targets[target]
+        items, part = history.items, model.part
+        inside = (items >= part.start) & (items < part.stop)
+        count = int(np.count_nonzero(inside))
+        number = sum(limit <= count for limit in model.limits) - 1
+        distinct, place_of = np.unique(items, return_inverse=True)
+        weights: F64 = np.bincount(place_of, history.weights, len(distinct)).astype(np.float64)
+        usable = np.flatnonzero(self.known[distinct] & (weights > 0))
+        if not len(usable):
+            return None
+        entries = Entries(distinct[usable], weights[usable], usable)
+        mix = model.mixes[number]
+        total = mix.base.copy()
+        weighed = [
+            (weights if phi.weighing.is_plain else self.weighed(phi, history, target, distinct), block)
+            for phi, block in mix.blocks.items()
+        ]
+        carried = [(factors, block_rows(block, distinct)) for factors, block in weighed]
+        for factors, rows in carried:
+            total += factors.astype(np.float32) @ rows
+        folded: list[tuple[float, Entries, Folded]] = []
+        for coefficient, single, scope in model.members[number]:
+            own = entries.inside(part, scope)
+            if len(own.items):
+                folded.append((coefficient, own, single.fold(own.items, own.weights, target)))
+                total += np.float32(coefficient) * folded[-1][2].scores()
+        if not total.any():
+            return None
+        total[model.unknown] = np.nan
+        total[items[inside] - part.start] = np.nan
+        places = best_places(total, k)
+        if not explain:
+            return Answer(places, total[places], None)
+        contributions = np.zeros((len(places), len(distinct)))
+        base = mix.base[places].astype(np.float64)
+        for factors, rows in carried:
+            contributions += (factors[:, None] * rows[:, places]).T
+        for coefficient, own, person in folded:
+            terms, nobody = person.terms(places, len(own.items))
+            contributions[:, own.places] += coefficient * terms
+            base += coefficient * nobody
+        exact = not folded and not (count > 0 and count in model.limits) and plain_places(mix)
+        return Answer(places, total[places], Explanation(distinct.astype(np.int32), contributions, base, exact))
+
+    def weighed(self, phi: Phi, history: Histories, target: str, distinct: npt.NDArray[np.int32]) -> F64:
+        """What the distinct items of a history weigh in one way of weighing."""
+        seen = phi.weighing.apply(scoped(history, self.space, phi.scope, target), self.space)
+        summed = np.bincount(np.searchsorted(distinct, seen.items), seen.weights, len(distinct))
+        return np.asarray(summed, dtype=np.float64)
+
+
+def target_model(model: Merged, target: str) -> TargetModel:
+    """What a merged model has for one target."""
+    part = model.space_.slice(target)
+    mixes = model.config.blend.mixes_of(target)
+    members: list[tuple[tuple[float, SingleALS, str], ...]] = [() for _ in mixes]
+    rest = model.rest_
+    if rest is not None and target in rest.config.targets:
+        singles = {
+            member.name: SingleALS(rest.fits_[fit_key(member, target)])  # type: ignore[arg-type]
+            for member in rest.members_of(target)
+        }
+        members = [
+            tuple(
+                (mix.weights[member.name] / rest.scales_[member.name, target], singles[member.name], member.scope)
+                for member in rest.members_of(target)
+                if mix.weights.get(member.name)
+            )
+            for mix in rest.config.mixes_of(target)
+        ]
+    limits = tuple(mix.at_least for mix in mixes)
+    return TargetModel(part, model.support_[part] == 0, limits, tuple(model.mixes_[target]), tuple(members))
+
+
+def plain_places(mix: MergedMix) -> bool:
+    """Whether removing an entry moves no other entry's position."""
+    return all(phi.weighing.half_life_positions is None for phi in mix.blocks)
+
+
+def seen_places(items: npt.NDArray[np.int32], part: slice) -> npt.NDArray[np.int32]:
+    """Numbers inside the target of the items that lie in it."""
+    return np.asarray(items[(items >= part.start) & (items < part.stop)] - part.start, dtype=np.int32)
+
+
+def best_places(scores: F32, k: int) -> Ints:
+    """The k largest scores, NaN never, ties by item number: (<= k,)."""
+    sortable = np.where(np.isnan(scores), np.float32(-np.inf), scores)
+    if k < len(scores):
+        limit = np.partition(sortable, len(scores) - k)[len(scores) - k]
+        places = np.flatnonzero(sortable >= limit)
+    else:
+        places = np.arange(len(scores))
+    best = places[np.argsort(-sortable[places], kind="stable")][:k]
+    return best[sortable[best] > -np.inf]
