@@ -71,8 +71,8 @@ def _chosen(store: "ModelStore", action: str | None, version: str | None) -> str
     if action == "activate" and version is not None:
         return version
     if action == "rollback" and version is None:
-        served = store.served()
-        if len(served) < 2:
+        earlier = [name for name in store.served() if name != store.serving()]
+        if not earlier:
             raise UsageError("there is no version to go back to; no other has served")
-        return served[1]
+        return earlier[0]
     raise UsageError("say: kuajie models, kuajie models activate VERSION, or kuajie models rollback")

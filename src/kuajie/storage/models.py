@@ -67,10 +67,9 @@ class ModelFolder:
     def served(self) -> list[str]:
         """See `ModelStore.served`."""
         history = self.folder / SERVED
-        earlier = history.read_text(encoding="utf-8").split() if history.is_file() else []
-        serving = self.serving()
-        names = [*([serving] if serving else []), *earlier]
-        return list(dict.fromkeys(names))[:KEPT]
+        earlier = history.read_text(encoding="utf-8", errors="replace").split() if history.is_file() else []
+        there = set(self._names())
+        return [name for name in dict.fromkeys([self.serving() or "", *earlier]) if name in there][:KEPT]
 
     def versions(self) -> list[ModelVersion]:
         """See `ModelStore.versions`."""

@@ -45,7 +45,7 @@ class ModelStore(Protocol):
         """Let another version serve, after checking that it can be loaded."""
 
     def served(self) -> list[str]:
-        """The versions that served last, the one that serves first; at most three."""
+        """The versions that served last and are still there, the one that serves first; at most three."""
 
     def versions(self) -> list[ModelVersion]:
         """All readable versions, oldest first."""
