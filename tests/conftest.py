@@ -43,6 +43,7 @@ def redis_server() -> Iterator[Server]:
     yield from _or_skip(servers.redis)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what the machine could not test."""
     skipped = [report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if report.longrepr]
