@@ -48,7 +48,12 @@ def test_init_speaks_chinese(kuajie: Callable, tmp_path: Path) -> None:
 
 def test_no_models_yet(kuajie: Callable, workspace: Path) -> None:
     assert "Run: kuajie train" in kuajie("models", "--workspace", workspace).out
-    assert kuajie("models", "--workspace", workspace, "--json").data == {"serving": None, "versions": [], "damaged": {}}
+    assert kuajie("models", "--workspace", workspace, "--json").data == {
+        "serving": None,
+        "served": [],
+        "versions": [],
+        "damaged": {},
+    }
 
 
 def test_models_are_listed_and_chosen(kuajie: Callable, workspace: Path) -> None:
@@ -75,3 +80,29 @@ def test_outside_a_workspace(kuajie: Callable, tmp_path: Path, monkeypatch: pyte
     seen = kuajie("models")
     assert seen.code == 2
     assert "kuajie init DIR" in seen.err
+
+
+def test_going_back_to_what_served_before(kuajie: Callable, workspace: Path) -> None:
+    world = two_domain_interactions()[0]
+    store = model_store(Workspace.open(workspace))
+
+    def save(name: str) -> None:
+        created = datetime(2026, 1, 1, tzinfo=UTC)
+        version = ModelVersion(model_version=name, snapshot_id="s", kind="popularity", created_at=created)
+        store.save(Popularity().fit(world), world.space, version)
+
+    save("a")
+    alone = kuajie("models", "rollback", "-w", workspace)
+    assert alone.code == 2
+    assert "no version to go back to" in alone.err
+    for name in "bcd":
+        save(name)
+    assert store.served() == ["d", "c", "b"]
+    assert kuajie("models", "rollback", "-w", workspace, "--json").data["serving"] == "c"
+    assert kuajie("models", "rollback", "-w", workspace, "--json").data["served"] == ["d", "c", "b"]
+    assert kuajie("models", "activate", "a", "-w", workspace, "--json").data["serving"] == "a"
+    assert store.served() == ["a", "d", "c"]
+    for wrong in (["activate"], ["rollback", "a"], ["delete", "a"]):
+        assert kuajie("models", *wrong, "-w", workspace).code == 2
+    assert kuajie("models", "activate", "e", "-w", workspace).code == 2
+    assert store.serving() == "a"

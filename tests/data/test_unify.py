@@ -21,7 +21,7 @@ HEADER = "user,item,kind,occurred_at,value\n"
         (",x,view,,", "user is missing or no text"),
         ("   ,x,view,,", "user is missing or no text"),
         ("a,,view,,", "item is missing or no text"),
-        ("a\x00b,x,view,,", "user has a NUL character"),
+        ("a\x00b,x,view,,", "user has a control character"),
         (f"{'a' * 10_000},x,view,,", "user is longer than 128 bytes"),
         (f"a,{'张' * 43},view,,", "item is longer than 128 bytes"),
         ("a,x,stare,,", "kind is not a known word; map it in kinds"),

@@ -164,8 +164,8 @@ def test_bad_rows_go_to_the_quarantine(tmp_path: Path) -> None:
     table = pl.read_csv(file)
     assert table["source"].to_list() == ["courses.csv", "courses.csv"]
     assert table["line"].to_list() == [102, 103]
-    assert table["reason"].to_list() == ["user is missing or no text", "user has a NUL character"]
-    assert result.account.sources[1].quarantined == {"user is missing or no text": 1, "user has a NUL character": 1}
+    assert table["reason"].to_list() == ["user is missing or no text", "user has a control character"]
+    assert result.account.sources[1].quarantined == {"user is missing or no text": 1, "user has a control character": 1}
 
 
 def test_too_many_bad_rows_stop_the_import_and_keep_what_was_there(tmp_path: Path) -> None:

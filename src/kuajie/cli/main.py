@@ -10,6 +10,7 @@ import typer
 import kuajie
 from kuajie.cli.benchmark import benchmark
 from kuajie.cli.demo import demo
+from kuajie.cli.doctor import doctor
 from kuajie.cli.evaluate import evaluate
 from kuajie.cli.failures import INTERRUPTED, language_of_call, tell
 from kuajie.cli.help import SpokenCommand, SpokenGroup
@@ -39,6 +40,7 @@ app.command("recommend", cls=SpokenCommand)(recommend)
 app.command("benchmark", cls=SpokenCommand)(benchmark)
 app.command("tune", cls=SpokenCommand)(tune)
 app.command("models", cls=SpokenCommand)(models)
+app.command("doctor", cls=SpokenCommand)(doctor)
 
 
 def _print_version(asked: bool) -> None:

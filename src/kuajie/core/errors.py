@@ -8,7 +8,9 @@
     `-- JobError             exit 1: the call is right, the job failed
         |-- DataError        input that cannot be used
         |-- ArtifactError    a stored model or snapshot that is damaged or of another version
-        `-- ResourceError    the job would need more memory, time or disk than there is
+        |-- ResourceError    the job would need more memory, time or disk than there is
+        `-- StoreError       the operational store does not answer, or refuses
+            `-- BusyError    it has too much to do just now; nothing was taken, try again
 
 Wording: what is wrong, where, what was got, what to do. The text is a message in English with `{named}` places, so
 that it can be said in another language: `DataError("{path}, row {row}: ...", path=path, row=row)`.
@@ -75,3 +77,11 @@ class ArtifactError(JobError):
 
 class ResourceError(JobError):
     """The job would need more memory, time or disk than there is."""
+
+
+class StoreError(JobError):
+    """The operational store does not answer, or refuses; what was to be written is not acknowledged."""
+
+
+class BusyError(StoreError):
+    """The store's queue is full; nothing was taken. Try again after a moment."""

@@ -6,7 +6,7 @@ Every record carries the key of the record before it, so nothing is looked up ba
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -41,7 +41,10 @@ class Item(Record, frozen=True):
 
 
 class Event(Record, frozen=True):
-    """Somebody did something with an item. Feedback is an event with an `exposure_id`."""
+    """Somebody did something with an item. Feedback is an event with an `exposure_id`, counted once for each kind.
+
+    `properties` is any JSON object that the sender wants to keep.
+    """
 
     event_id: str
     domain: str
@@ -51,6 +54,64 @@ class Event(Record, frozen=True):
     occurred_at: datetime | None = None
     value: float | None = None
     exposure_id: str | None = None
+    properties: dict[str, Any] = {}
+
+
+class StoredEvent(Record, frozen=True):
+    """An event in the operational store; a later commit has a larger sequence number."""
+
+    sequence: int
+    received_at: datetime
+    event: Event
+
+
+class BadEvent(Record, frozen=True):
+    """What arrived as an event and is none; `raw` is what was sent, as far as it is text."""
+
+    reason: str
+    raw: str
+    domain: str = ""
+    event_id: str = ""
+
+
+class QuarantinedEvent(Record, frozen=True):
+    """A bad event in the quarantine of the operational store."""
+
+    number: int
+    received_at: datetime
+    bad: BadEvent
+
+
+class Verdict(Record, frozen=True):
+    """What became of one row that was sent; `accepted` and `duplicate` are durable."""
+
+    id: str
+    status: Literal["accepted", "duplicate", "rejected"]
+    reason: str = ""
+
+
+class Traits(Record, frozen=True):
+    """What an account has declared about itself, or its domain about it."""
+
+    account: Account
+    attributes: dict[str, str] = {}
+
+
+class Consent(Record, frozen=True):
+    """Whether somebody wants to be recommended what fits them. Who has said nothing does."""
+
+    account: Account
+    personalised: bool
+    changed_at: datetime
+
+
+class Triple(Record, frozen=True):
+    """One edge of a domain's knowledge graph."""
+
+    domain: str
+    head: str
+    relation: str
+    tail: str
 
 
 class Link(Record, frozen=True):
@@ -123,14 +184,24 @@ class RankedList(Record, frozen=True):
     fallback: str = ""
 
 
+class EditorList(Record, frozen=True):
+    """Items of a target domain that an editor chose, the last fallback; an empty placement stands for every other."""
+
+    target: str
+    placement: str
+    items: tuple[str, ...]
+
+
 class Exposure(Record, frozen=True):
-    """A ranked item was seen."""
+    """A ranked item was seen. Domain and item let it stand where its list was never stored."""
 
     exposure_id: str
     list_id: str
     placement: str
     position: int
     occurred_at: datetime
+    domain: str = ""
+    item: str = ""
 
 
 class Feedback(Record, frozen=True):
@@ -153,3 +224,34 @@ class EffectReport(Record, frozen=True):
     low: float
     high: float
     p_value: float
+
+
+class Organisation(Record, frozen=True):
+    """A company that uses the service, and the domains that are its own."""
+
+    organisation_id: str
+    name: str
+    created_at: datetime
+    domains: tuple[str, ...] = ()
+
+
+class ApiKey(Record, frozen=True):
+    """A credential of an organisation. Its secret is shown once, when it is made; only a hash is kept.
+
+    Attributes:
+        kind: `publishable` keys stand in web pages and are bound to `origins`; `secret` keys stay on servers.
+        scopes: what it may do; the names belong to the service.
+        secret_hash: SHA-256 of the secret, in hex.
+    """
+
+    key_id: str
+    organisation_id: str
+    kind: Literal["secret", "publishable"]
+    secret_hash: str
+    created_at: datetime
+    name: str = ""
+    role: str = ""
+    scopes: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None

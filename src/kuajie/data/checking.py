@@ -6,6 +6,7 @@ import polars as pl
 
 from kuajie.core import columns as c
 from kuajie.core.errors import DataError
+from kuajie.core.ids import CONTROL
 from kuajie.core.texts import Text
 from kuajie.data.sources.base import CONTENT, Batch
 from kuajie.data.sources.objects import column as column_of
@@ -81,7 +82,7 @@ class Checking:
             length > self.max_id_bytes,
             Text("{column} is longer than {most} bytes", column=column, most=self.max_id_bytes),
         )
-        self.add_flags(values.str.contains("\x00", literal=True), Text("{column} has a NUL character", column=column))
+        self.add_flags(values.str.contains(CONTROL), Text("{column} has a control character", column=column))
         return values
 
     def number(self, column: str, scale: float = 1.0, lenient: bool = False) -> pl.Series:

@@ -8,6 +8,7 @@ import pydantic
 from pydantic import Field
 
 from kuajie.core.config import Config
+from kuajie.core.ids import LONGEST_ID
 from kuajie.core.records import Kind
 from kuajie.core.texts import Text
 
@@ -35,6 +36,7 @@ class SourceConfig(Config):
         time_format: of text in `occurred_at`, as in `strptime`; left out: ISO 8601 or a number.
         timezone: of times that name none.
         value_scale: `value` is multiplied by it (milliseconds to seconds: 0.001; ratings of ten to five: 0.5).
+        name: what errors and accounts call it; left out: its path, or the query.
     """
 
     path: str | None = None
@@ -51,6 +53,7 @@ class SourceConfig(Config):
     time_format: str | None = None
     timezone: str = "UTC"
     value_scale: Positive = 1.0
+    name: str | None = None
 
     @pydantic.model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -115,7 +118,7 @@ class CleaningConfig(Config):
     max_value: dict[Kind, Positive] = Field(
         default={"play": 86_400.0, "read": 86_400.0, "listen": 86_400.0, "rate": 100.0}
     )
-    max_id_bytes: int = Field(default=128, ge=1)
+    max_id_bytes: int = Field(default=LONGEST_ID, ge=1, le=LONGEST_ID)
     flag_events_per_minute: int = Field(default=120, ge=1)
     flag_events_per_day: int = Field(default=2_000, ge=1)
     flagged: Literal["keep", "exclude"] = "keep"

@@ -6,6 +6,7 @@
     accounts.parquet   domain, user, person, events, flag; by user and domain; the row is the account's number
     lent.parquet       borrower, lender (account numbers), confidence
     knowledge.parquet  domain, head, relation, tail; where there is a graph
+    store.json         {"sequence": ...}: up to which change of the operational store it holds; where it was read
 
 Written to a temporary folder, synced, renamed; the id is a hash of everything in it. What was there before stays
 until the new one is whole.
@@ -37,6 +38,7 @@ MANIFEST, LATEST = "manifest.json", "latest"
 EVENTS, ITEMS, ACCOUNTS, LENT_FILE, KNOWLEDGE = (
     f"{name}.parquet" for name in ("events", "items", "accounts", "lent", "knowledge")
 )
+STORE = "store.json"
 TEMPORARY = ".new-"
 STALE_SECONDS = 86_400
 
@@ -104,6 +106,12 @@ class SnapshotFolder:
             events=manifest.events,
             items=manifest.items,
         )
+
+    @property
+    def store_sequence(self) -> int:
+        """The last change of the operational store that is in it; 0 where no store was read."""
+        file = self.path / STORE
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, int])["sequence"] if file.is_file() else 0
 
     def read(self, name: str, columns: list[str] | None = None) -> pl.DataFrame:
         """One of the Parquet files."""

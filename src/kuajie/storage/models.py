@@ -1,4 +1,4 @@
-"""Model versions as folders of one folder; the file `serving` names the one that serves."""
+"""Model versions as folders of one folder; the file `serving` names the one that serves, `served` the last three."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,9 @@ from kuajie.core.texts import Text
 from kuajie.storage.artifacts import load_model, read_manifest, save_model
 from kuajie.workflows.ports import StoredModel
 
-SERVING = "serving"
+SERVING, SERVED = "serving", "served"
+KEPT = 3
+"""Versions that can be gone back to."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,13 @@ class ModelFolder:
         self.load(model_version)
         self._point(model_version)
 
+    def served(self) -> list[str]:
+        """See `ModelStore.served`."""
+        history = self.folder / SERVED
+        earlier = history.read_text(encoding="utf-8", errors="replace").split() if history.is_file() else []
+        there = set(self._names())
+        return [name for name in dict.fromkeys([self.serving() or "", *earlier]) if name in there][:KEPT]
+
     def versions(self) -> list[ModelVersion]:
         """See `ModelStore.versions`."""
         readable = [read for read in map(self._read, self._names()) if isinstance(read, ModelVersion)]
@@ -84,4 +93,6 @@ class ModelFolder:
         return sorted(path.name for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
     def _point(self, model_version: str) -> None:
+        earlier = [name for name in self.served() if name != model_version]
+        write_file(self.folder / SERVED, "".join(f"{name}\n" for name in [model_version, *earlier][:KEPT]))
         write_file(self.folder / SERVING, model_version + "\n")

@@ -31,6 +31,9 @@ from kuajie.workflows.trials import Pool, best_items, hard_pool, sampled_pool, w
 SMALL_CATALOGUE = 2
 """Times as many items as negatives are all ranked."""
 
+OPENING_SHARE = 0.5
+"""Of the time of searching, at most, goes to a first look at every family: varying the best ones brings more."""
+
 
 class ChooseConfig(Config):
     """The budget of choosing.
@@ -122,9 +125,11 @@ def choose(
     timed = data.times is not None
     wanted = families(interactions.space, data.order, config.kinds, config.settings, timed=timed) if pools else []
     for family in wanted:
-        search.open_family(family)
+        search.open_family(family, OPENING_SHARE * search.until)
     for family, until in schedule(wanted, search.spent, search.until):
         search.vary_family(family, until)
+    for family in wanted:  # what was too slow to begin with
+        search.open_family(family, search.until)
     decided = {
         target: choose_mixes(pool, search.best_trials(target), options.seed, config.k, options.threads)
         for target, pool in pools.items()

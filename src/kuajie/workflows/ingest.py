@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import polars as pl
 
 from kuajie import __version__
@@ -75,6 +76,7 @@ def ingest(
     clock: Clock = system_clock,
     progress: Progress = silent,
     environment: Mapping[str, str] = os.environ,
+    store_sequence: int | None = None,
 ) -> IngestResult:
     """Import everything that a workspace names.
 
@@ -84,6 +86,8 @@ def ingest(
         clock: the snapshot's `as_of`.
         progress: told how far it is.
         environment: where the secret of hashed keys comes from.
+        store_sequence: the last change of the operational store among the sources (`workflows.export`); None: there is
+            no store among them.
 
     Raises:
         DataError: a source cannot be read, too many rows are bad, or a domain is empty.
@@ -101,7 +105,10 @@ def ingest(
         reader = Reader(folder, Rules(config.cleaning, as_of), list(config.domains), quarantine, progress)
         parts = importing.parts_for(config.domains, folder)
         stream = importing.Stream(_made(temporary / "work"), parts, list(config.domains))
-        return _run(config, reader, stream, hasher, _made(temporary / "snapshot"), warehouse)
+        target = _made(temporary / "snapshot")
+        if store_sequence is not None:
+            (target / snapshots.STORE).write_bytes(msgspec.json.encode({"sequence": store_sequence}))
+        return _run(config, reader, stream, hasher, target, warehouse)
 
 
 def _run(

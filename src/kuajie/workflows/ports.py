@@ -44,6 +44,9 @@ class ModelStore(Protocol):
     def serve(self, model_version: str) -> None:
         """Let another version serve, after checking that it can be loaded."""
 
+    def served(self) -> list[str]:
+        """The versions that served last and are still there, the one that serves first; at most three."""
+
     def versions(self) -> list[ModelVersion]:
         """All readable versions, oldest first."""
 

@@ -89,12 +89,12 @@ class Search:
         """Seconds since choosing began."""
         return time.monotonic() - self.begun
 
-    def open_family(self, family: Family) -> None:
-        """Score every useful way of the family's start, so that the blend has something of everything."""
+    def open_family(self, family: Family, until: float) -> None:
+        """Score every useful way of the family's start that was not scored yet, for the blend to have some of all."""
         ways = [Way(scope, target) for scope in family.scopes for target in self.pools]
-        for way in (way for way in ways if self._useful(family, way)):
+        for way in (way for way in ways if self._useful(family, way) and (family.name, way) not in self.best):
             # popularity is what everything else falls back to: it is tried whatever the time
-            limit = float("inf") if family.always else self.until
+            limit = float("inf") if family.always else until
             if not family.personal or self._affordable(family, family.start, way, limit):
                 self._keep(family, family.start, way)
         self.fits.forget()

@@ -40,11 +40,36 @@ class RunConfig(Config):
     memory_gb: Annotated[float, Field(gt=0)] = 8.0
 
 
+class StoreConfig(Config):
+    """The section `[store]`: where the service keeps what happens.
+
+    Attributes:
+        database: an SQLite file of the workspace, or a URL such as `mysql+pymysql://user@host/name` or
+            `postgresql+psycopg://user@host/name`, which several processes and machines may share.
+        database_env: name of the environment variable that holds the URL (for URLs with a password).
+        redis: URL of a Redis server that processes share recent histories, counters and lists through; left out: each
+            process keeps its own.
+        redis_env: name of the environment variable that holds it.
+        connections: that readers of one process may use at once.
+        statement_seconds: longest statement.
+        waiting_rows: rows that may wait to be written; more are refused, to be sent again.
+    """
+
+    database: str = Field(default="kuajie.db", min_length=1, repr=False)
+    database_env: str | None = None
+    redis: str | None = Field(default=None, repr=False)
+    redis_env: str | None = None
+    connections: Annotated[int, Field(ge=1, le=1_000)] = 8
+    statement_seconds: Annotated[int, Field(ge=1, le=3_600)] = 10
+    waiting_rows: Annotated[int, Field(ge=1)] = 20_000
+
+
 class WorkspaceConfig(DataConfig):
     """Everything that `kuajie.toml` says."""
 
     workspace: RunConfig = RunConfig()
     training: ChooseConfig = ChooseConfig()
+    store: StoreConfig = StoreConfig()
 
     @classmethod
     def read(cls, path: Path) -> Self:

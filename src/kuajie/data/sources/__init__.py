@@ -65,6 +65,8 @@ def format_of(source: SourceConfig) -> Format:
 
 def name_of(source: SourceConfig) -> str:
     """What errors and accounts call a source; never its password."""
+    if source.name is not None:
+        return source.name
     if source.path is not None:
         return source.path
     return f"query '{' '.join((source.query or '').split())[:60]}'"

@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -48,9 +50,7 @@ def read_sql(request: Request) -> Iterator[Batch]:
             driver=url.drivername,
         ) from None
     try:
-        with engine.connect() as connection:
-            query = sa.text(request.source.query or "")
-            result = connection.execution_options(stream_results=True).execute(query)
+        with engine.connect() as connection, _result(connection, request.source.query or "") as result:
             names, first = list(result.keys()), 1
             chosen = request.choose(names)
             yield Batch(_frame([], names, chosen, first))
@@ -64,6 +64,28 @@ def read_sql(request: Request) -> Iterator[Batch]:
         ) from None
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _result(connection: sa.Connection, query: str) -> Iterator[sa.CursorResult[Any]]:
+    """The rows of a query, fetched as they are asked for.
+
+    Where the reader stops early, the connection is given up: MySQL would send all the other rows first.
+    """
+    result = connection.execution_options(stream_results=True).execute(sa.text(query))
+    pending: Any = getattr(result.cursor, "_result", None)
+    try:
+        yield result
+    except BaseException:
+        connection.invalidate()
+        if pending is not None and hasattr(
+            pending, "unbuffered_active"
+        ):  # PyMySQL would read on from the closed connection
+            pending.unbuffered_active = False
+        with suppress(Exception):
+            result.close()
+        raise
+    result.close()
 
 
 def _frame(rows: Sequence[Sequence[object]], names: list[str], chosen: dict[str, str], first: int) -> pl.DataFrame:

@@ -1,0 +1,1 @@
+"""What processes share for a while and can lose: in memory, or in Redis (`workflows.stores.Cache`)."""

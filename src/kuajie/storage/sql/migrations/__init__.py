@@ -1,0 +1,1 @@
+"""Migrations of the operational store, in order; `storage.sql.schema` runs them."""

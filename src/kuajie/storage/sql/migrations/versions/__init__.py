@@ -1,0 +1,1 @@
+"""One file each, never changed once released."""

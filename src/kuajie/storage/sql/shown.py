@@ -1,0 +1,126 @@
+"""What people were shown: ranked lists and exposures."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from kuajie.core.records import Account, Exposure, RankedItem, RankedList, Verdict
+from kuajie.storage.sql.reader import Reader
+from kuajie.storage.sql.tables import exposures, ranked_lists
+from kuajie.storage.sql.times import from_json, from_micros, to_json, to_micros
+from kuajie.storage.sql.upserts import existing
+from kuajie.storage.sql.writer import Transaction, Writer
+
+
+@dataclass(frozen=True)
+class SqlShown:
+    """`workflows.stores.ShownStore`."""
+
+    reader: Reader
+    writer: Writer
+
+    def save_lists(self, lists: Sequence[RankedList]) -> None:
+        """See `ShownStore.save_lists`."""
+        self.writer.write(_save_lists, lists, len(lists))
+
+    def submit_lists(self, lists: Sequence[RankedList]) -> Future[None]:
+        """See `ShownStore.submit_lists`."""
+        return self.writer.submit(_save_lists, lists, len(lists))
+
+    def ranked_list(self, list_id: str) -> RankedList | None:
+        """See `ShownStore.ranked_list`."""
+        with self.reader.connection() as connection:
+            row = connection.execute(sa.select(ranked_lists).where(ranked_lists.c.list_id == list_id)).one_or_none()
+        return None if row is None else _list(row)
+
+    def save_exposures(self, exposures: Sequence[Exposure]) -> list[Verdict]:
+        """See `ShownStore.save_exposures`."""
+        return self.writer.write(_save_exposures, exposures, len(exposures))
+
+    def exposures_of(self, list_id: str) -> list[Exposure]:
+        """See `ShownStore.exposures_of`."""
+        order = (exposures.c.position, exposures.c.exposure_id)
+        query = sa.select(exposures).where(exposures.c.list_id == list_id).order_by(*order)
+        with self.reader.connection() as connection:
+            return [_exposure(row) for row in connection.execute(query)]
+
+
+def _save_lists(transaction: Transaction, batches: Sequence[Sequence[RankedList]]) -> list[None]:
+    first: dict[str, RankedList] = {}
+    for each in (each for batch in batches for each in batch):
+        first.setdefault(each.list_id, each)
+    known = existing(transaction.connection, ranked_lists, [(list_id,) for list_id in first])
+    rows = [_list_row(each) for list_id, each in first.items() if (list_id,) not in known]
+    if rows:
+        transaction.connection.execute(ranked_lists.insert(), rows)
+    return [None] * len(batches)
+
+
+def _save_exposures(transaction: Transaction, batches: Sequence[Sequence[Exposure]]) -> list[list[Verdict]]:
+    arrived = dict.fromkeys((each.domain, each.exposure_id) for batch in batches for each in batch)
+    known = existing(transaction.connection, exposures, list(arrived))
+    rows, verdicts = [], []
+    for batch in batches:
+        own = []
+        for each in batch:
+            key = (each.domain, each.exposure_id)
+            own.append(Verdict(id=each.exposure_id, status="duplicate" if key in known else "accepted"))
+            if key not in known:
+                rows.append(_exposure_row(each))
+            known.add(key)
+        verdicts.append(own)
+    if rows:
+        transaction.connection.execute(exposures.insert(), rows)
+    return verdicts
+
+
+def _list_row(ranked: RankedList) -> dict[str, Any]:
+    return {
+        "list_id": ranked.list_id,
+        "domain": ranked.account.domain,
+        "user_id": ranked.account.user,
+        "target": ranked.target,
+        "model_version": ranked.model_version,
+        "created_at": to_micros(ranked.created_at),
+        "fallback": ranked.fallback,
+        "items": to_json(ranked.items),
+    }
+
+
+def _list(row: sa.Row[Any]) -> RankedList:
+    return RankedList(
+        list_id=row.list_id,
+        account=Account(domain=row.domain, user=row.user_id),
+        target=row.target,
+        model_version=row.model_version,
+        created_at=from_micros(row.created_at),
+        items=from_json(row.items, tuple[RankedItem, ...]),
+        fallback=row.fallback,
+    )
+
+
+def _exposure_row(exposure: Exposure) -> dict[str, Any]:
+    return {
+        "domain": exposure.domain,
+        "exposure_id": exposure.exposure_id,
+        "list_id": exposure.list_id,
+        "placement": exposure.placement,
+        "position": exposure.position,
+        "occurred_at": to_micros(exposure.occurred_at),
+        "item_id": exposure.item,
+    }
+
+
+def _exposure(row: sa.Row[Any]) -> Exposure:
+    return Exposure(
+        exposure_id=row.exposure_id,
+        list_id=row.list_id,
+        placement=row.placement,
+        position=row.position,
+        occurred_at=from_micros(row.occurred_at),
+        domain=row.domain,
+        item=row.item_id,
+    )

@@ -1,0 +1,298 @@
+"""What the service needs of the operational store, as Protocols; `storage/sql` implements them.
+
+    EventStore      behaviour as it happens: idempotent, durable, in one order
+    CatalogueStore  items, people, links, triples, editor's lists
+    ShownStore      ranked lists and exposures
+    AccessStore     organisations and their keys
+    Exporter        everything since the beginning, for the next snapshot
+    Store           all of them
+
+Every write returns when it is durable, and raises `StoreError` when it may not be; then it is safe to send it again.
+`sequence` numbers order all changes of events, items, people, links and triples: who has read up to a number misses
+nothing that becomes visible later. Times are UTC, to the microsecond.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Literal, Protocol, TypeVar
+
+import polars as pl
+
+from kuajie.core.records import (
+    Account,
+    ApiKey,
+    BadEvent,
+    Consent,
+    EditorList,
+    Event,
+    Exposure,
+    Item,
+    Link,
+    Organisation,
+    QuarantinedEvent,
+    RankedList,
+    StoredEvent,
+    Traits,
+    Triple,
+    Verdict,
+)
+
+T = TypeVar("T")
+
+MOST_EVENTS = 500
+"""Of one person, as many as a history needs."""
+
+
+class EventStore(Protocol):
+    """The log of behaviour. Rows are checked before they come here (`workflows.receive`)."""
+
+    def submit(self, rows: Sequence[Event | BadEvent], at: datetime) -> Future[list[Verdict]]:
+        """Queue rows to be stored together; the future is done when they are durable.
+
+        An event is a duplicate if its (domain, event_id) was ever stored, or if its exposure was answered by the same
+        kind before. Bad events go to the quarantine and are `rejected`.
+
+        Args:
+            rows: good and bad; the verdicts are in their order.
+            at: when they were received.
+
+        Raises:
+            BusyError: the queue is full; nothing was taken. Everything else is raised by the future.
+        """
+
+    def append(self, rows: Sequence[Event | BadEvent], at: datetime) -> list[Verdict]:
+        """`submit`, and wait.
+
+        Raises:
+            BusyError: the queue is full; nothing was taken.
+            StoreError: the database failed; nothing is acknowledged.
+        """
+
+    def newest(self) -> int:
+        """The largest sequence number of all changes; 0 where there is none."""
+
+    def after(self, sequence: int, most: int = 1_000) -> list[StoredEvent]:
+        """Events with a larger sequence number, in order."""
+
+    def recent(self, accounts: Sequence[Account], most: int = MOST_EVENTS) -> dict[Account, list[Event]]:
+        """The newest events of each account by their time, oldest first; accounts without any are left out."""
+
+    def quarantined(self, after: int = 0, most: int = 1_000, domain: str | None = None) -> list[QuarantinedEvent]:
+        """Bad events with a larger number, in order; of one domain, or of all."""
+
+    def release(self, numbers: Sequence[int], rows: Sequence[Event], at: datetime) -> list[Verdict]:
+        """Store what was quarantined and has been put right, and take it out of the quarantine, as one."""
+
+
+@dataclass(frozen=True)
+class Change(Generic[T]):
+    """An item or a link as it stands since a change."""
+
+    sequence: int
+    value: T
+
+
+class CatalogueStore(Protocol):
+    """What the sides know; a second `put` of the same key replaces the first."""
+
+    def put_items(self, items: Sequence[Item]) -> None:
+        """Insert or replace."""
+
+    def items(self, domain: str, ids: Sequence[str]) -> dict[str, Item]:
+        """Those that there are."""
+
+    def items_after(self, sequence: int, most: int = 1_000) -> list[Change[Item]]:
+        """Items that changed after a sequence number, in order of their last change."""
+
+    def put_people(self, people: Sequence[Traits]) -> None:
+        """Insert or replace what accounts have declared."""
+
+    def people(self, accounts: Sequence[Account]) -> dict[Account, Traits]:
+        """Those that there are."""
+
+    def put_links(self, links: Sequence[Link]) -> None:
+        """Insert or replace; a link from a to b is the same as one from b to a."""
+
+    def links_of(self, accounts: Sequence[Account]) -> list[Link]:
+        """Links with one of the accounts at either end, also expired ones."""
+
+    def links_after(self, sequence: int, most: int = 1_000) -> list[Change[Link]]:
+        """Links that changed after a sequence number, in order of their last change."""
+
+    def put_triples(self, triples: Sequence[Triple]) -> None:
+        """Insert those that there are not."""
+
+    def put_editor_list(self, chosen: EditorList) -> None:
+        """Insert or replace; an empty list removes it."""
+
+    def editor_list(self, target: str, placement: str = "") -> EditorList | None:
+        """The list of the placement, else the one of every placement, else None."""
+
+    def put_consents(self, consents: Sequence[Consent]) -> None:
+        """Insert or replace; of two the one that was changed later stays."""
+
+    def consents(self, accounts: Sequence[Account]) -> dict[Account, Consent]:
+        """Those that have said something."""
+
+
+class ShownStore(Protocol):
+    """What people were shown."""
+
+    def save_lists(self, lists: Sequence[RankedList]) -> None:
+        """Store lists; one with a known id is left as it is."""
+
+    def submit_lists(self, lists: Sequence[RankedList]) -> Future[None]:
+        """Queue lists; the answer to the person does not wait.
+
+        Raises:
+            BusyError: the queue is full; nothing was taken.
+        """
+
+    def ranked_list(self, list_id: str) -> RankedList | None:
+        """A stored list."""
+
+    def save_exposures(self, exposures: Sequence[Exposure]) -> list[Verdict]:
+        """Store exposures, each (domain, exposure_id) once."""
+
+    def exposures_of(self, list_id: str) -> list[Exposure]:
+        """The exposures of a list, by position."""
+
+
+class AccessStore(Protocol):
+    """Who may do what. Secrets never come here, only their hashes (`workflows.keys`)."""
+
+    def put_organisation(self, organisation: Organisation) -> None:
+        """Insert or replace, with its domains.
+
+        Raises:
+            UsageError: one of the domains belongs to another organisation.
+        """
+
+    def organisations(self) -> list[Organisation]:
+        """All, by id."""
+
+    def add_key(self, key: ApiKey) -> None:
+        """Store a new key.
+
+        Raises:
+            UsageError: the id exists, or the organisation does not.
+        """
+
+    def key(self, key_id: str) -> ApiKey | None:
+        """A key, also one that expired or was revoked."""
+
+    def keys(self, organisation_id: str) -> list[ApiKey]:
+        """The keys of an organisation, oldest first."""
+
+    def revoke_key(self, key_id: str, at: datetime) -> None:
+        """From now on it opens nothing; the first revocation stays.
+
+        Raises:
+            UsageError: there is no such key.
+        """
+
+    def rotate_key(self, key_id: str, successor: ApiKey, expires_at: datetime) -> None:
+        """Store the successor and let the old key expire (never later than it would have), as one.
+
+        Raises:
+            UsageError: there is no such key, or the successor's id exists.
+        """
+
+
+ExportTable = Literal["events", "items", "people", "links", "triples"]
+
+
+class Exporter(Protocol):
+    """Everything since the beginning as frames with the names of `core.columns`, in batches of bounded size.
+
+    events    domain, user, item, kind, occurred_at, value, event_id, exposure_id
+    items     domain, item, title, title_en, category, brand, price, attributes (JSON)
+    people    domain, user
+    links     domain_a, user_a, domain_b, user_b, confidence, evidence, expires_at
+    triples   domain, head, relation, tail
+    """
+
+    def frames(self, table: ExportTable, until: int) -> Iterator[pl.DataFrame]:
+        """All rows of a table up to a sequence number, in order of it; none where there is no row."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        name: what, a message.
+        ok: whether it is as it should be.
+        detail: what was found, in words for people.
+    """
+
+    name: str
+    ok: bool
+    detail: str = ""
+
+
+class Store(Protocol):
+    """The operational store."""
+
+    @property
+    def events(self) -> EventStore:
+        """Behaviour."""
+
+    @property
+    def catalogue(self) -> CatalogueStore:
+        """What the sides know."""
+
+    @property
+    def shown(self) -> ShownStore:
+        """What people were shown."""
+
+    @property
+    def access(self) -> AccessStore:
+        """Who may do what."""
+
+    @property
+    def export(self) -> Exporter:
+        """Everything, for the next snapshot."""
+
+    @property
+    def schema_version(self) -> str:
+        """The migration that the database is at."""
+
+    def check(self) -> list[Finding]:
+        """Whether it answers, is complete and current; never raises."""
+
+    def close(self) -> None:
+        """Finish what is queued, then let go of the database."""
+
+
+class Cache(Protocol):
+    """What processes share for a while and can lose: recent events, counters, lists.
+
+    Everything in it can be made anew from the store, so a cache that does not answer is no error: reads find nothing.
+    """
+
+    def remember(self, events: Sequence[Event]) -> None:
+        """Add stored events to those of accounts that are known. Call it when they are durable."""
+
+    def fill(self, recent: Mapping[Account, Sequence[Event]]) -> None:
+        """Make accounts known by what the store just said of them, also those without any event.
+
+        Accounts that were remembered a moment ago are left out, since the store may have been read before.
+        """
+
+    def recent(self, accounts: Sequence[Account]) -> dict[Account, list[Event]]:
+        """The events of the accounts that are known, each once; who is missing must be asked of the store."""
+
+    def count(self, name: str, seconds: int) -> int:
+        """Count one more use of a name and return how many there were in the current window of so many seconds."""
+
+    def put(self, name: str, value: bytes, seconds: int) -> None:
+        """Keep a value for so long."""
+
+    def get(self, name: str) -> bytes | None:
+        """A value that is still kept."""
+
+    def close(self) -> None:
+        """Let go of it."""
