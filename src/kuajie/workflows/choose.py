@@ -26,7 +26,7 @@ from kuajie.workflows.families import Family, families
 from kuajie.workflows.fits import Fits
 from kuajie.workflows.mixing import MixChoice, choose_mixes
 from kuajie.workflows.search import Search
-from kuajie.workflows.trials import Pool, best_items, hard_pool, sampled_pool, whole_pool
+from kuajie.workflows.trials import Pool, favourites, hard_pool, sampled_pool, whole_pool
 
 SMALL_CATALOGUE = 2
 """Times as many items as negatives are all ranked."""
@@ -203,9 +203,9 @@ def scouted_pool(fits: Fits, task: RankingTask, negatives: int, rng: np.random.G
     scouts = [family.start for family in families(space, order) if family.scout]
     scopes: tuple[Scope, ...] = ("joint", "target") if task.target_lengths.any() else ("joint",)
     each = negatives // (len(scouts) * len(scopes))
-    favourites = []
+    liked = []
     for scout in scouts:
         for scope in scopes:
             model = fits.get(scout, task.domain if scope == "target" else None)
-            favourites.append(best_items(model, task, scope, space, each, fits.options.threads))
-    return hard_pool(task, negatives, favourites, rng)
+            liked.append(favourites(model, task, scope, space, each, fits.options.threads))
+    return hard_pool(task, negatives, liked, rng)

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from kuajie.core.recommender import Recommender, Scope
 from kuajie.core.space import ItemSpace
 from kuajie.evaluation.tasks import RankingTask
+from kuajie.models.best import best_items
 from kuajie.models.blend import scoped
-from kuajie.numerics.topk import top_k
 
 Floats = npt.NDArray[np.float32]
 BATCH_CELLS = 32 * 2**20
@@ -61,18 +61,16 @@ def sampled_pool(task: RankingTask, negatives: int, rng: np.random.Generator) ->
     return Pool(task, without_excluded(task, items))
 
 
-def hard_pool(
-    task: RankingTask, negatives: int, favourites: list[npt.NDArray[np.int32]], rng: np.random.Generator
-) -> Pool:
+def hard_pool(task: RankingTask, negatives: int, liked: list[npt.NDArray[np.int32]], rng: np.random.Generator) -> Pool:
     """The items that some model ranks highest, so that places in the pool stand for places among all items.
 
     Args:
         task: rows that rank among all items.
         negatives: size of the pool.
-        favourites: int (n_rows, m) best items of several models, best first.
+        liked: int (n_rows, m) best items of several models, best first.
         rng: fills what is left with uniform items.
     """
-    best = np.stack(favourites, axis=2).reshape(task.n_rows, -1)  # best of each model first
+    best = np.stack(liked, axis=2).reshape(task.n_rows, -1)  # best of each model first
     items = np.concatenate([task.positives[:, None], best[:, :negatives]], axis=1).astype(np.int32)
     missing = 1 + negatives - items.shape[1]
     if missing > 0:
@@ -145,15 +143,9 @@ def score_pool(model: Recommender, pool: Pool, scope: Scope, space: ItemSpace) -
     return out
 
 
-def best_items(
+def favourites(
     model: Recommender, task: RankingTask, scope: Scope, space: ItemSpace, k: int, threads: int = 1
 ) -> npt.NDArray[np.int32]:
     """The k best items of each row, seen ones not removed: int32 (n_rows, k), -1 where fewer are scored."""
     histories = scoped(task.histories, space, scope, task.domain)
-    size = max(1, BATCH_CELLS // task.n_items)
-    best = np.empty((histories.n_rows, k), dtype=np.int32)
-    for start in range(0, histories.n_rows, size):
-        stop = min(start + size, histories.n_rows)
-        scores = model.score(histories.take(np.arange(start, stop)), task.domain)
-        best[start:stop] = top_k(scores, k, threads=threads).items
-    return best[task.history_of]
+    return best_items(model, space, histories, task.domain, k, threads=threads).items[task.history_of]
