@@ -126,7 +126,8 @@ def choose(
     wanted = families(interactions.space, data.order, config.kinds, config.settings, timed=timed) if pools else []
     for family in wanted:
         search.open_family(family, OPENING_SHARE * search.until)
-    for family, until in schedule(wanted, search.spent, search.until):
+    opened = {name for name, _ in search.best}
+    for family, until in schedule([f for f in wanted if f.name in opened], search.spent, search.until):
         search.vary_family(family, until)
     for family in wanted:  # what was too slow to begin with
         search.open_family(family, search.until)

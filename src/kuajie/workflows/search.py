@@ -26,7 +26,7 @@ from kuajie.workflows.mixing import Trial
 from kuajie.workflows.trials import Pool, score_pool
 
 Floats = npt.NDArray[np.float32]
-SEARCH_SHARE = 0.7
+SEARCH_SHARE = 0.8
 """Of the time of choosing: what searching may take; weights and gate take the rest."""
 LogEntry = tuple[str, str, str, dict[str, Any], float]
 """Family, scope, target, settings that differ from the defaults, validation NDCG."""
