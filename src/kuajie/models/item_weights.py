@@ -14,13 +14,14 @@ from kuajie.core.recommender import Arrays
 
 Floats = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.integer]
+FEW_ENTRIES = 1_000
 
 
 class ItemWeights(Protocol):
     """W, (n_items, n_items), rows are history items, columns are scored items."""
 
     def apply(self, histories: sparse.csr_array, target: slice) -> Floats:
-        """`histories @ W[:, target]`: (n_rows, n_target)."""
+        """`histories @ W[:, target]`: (n_rows, n_target), an array of the caller's own."""
 
     def entries(self, rows: Numbers, columns: Numbers) -> Floats:
         """`W[rows][:, columns]`: (len(rows), len(columns))."""
@@ -65,10 +66,11 @@ class SparseWeights:
 
     def apply(self, histories: sparse.csr_array, target: slice) -> Floats:
         """See `ItemWeights.apply`."""
-        # taking columns walks through all of W: for few entries it is cheaper to take them from the product
-        few = histories.nnz < self.matrix.shape[0]
-        product = (histories @ self.matrix)[:, target] if few else histories @ self.matrix[:, target]
-        return np.asarray(product.toarray(), dtype=np.float32)
+        if histories.nnz < FEW_ENTRIES:  # without numba, which takes a second to import
+            return np.asarray((histories @ self.matrix)[:, target].toarray(), dtype=np.float32)
+        from kuajie.numerics.products import sparse_product
+
+        return sparse_product(histories, self.matrix, target)
 
     def entries(self, rows: Numbers, columns: Numbers) -> Floats:
         """See `ItemWeights.entries`."""

@@ -70,7 +70,9 @@ class LinearModel(ABC, Generic[C]):
     def apply(self, matrix: sparse.csr_array, target: slice) -> npt.NDArray[np.float32]:
         """Scores of weighed histories (n_rows, n_items), before the unknown ones are masked: (n_rows, n_target)."""
         scores = self.weights_.apply(matrix, target)
-        return scores * self._column_scale(target) if self.popularity_power else scores
+        if self.popularity_power:
+            scores *= self._column_scale(target)
+        return scores
 
     def _column_scale(self, target: slice) -> npt.NDArray[np.float32]:
         return np.asarray(self.support_[target] ** self.popularity_power, dtype=np.float32)
