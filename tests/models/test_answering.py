@@ -8,7 +8,7 @@ from kuajie.core.recommender import FitOptions, Recommender
 from kuajie.models.als import ALS, ALSConfig
 from kuajie.models.als_single import responses
 from kuajie.models.answering import Fast, Plain, answering, best_places
-from kuajie.models.blend import Blend, BlendConfig, Member, Mix
+from kuajie.models.blend import Blend, BlendConfig, Member, Mix, removal_changes_mix
 from kuajie.models.ease import EASEConfig
 from kuajie.models.itemknn import ItemKNNConfig
 from kuajie.models.merged import MergedConfig, merge
@@ -110,3 +110,21 @@ def test_the_best_places_leave_out_what_is_unknown_and_break_ties_by_number() ->
     assert best_places(scores, 2).tolist() == [2, 3]
     assert best_places(scores, 9).tolist() == [2, 3, 0, 4]
     assert best_places(np.full(3, np.nan, np.float32), 2).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("items", "limits", "changes"),
+    [
+        ([5], (0, 1), True),
+        ([5, 6, 7, 8], (0, 3), False),
+        ([5, 6, 7, 8], (0, 4), True),
+        ([5, 5, 5, 6], (0, 3), True),  # without item 5 one is left
+        ([5, 5, 6, 7], (0, 3), True),
+        ([5, 5, 6, 7], (0, 2), False),
+        ([1, 2], (0, 1), False),  # nothing of the target
+    ],
+)
+def test_an_item_with_its_repeats_may_move_a_history_into_another_mix(
+    items: list[int], limits: tuple[int, ...], changes: bool
+) -> None:
+    assert removal_changes_mix(np.array(items), slice(5, 9), limits) is changes

@@ -1,14 +1,17 @@
 import numpy as np
 import pytest
 
+from kuajie.core.errors import ConfigError
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.recommender import FitOptions
 from kuajie.core.space import ItemSpace
 from kuajie.evaluation.candidates import with_candidates
 from kuajie.evaluation.protocols import leave_one_out
+from kuajie.models.als import ALSConfig
 from kuajie.models.blend import Blend
 from kuajie.workflows.choose import Choice, ChooseConfig, choose, schedule
 from kuajie.workflows.families import families
+from kuajie.workflows.fits import Fits
 
 CONFIG = ChooseConfig(seconds=30, kinds=("popularity", "itemknn"), negatives=50)
 
@@ -101,3 +104,25 @@ def test_families_share_the_time() -> None:
     assert ends == sorted(ends)
     assert ends[0] > 10
     assert ends[-1] == pytest.approx(60)
+
+
+def test_only_ridge_still_has_popularity_to_fall_back_to() -> None:
+    choice = choice_for(world(linked_taste=True), ChooseConfig(seconds=5, kinds=("ridge",)))
+    families_used = {member.name.partition("/")[0] for member in choice.config.members}
+    assert families_used <= {"ridge", "popularity"}
+    assert choice.config.targets
+
+
+def test_a_kind_that_there_is_not_is_named_with_those_that_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"names nonsense; for this data there are popularity, als"):
+        families(ItemSpace(("a", "b"), (3, 3)), "none", ("nonsense",))
+
+
+def test_one_domain_alone_has_nothing_to_transfer() -> None:
+    assert {family.scopes for family in families(ItemSpace(("a",), (3,)), "joint")} == {("target",)}
+
+
+def test_scouts_that_do_not_fit_into_memory_are_left_out() -> None:
+    interactions = world(linked_taste=True)
+    assert Fits(interactions, FitOptions()).possible(ALSConfig())
+    assert not Fits(interactions, FitOptions(memory_bytes=1_000)).possible(ALSConfig())

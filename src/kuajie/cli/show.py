@@ -1,6 +1,7 @@
 """How results look on a terminal."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from kuajie.cli.screen import Screen
@@ -154,8 +155,15 @@ def _interval(model: Mapping[str, Any], metric: str) -> tuple[str, ...]:
     return () if metric != MAIN else ("" if low is None or high is None else f"{low:.4f} - {high:.4f}",)
 
 
-def show_choice(screen: Screen, chosen: Mapping[str, Any], title: Titles = str) -> None:
-    """What was chosen for each target: members with their weights for each group of people, and the transfer gate."""
+def show_choice(screen: Screen, chosen: Mapping[str, Any], title: Titles = str, *, gated: bool = True) -> None:
+    """What was chosen for each target: members with their weights for each group of people, and the transfer gate.
+
+    Args:
+        screen: where to.
+        chosen: summary of each target.
+        title: of a domain.
+        gated: whether there are other domains that a gate decides on.
+    """
     for target, choice in chosen.items():
         screen.head("Chosen for {title}", title=title(target))
         groups = [mix["at_least"] for mix in choice["mixes"]]
@@ -164,18 +172,31 @@ def show_choice(screen: Screen, chosen: Mapping[str, Any], title: Titles = str) 
             (name.rsplit("/", 1)[0], *(f"{mix['weights'].get(name, 0):.2f}" for mix in choice["mixes"]))
             for name in names
         ]
-        heads = [screen.t("{count} or more events").format(count=group) for group in groups]
+        heads = [group_label(screen, low, below) for low, below in pairwise([*groups, None])]
         screen.table(["member", *heads], rows, numbers=1)
+        if not gated:
+            continue
         gain = choice["transfer_gain"]
         screen.say(
-            "  Transfer gain in NDCG@10: {gain} (95 % interval {low} to {high}), on people not used for choosing.",
+            "  Transfer gain in NDCG@10: {gain} (95 % interval {low} to {high}), on people who fitted neither weights "
+            "nor gate.",
             gain=f"{gain['ndcg']:+.4f}",
             low=f"{gain['low']:+.4f}",
             high=f"{gain['high']:+.4f}",
         )
-        for group in choice["gate"]:
+        starts = [group["at_least"] for group in choice["gate"]]
+        for group, (low, below) in zip(choice["gate"], pairwise([*starts, None]), strict=True):
             decision = screen.t("the other domains are used" if group["joint"] else "this domain alone")
-            screen.say("  {count} or more events: {decision}", count=group["at_least"], decision=decision)
+            screen.say("  {people}: {decision}", people=group_label(screen, low, below), decision=decision)
+
+
+def group_label(screen: Screen, low: int, below: int | None) -> str:
+    """People by how many events they have in the target domain."""
+    if below is None:
+        return screen.t("{count} or more events").format(count=low)
+    if below == 1:
+        return screen.t("no events")
+    return screen.t("{low} to {high} events").format(low=low, high=below - 1)
 
 
 def show_history(screen: Screen, history: list[tuple[str, str]], title: Titles) -> None:

@@ -53,7 +53,10 @@ def run_train(screen: Screen, workspace: "Workspace") -> None:
             "fit_seconds": result.fit_seconds,
         }
     )
-    show_choice(screen, summaries, partial(workspace.title, language=screen.language))
+    several = len(workspace.config.domains) > 1
+    show_choice(screen, summaries, partial(workspace.title, language=screen.language), gated=several)
+    for sentence in result.choice.skipped:
+        screen.warn(sentence)
     screen.say()
     screen.say(
         "Model {version} serves now; chosen in {choose} s, fitted in {fit} s.",

@@ -15,7 +15,7 @@ from kuajie.core.recommender import Explanation, Recommender
 from kuajie.core.space import ItemSpace
 from kuajie.models.als import ALS
 from kuajie.models.als_single import Folded, SingleALS
-from kuajie.models.blend import fit_key, scoped
+from kuajie.models.blend import fit_key, removal_changes_mix, scoped
 from kuajie.models.merged import Merged
 from kuajie.models.merging import MergedMix, Phi, block_rows
 
@@ -155,7 +155,7 @@ class Fast:
             terms, nobody = person.terms(places, len(own.items))
             contributions[:, own.places] += coefficient * terms
             base += coefficient * nobody
-        exact = not folded and not (count > 0 and count in model.limits) and plain_places(mix)
+        exact = not folded and not removal_changes_mix(items, part, model.limits) and plain_places(mix)
         return Answer(places, total[places], Explanation(distinct.astype(np.int32), contributions, base, exact))
 
     def weighed(self, phi: Phi, history: Histories, target: str, distinct: npt.NDArray[np.int32]) -> F64:

@@ -208,14 +208,9 @@ class Blend:
             contributions[:, columns] += coefficient * np.nan_to_num(part.contributions)
             base += coefficient * np.nan_to_num(part.base)
             exact &= part.exact
-        return Explanation(known, contributions, base, exact and not self._mix_would_change(histories, target))
-
-    def _mix_would_change(self, histories: Histories, target: str) -> bool:
-        """Removing an item may move a history into another mix; then shares are approximate."""
-        part = self.space_.slice(target)
-        counts = np.array([count_in(histories, part)[0]])
-        limits = {mix.at_least for mix in self.config.mixes_of(target)}
-        return bool(counts[0] > 0 and counts[0] in limits)
+        limits = [mix.at_least for mix in self.config.mixes_of(target)]
+        stays = not removal_changes_mix(histories.items, self.space_.slice(target), limits)
+        return Explanation(known, contributions, base, exact and stays)
 
     def arrays(self) -> Arrays:
         """The members' arrays under numbered names, the scales and the support."""
@@ -249,6 +244,22 @@ def without_unknown_rows(total: Floats, histories: Histories, support: npt.NDArr
     total[known_items(histories, support) == 0] = np.nan
     total[~np.nan_to_num(total).any(axis=1)] = np.nan
     return total
+
+
+def removal_changes_mix(items: npt.NDArray[np.integer], part: slice, limits: Iterable[int]) -> bool:
+    """Whether removing one item with all its repeats may move a history into another mix: shares are then approximate.
+
+    Args:
+        items: of a single history, repeats kept.
+        part: the target's slice.
+        limits: `at_least` of its mixes.
+    """
+    inside = items[(items >= part.start) & (items < part.stop)]
+    if not len(inside):
+        return False
+    count = len(inside)
+    most = int(np.unique(inside, return_counts=True)[1].max())
+    return any(count - most < limit <= count for limit in limits)
 
 
 def count_in(histories: Histories, part: slice) -> npt.NDArray[np.int64]:

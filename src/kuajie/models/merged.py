@@ -15,7 +15,7 @@ from kuajie.core.errors import UsageError
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.recommender import Arrays, DataShape, Explanation, FitOptions, Plan
 from kuajie.core.space import ItemSpace
-from kuajie.models.blend import Blend, BlendConfig, mix_numbers, scoped, without_unknown_rows
+from kuajie.models.blend import Blend, BlendConfig, mix_numbers, removal_changes_mix, scoped, without_unknown_rows
 from kuajie.models.merging import (
     Floats,
     MergedMix,
@@ -110,8 +110,8 @@ class Merged:
             terms = row.data[:, None] * block_rows(block, row.indices)[:, items]
             contributions[:, np.searchsorted(known, row.indices)] += terms.T
             exact &= phi.weighing.half_life_positions is None
-        counts = histories.only(self.space_.slice(target)).lengths[0]
-        exact &= not any(mix.at_least == counts > 0 for mix in self.config.blend.mixes_of(target))
+        limits = [mix.at_least for mix in self.config.blend.mixes_of(target)]
+        exact &= not removal_changes_mix(histories.items, self.space_.slice(target), limits)
         if self.rest_ is not None and target in self.rest_.config.targets:
             rest = self.rest_.explain(histories, target, items)
             contributions += rest.contributions

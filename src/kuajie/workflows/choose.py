@@ -39,13 +39,13 @@ class ChooseConfig(Config):
     """The budget of choosing.
 
     Attributes:
-        seconds: of choosing, weights and gate included; what was not tried is named.
+        seconds: of choosing, about, weights and gate included; what was not tried is named.
         people: fits for choosing use at most so many people; more are sampled.
         rows: validation rows of each target that weights and gate are decided on.
         tuning_rows: of these, how many settings of models are searched on.
         negatives: candidates that each row is judged on.
         k: NDCG@k is what choices are made by.
-        kinds: only models of these kinds; none: all.
+        kinds: only models of these kinds, and popularity; none: all.
         settings: family -> settings that are decided, as `kuajie tune` prints them.
     """
 
@@ -198,15 +198,15 @@ def open_pools(
 
 
 def scouted_pool(fits: Fits, task: RankingTask, negatives: int, rng: np.random.Generator) -> Pool:
-    """What quick models of different kinds rank highest."""
+    """What quick models of different kinds rank highest; uniform candidates where none of them fits into memory."""
     space = fits.interactions.space
     order = fits.interactions.histories.order
     scouts = [family.start for family in families(space, order) if family.scout]
     scopes: tuple[Scope, ...] = ("joint", "target") if task.target_lengths.any() else ("joint",)
     each = negatives // (len(scouts) * len(scopes))
     liked = []
-    for scout in scouts:
+    for scout in (scout for scout in scouts if fits.possible(scout)):
         for scope in scopes:
             model = fits.get(scout, task.domain if scope == "target" else None)
             liked.append(favourites(model, task, scope, space, each, fits.options.threads))
-    return hard_pool(task, negatives, liked, rng)
+    return hard_pool(task, negatives, liked, rng) if liked else sampled_pool(task, negatives, rng)

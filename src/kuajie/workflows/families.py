@@ -61,12 +61,12 @@ def families(
     Args:
         space: the joint item space.
         order: what the order of histories means.
-        kinds: keep only these kinds of models; none: all.
+        kinds: keep only these kinds of models, and popularity, which everything else falls back to; none: all.
         settings: family -> settings of a start that a person decided on; they are not varied.
         timed: whether events have times; without, settings that read them are not varied.
 
     Raises:
-        ConfigError: settings for a family that does not exist, or that its model does not have.
+        ConfigError: kinds or settings of families that do not exist, or settings that their model does not have.
     """
     found = [family if timed else untimed(family) for family in default_families(space, order)]
     unknown = set(settings or {}) - {family.name for family in found}
@@ -77,8 +77,20 @@ def families(
             unknown=", ".join(sorted(unknown)),
             names=names,
         )
+    known = dict.fromkeys(kind_of(family) for family in found)
+    if set(kinds) - known.keys():
+        raise ConfigError(
+            "[training] kinds names {unknown}; for this data there are {names}",
+            unknown=", ".join(sorted(set(kinds) - known.keys())),
+            names=", ".join(known),
+        )
     decided = [with_settings(family, (settings or {}).get(family.name, {})) for family in found]
-    return [family for family in decided if not kinds or family.start.kind in kinds]  # type: ignore[attr-defined]
+    return [family for family in decided if not kinds or kind_of(family) in {*kinds, "popularity"}]
+
+
+def kind_of(family: Family) -> str:
+    """The kind of model."""
+    return str(family.start.kind)  # type: ignore[attr-defined]
 
 
 def untimed(family: Family) -> Family:
@@ -108,7 +120,10 @@ def default_families(space: ItemSpace, order: Order) -> list[Family]:
         *([SEQUENCE] if order != "none" else []),
         *SETS,
     ]
-    return found if len(space.domains) > 1 else [family for family in found if family.scopes != ("source",)]
+    if len(space.domains) > 1:
+        return found
+    alone = [family for family in found if "target" in family.scopes]
+    return [replace(family, scopes=("target",)) for family in alone]
 
 
 SEQUENCE = Family(

@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 
 from kuajie.core.config import Config
+from kuajie.core.errors import ResourceError
 from kuajie.core.histories import Interactions
 from kuajie.core.recommender import DataShape, FitOptions, Recommender
 from kuajie.models.blend import fit_scoped
@@ -60,6 +61,14 @@ class Fits:
         """
         plan = build(config).plan(self.shape, self.options)
         return 0.0 if (fit_signature(config), alone) in self._kept else plan.seconds * self.pace
+
+    def possible(self, config: Config) -> bool:
+        """Whether a fit fits into memory."""
+        try:
+            build(config).plan(self.shape, self.options)
+        except ResourceError:
+            return False
+        return True
 
     def _learn_pace(self, planned: float, took: float) -> None:
         self._planned, self._spent = self._planned + planned, self._spent + took

@@ -50,5 +50,6 @@ def reasons_of(
 
 
 def reason(domain: str, item: str, title: str, share: float, text: str, *, exact: bool) -> Reason:
-    """One reason; what carried more than the whole counts as the whole."""
-    return Reason(domain=domain, item=item, title=title, share=min(share, 1.0), exact=exact, text=text)
+    """One reason; what carried more than the whole counts as the whole, and no longer exactly."""
+    cut = min(share, 1.0)
+    return Reason(domain=domain, item=item, title=title, share=cut, exact=exact and cut == share, text=text)

@@ -56,7 +56,7 @@ class Search:
         pools: all validation rows of each target.
         tuning: of these, the row numbers that settings are compared on.
         best: the best trial of each (family, way).
-        log: everything tried.
+        log: everything tried, all on the tuning rows.
     """
 
     fits: Fits
@@ -93,8 +93,8 @@ class Search:
         """Score every useful way of the family's start that was not scored yet, for the blend to have some of all."""
         ways = [Way(scope, target) for scope in family.scopes for target in self.pools]
         for way in (way for way in ways if self._useful(family, way) and (family.name, way) not in self.best):
-            # popularity is what everything else falls back to: it is tried whatever the time
             limit = float("inf") if family.always else until
+            # popularity is what everything else falls back to: it is tried whatever the time
             if not family.personal or self._affordable(family, family.start, way, limit):
                 self._keep(family, family.start, way)
         self.fits.forget()
@@ -193,9 +193,10 @@ class Search:
         before = self.best.get((family.name, way))
         if before is None or trial.ndcg > before.ndcg:
             self.best[family.name, way] = trial
-        if before is None:
-            self._note(family, config, way, trial.ndcg)
-        self._tried.setdefault((config.model_dump_json(), way), float(ndcg[self.tuning[way.target]].mean()))
+        key = (config.model_dump_json(), way)
+        if key not in self._tried:
+            self._tried[key] = float(ndcg[self.tuning[way.target]].mean())
+            self._note(family, config, way, self._tried[key])
 
     def _note(self, family: Family, config: Config, way: Way, ndcg: float) -> None:
         self.log.append((family.name, way.scope, way.target, config.model_dump(exclude_defaults=True), ndcg))
