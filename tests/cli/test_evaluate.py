@@ -1,3 +1,4 @@
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -30,12 +31,50 @@ def test_joining_helps_where_the_answer_is_on_the_other_side(kuajie: Callable, w
     assert (workspace / "reports" / "evaluation.json").is_file()
 
 
+def test_metrics_slices_and_lists_can_be_seen(kuajie: Callable, workspace: Path) -> None:
+    asked = ["--metrics", "precision@5,map@10,auc", "--slices", "--candidates", "sampled-99"]
+    seen = kuajie("evaluate", "-w", workspace, "--models", "itemknn,popularity", "--lang", "zh", *asked)
+    assert seen.code == 0
+    for words in ("Precision@5", "MAP@10", "AUC", "覆盖率", "基尼系数", "cold", "no_overlap", "head"):
+        assert words in seen.out, words
+    assert "NDCG@10" not in seen.out
+    written = json.loads((workspace / "reports" / "evaluation.json").read_text(encoding="utf-8"))
+    assert written["candidates"] == "sampled-99"
+    for domain in written["domains"].values():
+        for model in domain["models"].values():
+            assert model["precision@10"] == pytest.approx(model["hr@10"] / 10)
+            assert 0 < model["precision@5"] <= 0.2
+            assert 0.4 < model["auc"] <= 1
+            assert model["lists"]["people"] > 100
+            assert 0 <= model["lists"]["diversity"] <= 1
+    page = (workspace / "reports" / "report.html").read_text(encoding="utf-8")
+    assert "推荐列表的特点" in page
+    assert "只可与同样做法的结果比较" in page
+
+
+def test_folds_ask_everybody(kuajie: Callable, workspace: Path) -> None:
+    models = ["--models", "popularity,itemknn", "--json"]
+    once = kuajie("evaluate", "-w", workspace, *models).data
+    folded = kuajie("evaluate", "-w", workspace, *models, "--folds", "3").data
+    assert (once["folds"], folded["folds"]) == (1, 3)
+    for name, domain in folded["domains"].items():
+        assert domain["test_rows"] == once["domains"][name]["test_rows"]
+        assert domain["models"]["itemknn"]["ndcg@10"] > domain["models"]["popularity"]["ndcg@10"]
+        assert domain["models"]["itemknn"]["lists"]["people"] == domain["test_rows"]
+        assert domain["models"]["itemknn"]["slices"]["cold"]["test_rows"] > 0
+    seen = kuajie("evaluate", "-w", workspace, "--models", "popularity", "--folds", "2", "--lang", "zh")
+    assert "按折留出" in seen.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--models", "itemnn"], "no model 'itemnn'"),
         (["--since", "yesterday"], "--since"),
         (["--candidates", "some"], "some"),
+        (["--metrics", "ndgc@10"], "metrics are hr@k"),
+        (["--folds", "2", "--since", "2026-01-01"], "exclude each other"),
+        (["--folds", "100000"], "the number of people"),
     ],
 )
 def test_wrong_calls(kuajie: Callable, workspace: Path, arguments: list[str], words: str) -> None:

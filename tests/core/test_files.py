@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from kuajie.core.errors import ResourceError, UsageError
-from kuajie.core.files import new_folder, write_file
+from kuajie.core.files import filled_folder, new_folder, write_file
 
 
 def test_a_new_folder_appears_complete(tmp_path: Path) -> None:
@@ -25,6 +25,40 @@ def test_nothing_is_left_when_the_work_fails(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         work()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_take_their_places_together(tmp_path: Path) -> None:
+    place = tmp_path / "文件夹"
+    place.mkdir()
+    (place / "old").write_text("stays")
+    (place / "x").write_text("before")
+    with filled_folder(place) as draft:
+        (draft / "sub").mkdir()
+        (draft / "sub" / "y").write_text("1")
+        (draft / "x").write_text("after")
+        assert (place / "x").read_text() == "before"
+    assert {str(p.relative_to(place)): p.read_text() for p in place.rglob("*") if p.is_file()} == {
+        "old": "stays", "x": "after", "sub/y": "1",
+    }  # fmt: skip
+    assert not list(place.rglob("*.draft"))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_stays_as_it_was_when_the_disk_refuses(tmp_path: Path, there: bool) -> None:
+    place = tmp_path / "a"
+    if there:
+        place.mkdir()
+        (place / "x").write_text("before")
+
+    def work() -> None:
+        with filled_folder(place) as draft:
+            (draft / "x").write_text("after")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(ResourceError, match="a could not be written: No space left on device"):
+        work()
+    assert [path.name for path in tmp_path.rglob("*")] == (["a", "x"] if there else [])
+    assert not there or (place / "x").read_text() == "before"
 
 
 def test_an_existing_folder_is_refused(tmp_path: Path) -> None:

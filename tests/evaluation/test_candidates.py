@@ -3,7 +3,8 @@ import pytest
 
 from kuajie.core.errors import UsageError
 from kuajie.core.space import ItemSpace
-from kuajie.data.split_folder import Rows, open_split_folder
+from kuajie.data.rows import Rows
+from kuajie.data.split_folder import open_split_folder
 from kuajie.evaluation.candidates import parse_candidates, with_candidates
 from kuajie.evaluation.protocols import final_split
 from kuajie.evaluation.tasks import RankingTask, build_task

@@ -1,7 +1,7 @@
 import numpy as np
 
 from kuajie.core.space import ItemSpace
-from kuajie.data.split_folder import Rows
+from kuajie.data.rows import Rows
 from kuajie.evaluation.protocols import hide_for_cold
 
 SPACE = ItemSpace(("a", "b"), (10, 10))

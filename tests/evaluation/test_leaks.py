@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from kuajie.core.language import translator
 from kuajie.core.space import ItemSpace
-from kuajie.data.split_folder import Rows, open_split_folder
+from kuajie.data.rows import Rows
+from kuajie.data.split_folder import open_split_folder
 from kuajie.evaluation.leaks import find_leaks, find_twins
 from kuajie.evaluation.protocols import final_split
 from kuajie.testing.splits import rows, write_split_folder

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from kuajie.evaluation.lists import best_lists, coverage, gini, intra_list_diversity, list_metrics, novelty
+from kuajie.evaluation import lists as module
+from kuajie.evaluation.lists import (
+    ListSample,
+    best_lists,
+    coverage,
+    gini,
+    intra_list_diversity,
+    list_metrics,
+    novelty,
+)
 from kuajie.evaluation.protocols import leave_one_out
 from kuajie.models.popularity import Popularity
 from kuajie.testing.planted import two_domain_interactions
@@ -53,3 +62,28 @@ def test_lists_hold_nothing_that_the_history_holds() -> None:
     values = list_metrics(lists, split.train.support()[20:], 40, vectors=split.train.matrix("b").T.tocsr())
     assert set(values) == {"coverage", "gini", "novelty", "diversity"}
     assert all(np.isfinite(value) for value in values.values())
+
+
+def test_a_sample_holds_each_person_once_and_sees_few_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    interactions, _, _ = two_domain_interactions(n_people=40)
+    split = leave_one_out(interactions, np.random.default_rng(0))
+    model, task = Popularity().fit(split.train), split.tasks["b"]
+    doubled = task.take(np.repeat(np.arange(task.n_rows), 2))
+    whole = ListSample.of(doubled, split.train, np.random.default_rng(0))
+    assert sorted(whole.task.people) == list(range(40))
+    assert whole.vectors.shape == (20, 40)
+    monkeypatch.setattr(module, "MOST_NEIGHBOURS", 15)
+    part = ListSample.of(doubled, split.train, np.random.default_rng(0), most=10)
+    assert len(set(part.task.people)) == part.task.n_rows == 10
+    assert part.vectors.shape == (20, 15)
+    values = part.judge(lambda histories: model.score(histories, "b"))
+    assert (values["people"], values["k"]) == (10, 10)
+    assert 0 < values["coverage"] <= 1
+
+
+def test_diversity_does_not_depend_on_how_many_lists_are_added_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    lists, vectors = rng.integers(0, 20, (30, 4)).astype(np.int32), rng.random((20, 6))
+    whole = intra_list_diversity(lists, vectors)
+    monkeypatch.setattr(module, "PAIRS_AT_ONCE", 7)
+    assert intra_list_diversity(lists, vectors) == pytest.approx(whole)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kuajie.core.errors import UsageError
 from kuajie.core.histories import Histories
 from kuajie.core.space import ItemSpace
-from kuajie.data.split_folder import Rows
+from kuajie.data.rows import Rows
 from kuajie.evaluation.candidates import with_candidates
 from kuajie.evaluation.metrics import mean_metrics, row_metric, row_metrics
 from kuajie.evaluation.ranking import Ranks, rank_task

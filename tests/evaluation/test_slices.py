@@ -1,7 +1,7 @@
 import numpy as np
 
 from kuajie.core.space import ItemSpace
-from kuajie.data.split_folder import Rows
+from kuajie.data.rows import Rows
 from kuajie.evaluation.slices import history_groups, popularity_thirds, slices_of
 from kuajie.evaluation.tasks import build_task, interactions_of
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kuajie.core.space import ItemSpace
-from kuajie.data.split_folder import Rows
+from kuajie.data.rows import Rows
 from kuajie.evaluation.tasks import build_task, interactions_of
 
 SPACE = ItemSpace(("a", "b"), (5, 4))

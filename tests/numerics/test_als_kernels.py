@@ -48,15 +48,18 @@ def test_conjugate_gradients_reach_the_direct_solution(
     assert (np.linalg.norm(found - expected, axis=1) <= 1e-3 * scale).all()
 
 
-def test_threads_do_not_change_a_bit_and_the_start_is_left_alone() -> None:
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("rank", [8, 16, 19, 64])
+def test_threads_do_not_change_a_bit_and_the_start_is_left_alone(rank: int) -> None:
+    """Small ranks lie close in memory, and every range has its arrays elsewhere."""
+    rng = np.random.default_rng(rank)
     rows = Rows.of(sparse.random_array((200, 50), density=0.2, format="csr", rng=rng, dtype=np.float32))
-    factors, start = rng.standard_normal((50, 16), np.float32), rng.standard_normal((200, 16), np.float32)
+    factors, start = rng.standard_normal((50, rank), np.float32), rng.standard_normal((200, rank), np.float32)
     grams = (0.1 * factors.T @ factors)[None]
     systems = Systems(factors, grams, np.zeros(200, np.int32), np.ones(200, np.float32))
     before = start.copy()
-    one, two = (solve(rows, systems, start, steps=3, threads=threads) for threads in (1, 2))
-    np.testing.assert_array_equal(one, two)
+    one, *others = (solve(rows, systems, start, steps=3, threads=threads) for threads in (1, 2, 3, 7))
+    for other in others:
+        np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(start, before)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kuajie.cli.options import LangOption, ModelsOption, names_of
+from kuajie.cli.options import LangOption, MetricsOption, ModelsOption, SlicesOption, names_of
 from kuajie.cli.screen import Screen
 from kuajie.core.texts import Text
 
@@ -17,6 +17,8 @@ def benchmark(
     candidates: Annotated[
         str, typer.Option(metavar="full|sampled-999|sampled-99|file", help="What a test item is ranked among.")
     ] = "full",
+    metrics: MetricsOption = None,
+    slices: SlicesOption = False,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="How many threads a job may use.")] = 2,
     memory_gb: Annotated[float, typer.Option(min=0.1, help="Models that need more are skipped and named.")] = 8.0,
@@ -41,8 +43,9 @@ def benchmark(
     to_output = json == Path("-")
     screen = Screen(lang, json=to_output)
     options = ArenaOptions(threads=threads, memory_bytes=int(memory_gb * 2**30))
+    wanted, columns = names_of(models) or DEFAULT_MODELS, names_of(metrics)
     with screen.progress() as progress:
-        result = measure(folder, names_of(models) or DEFAULT_MODELS, candidates, seed, options, progress=progress)
+        result = measure(folder, wanted, candidates, seed, options, metrics=columns, progress=progress)
     values = result.to_json()
     screen.data(values)
     if json is not None and not to_output:
@@ -51,7 +54,7 @@ def benchmark(
         screen.line(note)
     if result.candidates != "full":
         screen.say("Ranked among sampled items: for comparison with tables that did the same, not with others.")
-    show_results(screen, values["domains"])
+    show_results(screen, values["domains"], metrics=columns, slices=slices)
     for name, reason in result.skipped.items():
         screen.warn(Text("{model}: {reason}", model=name, reason=reason))
     screen.head("Checks of the split")

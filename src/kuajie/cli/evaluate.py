@@ -1,5 +1,6 @@
 """`kuajie evaluate`: an honest comparison on the workspace's own data, and the report."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -7,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kuajie.cli.options import JsonOption, LangOption, ModelsOption, WorkspaceOption, names_of
+from kuajie.cli.options import (
+    JsonOption,
+    LangOption,
+    MetricsOption,
+    ModelsOption,
+    SlicesOption,
+    WorkspaceOption,
+    names_of,
+)
 from kuajie.cli.screen import Screen
 from kuajie.core.texts import Text
 
@@ -25,9 +34,14 @@ def evaluate(
             show_default="the newest item of each person",
         ),
     ] = None,
+    folds: Annotated[
+        int, typer.Option(min=1, help="Cross-validate small data: fit and choose again for each part of the people.")
+    ] = 1,
     candidates: Annotated[
         str, typer.Option(metavar="full|sampled-999|sampled-99", help="What a held-out item is ranked among.")
     ] = "full",
+    metrics: MetricsOption = None,
+    slices: SlicesOption = False,
     workspace: WorkspaceOption = Path(),
     json: JsonOption = False,
     lang: LangOption = None,
@@ -38,12 +52,22 @@ def evaluate(
     Example:
       kuajie evaluate
       kuajie evaluate --models auto,itemknn,itemknn:target,popularity --since 2026-01-01
+      kuajie evaluate --folds 5 --metrics ndcg@10,precision@10,map@10,auc --slices
     """
     from kuajie.workflows.workspace import Workspace
 
     opened = Workspace.open(workspace)
     screen = Screen(lang, opened.config.workspace.language, json=json)
-    run_evaluate(screen, opened, names_of(models), since and since.replace(tzinfo=UTC), candidates)
+    run_evaluate(
+        screen,
+        opened,
+        names_of(models),
+        since and since.replace(tzinfo=UTC),
+        candidates,
+        folds=folds,
+        metrics=names_of(metrics),
+        slices=slices,
+    )
 
 
 def run_evaluate(
@@ -52,10 +76,15 @@ def run_evaluate(
     models: list[str],
     since: datetime | None = None,
     candidates: str = "full",
+    *,
+    folds: int = 1,
+    metrics: Sequence[str] = (),
+    slices: bool = False,
 ) -> None:
     """Compare, show the results, write the report."""
     from kuajie.bootstrap import model_store
     from kuajie.cli.show import show_results
+    from kuajie.core.errors import ArtifactError
     from kuajie.data.dataset import JointDataset
     from kuajie.data.snapshot import latest_snapshot
     from kuajie.evaluation.candidates import parse_candidates
@@ -71,6 +100,8 @@ def run_evaluate(
             dataset,
             models or DEFAULT_MODELS,
             since=since,
+            folds=folds,
+            metrics=metrics,
             candidates=mode,
             seed=workspace.config.workspace.seed,
             options=workspace.arena_options,
@@ -80,11 +111,18 @@ def run_evaluate(
     values = result.to_json()
     screen.data(values)
     screen.line(result.protocol)
-    show_results(screen, values["domains"], partial(workspace.title, language=screen.language))
+    if result.candidates != "full":
+        screen.say("Ranked among sampled items: for comparison with tables that did the same, not with others.")
+    title = partial(workspace.title, language=screen.language)
+    show_results(screen, values["domains"], title, metrics, slices)
     for name, reason in result.skipped.items():
         screen.warn(Text("{model}: {reason}", model=name, reason=reason))
     store = model_store(workspace)
-    server = open_server(workspace, store, screen.language) if store.serving() else None
+    try:
+        server = open_server(workspace, store, screen.language) if store.serving() else None
+    except ArtifactError as error:  # the comparison needs no stored model: it is not lost with one
+        screen.warn(error.text)
+        server = None
     page = write_reports(workspace, dataset, values, server, screen.language)
     screen.say()
     screen.say("The report is in {path}.", path=page)

@@ -23,6 +23,19 @@ ModelsOption = Annotated[
         show_default="auto and simple baselines",
     ),
 ]
+MetricsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics",
+        metavar="NAMES",
+        help="Columns of the tables: hr@k, recall@k, precision@k, ndcg@k, map@k, mrr, auc, for any k.",
+        show_default="ndcg@10,hr@10,mrr,recall@20",
+    ),
+]
+SlicesOption = Annotated[
+    bool,
+    typer.Option("--slices", help="Show NDCG@10 by overlap, by known history and by popularity of the item too."),
+]
 
 
 def names_of(text: str | None) -> list[str]:

@@ -1,9 +1,10 @@
 """How results look on a terminal."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kuajie.cli.screen import Screen
+from kuajie.core.language import message
 from kuajie.core.records import RankedList
 from kuajie.core.texts import Text
 from kuajie.data.overlap import OverlapReport
@@ -14,6 +15,7 @@ Titles = Callable[[str], str]
 """A domain's name for people."""
 
 METRICS = ("ndcg@10", "hr@10", "mrr", "recall@20")
+MAIN = "ndcg@10"
 
 
 def show_quality(screen: Screen, account: QualityAccount) -> None:
@@ -66,17 +68,90 @@ def show_overlap(screen: Screen, overlap: OverlapReport) -> None:
         screen.warn(warning)
 
 
-def show_results(screen: Screen, results: Mapping[str, Any], title: Titles = str) -> None:
-    """The comparison of models, for each target domain; `results` as `domains` in the JSON of a benchmark."""
+def show_results(
+    screen: Screen,
+    results: Mapping[str, Any],
+    title: Titles = str,
+    metrics: Sequence[str] = (),
+    slices: bool = False,
+) -> None:
+    """The comparison of models, for each target domain.
+
+    Args:
+        screen: where to.
+        results: `domains` in the JSON of a benchmark.
+        title: names domains.
+        metrics: columns; none: the usual ones. The interval stands beside NDCG@10.
+        slices: whether to show the parts of the rows too.
+    """
+    columns = metrics or METRICS
     for domain, result in results.items():
         screen.head("Recommending {title}, {rows} test rows", title=title(domain), rows=f"{result['test_rows']:,}")
+        models = sorted(result["models"].items(), key=lambda pair: -(pair[1][MAIN] or 0))
         rows = []
-        for name, model in sorted(result["models"].items(), key=lambda pair: -(pair[1]["ndcg@10"] or 0)):
-            low, high = model["ci95"]["ndcg@10"]
-            interval = "" if low is None or high is None else f"{low:.4f} - {high:.4f}"
-            values = ["" if model[metric] is None else f"{model[metric]:.4f}" for metric in METRICS]
-            rows.append((name, values[0], interval, *values[1:], f"{model['fit_seconds']:.1f}"))
-        screen.table(["model", "NDCG@10", "95 % interval", "HR@10", "MRR", "Recall@20", "fit seconds"], rows, numbers=1)
+        for name, model in models:
+            values = [part for metric in columns for part in (_number(model[metric]), *_interval(model, metric))]
+            rows.append((name, *values, f"{model['fit_seconds']:.1f}"))
+        heads = [head for metric in columns for head in (metric_title(metric), *_interval_head(metric))]
+        screen.table(["model", *heads, "fit seconds"], rows, numbers=1)
+        show_lists(screen, dict(models))
+        if slices:
+            show_slices(screen, dict(models))
+
+
+def show_lists(screen: Screen, models: Mapping[str, Any]) -> None:
+    """What the lists of ten are like besides being right."""
+    first = next(iter(models.values()))["lists"]
+    if not first["people"]:
+        return
+    screen.say()
+    screen.say("Lists of {k} for {people} people:", k=first["k"], people=f"{first['people']:,}")
+    rows = [
+        (
+            name,
+            _share(model["lists"]["coverage"]),
+            _number(model["lists"]["gini"], 2),
+            _number(model["lists"]["novelty"], 1),
+            _number(model["lists"]["diversity"], 2),
+        )
+        for name, model in models.items()
+    ]
+    screen.table(["model", "coverage", "Gini", "novelty, bits", "diversity"], rows, numbers=1)
+
+
+def show_slices(screen: Screen, models: Mapping[str, Any]) -> None:
+    """NDCG@10 on parts of the rows, a row for each part that is there."""
+    parts = next(iter(models.values()))["slices"]
+    screen.say()
+    rows = [
+        (name, f"{part['test_rows']:,}", *(_number(model["slices"][name][MAIN]) for model in models.values()))
+        for name, part in parts.items()
+        if part["test_rows"]
+    ]
+    screen.table(["part of the rows", "rows", *models], rows, numbers=1)
+
+
+def metric_title(metric: str) -> str:
+    """A metric as people write it: "NDCG@10"."""
+    base, at, k = metric.partition("@")
+    return (base.capitalize() if base in ("recall", "precision") else base.upper()) + at + k
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
+
+
+def _interval_head(metric: str) -> tuple[str, ...]:
+    return (message("95 % interval"),) if metric == MAIN else ()
+
+
+def _interval(model: Mapping[str, Any], metric: str) -> tuple[str, ...]:
+    low, high = model["ci95"][MAIN]
+    return () if metric != MAIN else ("" if low is None or high is None else f"{low:.4f} - {high:.4f}",)
 
 
 def show_choice(screen: Screen, chosen: Mapping[str, Any], title: Titles = str) -> None:
@@ -115,9 +190,14 @@ def show_history(screen: Screen, history: list[tuple[str, str]], title: Titles) 
 
 def show_list(screen: Screen, ranked: RankedList) -> None:
     """Ranked items with their reasons."""
+    if not ranked.items:
+        screen.say(
+            "There is nothing to recommend: the model knows no item of this domain that the person has not used."
+        )
+        return
     rows = []
     for place, item in enumerate(ranked.items, start=1):
-        reasons = [f"{'' if why.exact else '~'}{min(why.share, 1.0):.0%} {why.text}" for why in item.reasons]
+        reasons = [f"{'' if why.exact else '~'}{why.share:.0%} {why.text}" for why in item.reasons]
         rows.append((place, item.item, item.title, "\n".join(reasons)))
     screen.table(["#", "id", "item", "because of"], rows)
     if ranked.fallback:

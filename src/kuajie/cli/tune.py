@@ -1,12 +1,15 @@
 """`kuajie tune`: search the settings of one model on held-out behaviour."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from kuajie.cli.options import JsonOption, LangOption, WorkspaceOption
 from kuajie.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from kuajie.workflows.tune import TuneResult
 
 SHOWN = 10
 
@@ -67,6 +70,11 @@ def tune(
             options=opened.fit_options,
             progress=progress,
         )
+    show_tuning(screen, result)
+
+
+def show_tuning(screen: Screen, result: "TuneResult") -> None:
+    """What was tried, best first, and the lines for kuajie.toml."""
     ordered = sorted(result.tuning.trials, key=lambda trial: -trial.value)
     plain = [(trial.config.model_dump(mode="json", exclude_defaults=True), trial) for trial in ordered]
     screen.data(

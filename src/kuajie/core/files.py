@@ -52,6 +52,37 @@ def new_folder(place: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+@contextmanager
+def filled_folder(place: Path) -> Iterator[Path]:
+    """A temporary folder to fill; at the end its files take their places in `place`, replacing those of their names.
+
+    Until then `place` stays as it was, and it does so when the block or the disk fails.
+
+    Raises:
+        ResourceError: the disk refuses.
+    """
+    with refusals_named(place):
+        made = not place.exists()
+        place.mkdir(parents=True, exist_ok=True)
+        try:
+            draft = Path(mkdtemp(prefix=".", suffix=".draft", dir=place))
+            try:
+                yield draft
+                files = sorted(path for path in draft.rglob("*") if path.is_file())
+                for path in files:
+                    sync(path)
+                for path in files:
+                    goal = place / path.relative_to(draft)
+                    goal.parent.mkdir(parents=True, exist_ok=True)
+                    path.replace(goal)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+        except BaseException:
+            if made:
+                shutil.rmtree(place, ignore_errors=True)
+            raise
+
+
 def write_file(place: Path, content: bytes | str) -> None:
     """Replace a file by a complete one.
 

@@ -170,7 +170,7 @@ def latest_snapshot(warehouse: Path) -> SnapshotFolder:
     pointer = warehouse / LATEST
     if not pointer.is_file():
         raise UsageError("nothing was imported into {warehouse} yet. Run: kuajie import", warehouse=warehouse)
-    name = pointer.read_text(encoding="utf-8").strip()
+    name = pointer.read_text(encoding="utf-8", errors="replace").strip()
     if not (warehouse / name / MANIFEST).is_file() or name != Path(name).name:
         raise ArtifactError(
             "{pointer} names the snapshot '{name}', which is not there. Run the import again.",

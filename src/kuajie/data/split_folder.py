@@ -20,69 +20,12 @@ from kuajie.core.errors import DataError
 from kuajie.core.histories import Order
 from kuajie.core.space import ItemSpace
 from kuajie.core.texts import Text
+from kuajie.data.rows import Rows
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 PARTS = ("train", "valid", "test", "valid_history", "test_history")
 OPTIONAL = ("position", "timestamp", "label")
 FORMAT = Text("a split folder holds <domain>_train.parquet and <domain>_test.parquet for two or more domains")
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Some interactions, in the order of their source.
-
-    Attributes:
-        people: int64 (n,), row numbers of people.
-        items: int32 (n,), numbers of the joint item space.
-        positions: float64 (n,), places in the order of a person (of a person and domain where the order is per
-            domain); None where there is no order.
-        times: float64 (n,) unix seconds, NaN where unknown; None where no row of the data has one.
-        weights: float32 (n,), strengths; None where all count 1.
-    """
-
-    people: Ints
-    items: npt.NDArray[np.int32]
-    positions: Floats | None = None
-    times: Floats | None = None
-    weights: npt.NDArray[np.float32] | None = None
-
-    def __len__(self) -> int:
-        return len(self.people)
-
-    def take(self, chosen: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> "Rows":
-        """Some rows, by number or mask."""
-        positions = None if self.positions is None else self.positions[chosen]
-        times = None if self.times is None else self.times[chosen]
-        weights = None if self.weights is None else self.weights[chosen]
-        return Rows(self.people[chosen], self.items[chosen], positions, times, weights)
-
-    @property
-    def strengths(self) -> npt.NDArray[np.float32]:
-        """The weights, 1 where none are given: float32 (n,)."""
-        return np.ones(len(self), np.float32) if self.weights is None else self.weights
-
-    def within(self, part: slice) -> "Rows":
-        """The rows of one slice of the item space."""
-        return self.take((self.items >= part.start) & (self.items < part.stop))
-
-    @classmethod
-    def joined(cls, parts: Iterable["Rows"]) -> "Rows":
-        """All rows, one part after the other; order and times stay only where every part that has rows has them."""
-        filled = [part for part in parts if len(part)]
-        if not filled:
-            return cls(np.empty(0, np.int64), np.empty(0, np.int32))
-
-        def together(name: str) -> Floats | None:
-            arrays = [getattr(part, name) for part in filled]
-            return None if any(array is None for array in arrays) else np.concatenate(arrays)
-
-        people = np.concatenate([part.people for part in filled])
-        items = np.concatenate([part.items for part in filled])
-        weights = None
-        if any(part.weights is not None for part in filled):
-            weights = np.concatenate([part.strengths for part in filled])
-        return cls(people, items, together("positions"), together("times"), weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +148,12 @@ def domain_names(folder: Path) -> list[str]:
     names = sorted(file.name.removesuffix("_train.parquet") for file in folder.glob("?*_train.parquet"))
     if len(names) < 2:
         got = Text("only the domain '{domain}'", domain=names[0]) if names else Text("no <domain>_train.parquet")
-        raise DataError("{folder} is not a split folder: {format}, got {got}.", folder=folder, format=FORMAT, got=got)
+        raise DataError(
+            "{folder} is not a split folder: {format}, got {got}. Name its files so, or another folder.",
+            folder=folder,
+            format=FORMAT,
+            got=got,
+        )
     for name in names:
         if not (folder / f"{name}_test.parquet").is_file():
             raise DataError(

@@ -11,7 +11,8 @@ from scipy import sparse
 from kuajie.core.histories import Interactions
 from kuajie.core.space import ItemSpace
 from kuajie.core.texts import Text
-from kuajie.data.split_folder import Rows, SplitFolder
+from kuajie.data.rows import Rows
+from kuajie.data.split_folder import SplitFolder
 from kuajie.evaluation.protocols import Split
 from kuajie.evaluation.tasks import RankingTask
 

@@ -3,16 +3,69 @@
 A list is a row of int32 item numbers inside one domain, best first, -1 where it is shorter than k.
 """
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from kuajie.core.histories import Interactions
 from kuajie.evaluation.ranking import BATCH_BYTES, Score, checked
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.numerics.topk import top_k
 
 Lists = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
+K = 10
+MOST_LISTS = 2_000
+"""Lists are made for so many people of a task at most."""
+MOST_NEIGHBOURS = 20_000
+"""Likeness of two items is read from the rows of so many people at most: popular items have a hundred thousand."""
+PAIRS_AT_ONCE = 200
+"""Lists whose items' people are added up at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class ListSample:
+    """Some people of a task, for whom every model makes a list, and what the lists are judged by.
+
+    Attributes:
+        task: one row of each person.
+        support: float64 (n_items,), training entries of each item of the target.
+        n_people: in the training data.
+        vectors: float32 (n_items, at most MOST_NEIGHBOURS), who used each item.
+    """
+
+    task: RankingTask
+    support: Floats
+    n_people: int
+    vectors: sparse.csr_array
+
+    @classmethod
+    def of(cls, task: RankingTask, train: Interactions, rng: np.random.Generator, most: int = MOST_LISTS) -> Self:
+        """Draw people of a task.
+
+        Args:
+            task: whose lists are wanted.
+            train: what the models were fitted on.
+            rng: draws people.
+            most: people.
+        """
+        rows = np.unique(task.people, return_index=True)[1]
+        rows = np.sort(rng.choice(rows, most, replace=False)) if len(rows) > most else rows
+        part = train.space.slice(task.domain)
+        active = np.unique(train.histories.only(part).rows())
+        if len(active) > MOST_NEIGHBOURS:
+            active = np.sort(rng.choice(active, MOST_NEIGHBOURS, replace=False))
+        vectors = train.histories.take(active).matrix()[:, part].T.tocsr()
+        return cls(task.take(rows), train.support()[part], train.n_people, vectors)
+
+    def judge(self, score: Score, *, batch_bytes: int = BATCH_BYTES, threads: int = 1) -> dict[str, float]:
+        """How many people, the length of the lists, and `list_metrics` of the lists that the scores make."""
+        lists = best_lists(self.task, score, K, batch_bytes=batch_bytes, threads=threads)
+        values = list_metrics(lists, self.support, self.n_people, self.vectors)
+        return {"people": len(lists), "k": K, **values}
 
 
 def best_lists(
@@ -81,8 +134,10 @@ def intra_list_diversity(lists: Lists, vectors: Floats | sparse.csr_array) -> fl
     items = lists[rows, columns]
     member = sparse.csr_array((np.ones(len(items)), (rows, items)), shape=(len(lists), unit.shape[0]))
     # sum over pairs of cosines = (|sum of unit vectors|^2 - number of non-zero vectors) / 2
-    together = member @ unit
-    norms = np.asarray(together.multiply(together).sum(axis=1)).ravel()
+    norms = np.zeros(len(lists))
+    for low in range(0, len(lists), PAIRS_AT_ONCE):
+        together = member[low : low + PAIRS_AT_ONCE] @ unit
+        norms[low : low + PAIRS_AT_ONCE] = np.asarray(together.multiply(together).sum(axis=1)).ravel()
     sizes = np.bincount(rows, minlength=len(lists))
     own = np.bincount(rows, (squares > 0)[items].astype(np.float64), minlength=len(lists))
     several = sizes >= 2

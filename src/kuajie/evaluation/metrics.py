@@ -70,6 +70,16 @@ def expected_gain(ranks: Ranks, gains: Floats) -> Floats:
     return np.asarray((sums[ranks.better + ranks.tied + 1] - sums[ranks.better]) / (ranks.tied + 1))
 
 
+def check_metrics(names: Iterable[str]) -> None:
+    """Refuse names of which there is no metric, before anything is computed.
+
+    Raises:
+        UsageError: no such metric.
+    """
+    for name in names:
+        parse_metric(name)
+
+
 def parse_metric(name: str) -> tuple[str, int]:
     """A metric's name and its k; k is 0 for metrics of the whole list.
 

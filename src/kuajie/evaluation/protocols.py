@@ -10,7 +10,8 @@ from kuajie.core.errors import DataError, UsageError
 from kuajie.core.histories import Interactions, Order
 from kuajie.core.space import ItemSpace
 from kuajie.core.texts import Text
-from kuajie.data.split_folder import Rows, SplitDomain, SplitFolder
+from kuajie.data.rows import Rows
+from kuajie.data.split_folder import SplitDomain, SplitFolder
 from kuajie.evaluation.candidates import Candidates, with_candidates
 from kuajie.evaluation.tasks import RankingTask, build_task, interactions_of
 
@@ -223,9 +224,16 @@ def leave_one_out(
 
 
 def person_folds(
-    interactions: Interactions, folds: int, rng: np.random.Generator, candidates: Candidates = "full", seed: int = 0
+    interactions: Interactions,
+    folds: int,
+    rng: np.random.Generator,
+    candidates: Candidates = "full",
+    seed: int = 0,
+    cold_share: float = 0.0,
 ) -> Iterator[Split]:
     """Cross-validation for small data: in each fold a part of the people gives rows, the others stay whole in train.
+
+    Everybody gives rows once. `cold_share` as in `leave_one_out`, of the people of each fold.
 
     Raises:
         UsageError: fewer than two folds, or more folds than people.
@@ -238,7 +246,7 @@ def person_folds(
         )
     fold = rng.permutation(np.arange(interactions.n_people) % folds)
     for number in range(folds):
-        yield leave_one_out(interactions, rng, candidates, seed, people=fold == number)
+        yield leave_one_out(interactions, rng, candidates, seed, people=fold == number, cold_share=cold_share)
 
 
 def time_split(interactions: Interactions, at: float, candidates: Candidates = "full", seed: int = 0) -> Split:

@@ -3,7 +3,7 @@
 NaN ("no training support") is last: candidates without a score share the last ranks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +48,12 @@ class Ranks:
     def take(self, chosen: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> "Ranks":
         """Some rows."""
         return Ranks(self.better[chosen], self.tied[chosen], self.others[chosen])
+
+    @classmethod
+    def joined(cls, parts: Sequence["Ranks"]) -> "Ranks":
+        """All rows, one part after the other."""
+        better, tied, others = ([getattr(part, name) for part in parts] for name in ("better", "tied", "others"))
+        return cls(np.concatenate(better), np.concatenate(tied), np.concatenate(others))
 
 
 def rank_task(

@@ -9,9 +9,8 @@ import numpy.typing as npt
 from kuajie.evaluation.compare import RESAMPLES, Comparison, bootstrap_interval, compare_models
 from kuajie.evaluation.metrics import mean, row_metrics
 from kuajie.evaluation.ranking import Ranks
-from kuajie.evaluation.tasks import RankingTask
 
-METRICS = ("hr@10", "ndcg@10", "mrr", "recall@20")
+METRICS = ("hr@10", "ndcg@10", "mrr", "recall@20", "precision@10", "map@10", "auc")
 MAIN = "ndcg@10"
 
 
@@ -56,7 +55,7 @@ class TaskSummary:
 
 
 def summarise(
-    task: RankingTask,
+    people: npt.NDArray[np.int64],
     ranks: Mapping[str, Ranks],
     slices: Mapping[str, npt.NDArray[np.bool_]],
     rng: np.random.Generator,
@@ -69,7 +68,7 @@ def summarise(
     """Put together what is said about several models on one task.
 
     Args:
-        task: what was asked.
+        people: int64 (n_rows,), whom each row that was asked belongs to.
         ranks: of every model.
         slices: name -> rows.
         rng: draws people and signs.
@@ -80,7 +79,7 @@ def summarise(
     """
     values = {name: row_metrics(rank, dict.fromkeys([*metrics, main])) for name, rank in ranks.items()}
     rows = {name: columns[main] for name, columns in values.items()}
-    ends = bootstrap_interval(np.column_stack(list(rows.values())), task.people, rng, resamples=resamples)
+    ends = bootstrap_interval(np.column_stack(list(rows.values())), people, rng, resamples=resamples)
     models = {
         name: ModelSummary(
             {metric: mean(values[name][metric]) for metric in metrics},
@@ -90,6 +89,6 @@ def summarise(
         for (name, (low, high)) in zip(rows, ends, strict=True)
     }
     possible = [name for name in baselines if name in rows]
-    baseline = max(possible, key=lambda name: mean(rows[name])) if possible and task.n_rows else None
-    comparison = compare_models(rows, baseline, task.people, rng, resamples) if baseline is not None else {}
-    return TaskSummary(task.n_rows, models, baseline, comparison)
+    baseline = max(possible, key=lambda name: mean(rows[name])) if possible and len(people) else None
+    comparison = compare_models(rows, baseline, people, rng, resamples) if baseline is not None else {}
+    return TaskSummary(len(people), models, baseline, comparison)

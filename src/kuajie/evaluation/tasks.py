@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from kuajie.core.histories import Histories, Interactions, Order
 from kuajie.core.space import ItemSpace
-from kuajie.data.split_folder import FixedCandidates, Rows
+from kuajie.data.rows import Rows
+from kuajie.data.split_folder import FixedCandidates
 
 Ints = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]

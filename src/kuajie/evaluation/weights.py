@@ -21,8 +21,12 @@ ENTRY_PARTS = (0.05, 0.1, 0.2, 0.4)
 FEW_ROWS = 500
 LOGIT_ROWS = 5_000
 """Rows that the convex fit reads."""
-LOGIT_CANDIDATES = 150
+HARDEST = 256
+"""Candidates of each row that are kept."""
+LOGIT_CANDIDATES = 128
 """Candidates of each row that the convex fit reads."""
+ROWS_FOR_A_THREAD = 2_500
+"""With fewer rows a thread takes longer to start than to count."""
 UNKNOWN = np.float32(-1e30)
 """Total of candidates that nobody scores: they rank last. Minus infinity times 0 would be unknown."""
 
@@ -50,18 +54,24 @@ class MemberScores:
         places = [self.names.index(name) for name in names]
         return MemberScores(tuple(names), self.scores[places], self.known)
 
-    def hardest_first(self) -> "MemberScores":
-        """The same with the candidates of each row in order of their mean score.
+    def hardest(self, most: int = HARDEST) -> "MemberScores":
+        """The same with the candidates that some member likes best, in order of their mean score.
 
-        The rank of a positive outside the first k places is then known after a few candidates.
+        The rank of a positive outside the first k places is then known after a few candidates; what no member likes
+        does not come before a positive in the first k.
         """
-        spread = np.maximum(self.scores.std(axis=(1, 2)), np.float32(1e-9))
-        mean = np.where(self.known, np.tensordot(1 / spread, self.scores, axes=1), UNKNOWN)
-        mean[:, 0] = np.inf
-        order = np.argsort(-mean, axis=1, kind="stable")
-        scores = np.empty_like(self.scores)
-        for place, member in enumerate(self.scores):
-            scores[place] = np.take_along_axis(member, order, axis=1)
+        scales = 1 / np.maximum(self.scores.std(axis=(1, 2)), np.float32(1e-9))
+        liked = np.full(self.known.shape, UNKNOWN)
+        for scale, member in zip(scales, self.scores, strict=True):
+            np.maximum(liked, scale * member, out=liked)
+        mean = np.tensordot(scales, self.scores, axes=1)
+        for key in (liked, mean):
+            key[~self.known] = UNKNOWN
+            key[:, 0] = np.inf
+        most = min(most, liked.shape[1])
+        kept = np.argpartition(-liked, most - 1, axis=1)[:, :most]
+        order = np.take_along_axis(kept, np.argsort(-np.take_along_axis(mean, kept, 1), axis=1, kind="stable"), 1)
+        scores = np.stack([np.take_along_axis(member, order, axis=1) for member in self.scores])
         return MemberScores(self.names, scores, np.take_along_axis(self.known, order, axis=1))
 
     def total(self, weights: F64) -> F32:
@@ -139,7 +149,7 @@ def climb(
 def ndcg_along(total: F32, scores: F32, changes: F32, k: int, threads: int = 1) -> F64:
     """Mean NDCG@k of `total + change * scores` for each change: (n_changes,)."""
     values = np.empty((len(total), len(changes)))
-    size = -(-len(total) // (2 * max(1, threads)))
+    size = max(ROWS_FOR_A_THREAD, -(-len(total) // max(1, threads)))
     run_blocks(lambda low, high: _ndcg_along(low, high, total, scores, changes, k, values), len(total), threads, size)
     return np.asarray(values.mean(axis=0))
 
@@ -202,13 +212,14 @@ def _ndcg_along(low: int, high: int, total: F32, scores: F32, changes: F32, k: i
         for place in range(len(changes)):
             change = changes[place]
             own = total[row, 0] + change * scores[row, 0]
-            above, equal, start = 0, 0, 1
-            while start < width and above < k:  # k better ones say enough; a block at a time for SIMD
+            above, equal, start = np.float32(0), np.float32(0), 1
+            while start < width and above < k:  # k better ones say enough
                 stop = min(start + 64, width)
-                for column in range(start, stop):
-                    other = total[row, column] + change * scores[row, column]
-                    above += other > own
-                    equal += other == own
+                totals, others = total[row, start:stop], scores[row, start:stop]  # slices become SIMD, ranges do not
+                for column in range(len(totals)):
+                    other = totals[column] + change * others[column]
+                    above += np.float32(other > own)
+                    equal += np.float32(other == own)
                 start = stop
             rank = 1.0 + above + 0.5 * equal
             values[row, place] = 1.0 / np.log2(rank + 1.0) if rank <= k else 0.0

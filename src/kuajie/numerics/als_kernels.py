@@ -75,6 +75,19 @@ def solve(
 
 
 @kernel
+def _dot(a: F32, b: F32) -> np.float32:
+    """The sum of a b.
+
+    A loop of its own, that writes nothing: compiled code tests whether what a loop writes may lie close to what it
+    reads, and adds one by one where it does, so that a sum's last bit would depend on where the arrays happen to lie.
+    """
+    total = np.float32(0)
+    for column in range(len(a)):
+        total += a[column] * b[column]
+    return total
+
+
+@kernel
 def _gram_times(p: F32, gram: F32, ridge: float, out: F32) -> None:
     """Out = (G + ridge I) p."""
     rank = len(p)
@@ -97,10 +110,7 @@ def _add_left_side(p: F32, factors: F32, items: U32, values: F32, out: F32) -> N
     rank = len(p)
     for entry in range(len(items)):
         y = factors[items[entry]]
-        dot = np.float32(0)
-        for column in range(rank):
-            dot += y[column] * p[column]
-        dot *= values[entry]
+        dot = values[entry] * _dot(y, p)
         for column in range(rank):
             out[column] += dot * y[column]
 
@@ -111,10 +121,7 @@ def _add_right_side(x: F32, factors: F32, items: U32, values: F32, out: F32) -> 
     rank = len(x)
     for entry in range(len(items)):
         y = factors[items[entry]]
-        dot = np.float32(0)
-        for column in range(rank):
-            dot += y[column] * x[column]
-        weight = values[entry] * (np.float32(1) - dot)
+        weight = values[entry] * (np.float32(1) - _dot(y, x))
         for column in range(rank):
             out[column] += weight * y[column]
 
@@ -145,26 +152,19 @@ def _conjugate_gradients(
         for column in range(rank):
             rest[column] = ridge * center[column] - ap[column]
         _add_right_side(x, factors, own, weights, rest)
-        error = np.float32(0)
-        for column in range(rank):
-            error += rest[column] * rest[column]
-            p[column] = rest[column]
+        p[:] = rest
+        error = _dot(rest, rest)
         target = error * tolerance
         for _ in range(steps):
             if error <= target:
                 break
             _gram_times(p, gram, ridge, ap)
             _add_left_side(p, factors, own, weights, ap)
-            curvature = np.float32(0)
-            for column in range(rank):
-                curvature += p[column] * ap[column]
-            length = error / curvature
-            previous = error
-            error = np.float32(0)
+            length = error / _dot(p, ap)
             for column in range(rank):
                 x[column] += length * p[column]
                 rest[column] -= length * ap[column]
-                error += rest[column] * rest[column]
+            previous, error = error, _dot(rest, rest)
             ratio = error / previous
             for column in range(rank):
                 p[column] = rest[column] + ratio * p[column]

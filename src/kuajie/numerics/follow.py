@@ -15,11 +15,12 @@ Sums are taken in ascending order of entries, whatever the number of threads.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 
-from kuajie.core.histories import Histories
+from kuajie.core.histories import Histories, Order
 from kuajie.core.space import ItemSpace
 from kuajie.numerics.best_of_rows import Rows, join_rows, keep_largest
 from kuajie.numerics.jit import F32, F64, I32, I64, kernel
@@ -56,9 +57,10 @@ class Follow:
     neighbours: int = 200
 
 
-@dataclass(frozen=True, eq=False)
-class Lines:
+class Lines(NamedTuple):
     """Entries of all people in the order in which they are read, and the segment of each: (n_entries,) each.
+
+    A tuple, so that kernels take it as a whole.
 
     Attributes:
         items: int32.
@@ -99,6 +101,29 @@ class Lines:
         )
 
 
+class Rule(NamedTuple):
+    """How a pair counts, for kernels.
+
+    Attributes:
+        distances: weight of each distance in places.
+        backward, across: see `Follow`.
+        half_life: days to the half; 0: times do not matter.
+    """
+
+    distances: F64
+    backward: float
+    across: float
+    half_life: float
+
+    @classmethod
+    def of(cls, order: Order, follow: Follow) -> "Rule":
+        """The rule for histories of an order."""
+        if order == "none":
+            return cls(np.ones(SET_WINDOW), 1.0, follow.across, 0.0)
+        distances = follow.decay ** np.arange(max(1, follow.window), dtype=np.float64)
+        return cls(distances, follow.backward, follow.across, follow.half_life_days or 0.0)
+
+
 def follow_graph(histories: Histories, space: ItemSpace, follow: Follow, threads: int = 1) -> sparse.csr_array:
     """The normalised graph A, the strongest `neighbours` of each item in each domain.
 
@@ -116,12 +141,11 @@ def follow_graph(histories: Histories, space: ItemSpace, follow: Follow, threads
     order = np.argsort(lines.items, kind="stable").astype(np.int64)
     places = np.searchsorted(lines.items[order], np.arange(n_items + 1)).astype(np.int64)
     domains = space.domain_of(np.arange(n_items)).astype(np.int32)
-    entries = (lines.items, lines.weights, lines.days, lines.starts, lines.stops, lines.row_starts, lines.row_stops)
-    rule = _rule(histories, follow)
+    data = (places, order, lines, domains, Rule.of(histories.order, follow))
     ranges = blocks(n_items, BLOCK)
 
     def masses(low: int, high: int) -> tuple[F64, F64]:
-        return _masses(low, high, places, order, *entries, domains, *rule)
+        return _masses(low, high, *data)
 
     sums = run_ranges(masses, ranges, threads)
     out_mass = np.concatenate([out for out, _ in sums])
@@ -130,17 +154,9 @@ def follow_graph(histories: Histories, space: ItemSpace, follow: Follow, threads
     k = max(1, min(follow.neighbours, max(space.sizes)))
 
     def strongest(low: int, high: int) -> Rows:
-        return _strongest(low, high, places, order, *entries, domains, *rule, left, right, k, space.offsets)
+        return _strongest(low, high, *data, left, right, k, space.offsets)
 
     return join_rows(run_ranges(strongest, ranges, threads), n_items)
-
-
-def _rule(histories: Histories, follow: Follow) -> tuple[F64, float, float, float]:
-    """Weight of each distance in places, backward, across, and days to the half (0: times do not matter)."""
-    if histories.order == "none":
-        return np.ones(SET_WINDOW), 1.0, follow.across, 0.0
-    distances = follow.decay ** np.arange(max(1, follow.window), dtype=np.float64)
-    return distances, follow.backward, follow.across, follow.half_life_days or 0.0
 
 
 def _power(mass: F64, exponent: float) -> F64:
@@ -164,22 +180,15 @@ def _sum_row(
     source: int,
     places: I64,
     order: I64,
-    items: I32,
-    weights: F32,
-    days: F64,
-    starts: I64,
-    stops: I64,
-    row_starts: I64,
-    row_stops: I64,
+    lines: Lines,
     domains: I32,
-    distances: F64,
-    backward: float,
-    across: float,
-    half_life: float,
+    rule: Rule,
     sums: F64,
     touched: I32,
 ) -> int:
     """C[source] into `sums`; returns the number of touched columns."""
+    items, weights, days, starts, stops, row_starts, row_stops = lines
+    distances, backward, across, half_life = rule
     n_touched, window, unordered = 0, len(distances), (1.0 + backward) / 2.0
     for occurrence in range(places[source], places[source + 1]):
         entry = order[occurrence]
@@ -218,28 +227,16 @@ def _masses(
     high: int,
     places: I64,
     order: I64,
-    items: I32,
-    weights: F32,
-    days: F64,
-    starts: I64,
-    stops: I64,
-    row_starts: I64,
-    row_stops: I64,
+    lines: Lines,
     domains: I32,
-    distances: F64,
-    backward: float,
-    across: float,
-    half_life: float,
+    rule: Rule,
 ) -> tuple[F64, F64]:
     """Row sums of C for the items low..high-1, (high - low,), and their part of its column sums, (n_items,)."""
     n_items = len(domains)
     sums, touched = np.zeros(n_items), np.empty(n_items, np.int32)
     out_mass, in_mass = np.zeros(high - low), np.zeros(n_items)
     for source in range(low, high):
-        n_touched = _sum_row(
-            source, places, order, items, weights, days, starts, stops, row_starts, row_stops,
-            domains, distances, backward, across, half_life, sums, touched,
-        )  # fmt: skip
+        n_touched = _sum_row(source, places, order, lines, domains, rule, sums, touched)
         for column in touched[:n_touched]:
             out_mass[source - low] += sums[column]
             in_mass[column] += sums[column]
@@ -253,18 +250,9 @@ def _strongest(
     high: int,
     places: I64,
     order: I64,
-    items: I32,
-    weights: F32,
-    days: F64,
-    starts: I64,
-    stops: I64,
-    row_starts: I64,
-    row_stops: I64,
+    lines: Lines,
     domains: I32,
-    distances: F64,
-    backward: float,
-    across: float,
-    half_life: float,
+    rule: Rule,
     left: F64,
     right: F64,
     k: int,
@@ -278,10 +266,7 @@ def _strongest(
     room = (high - low) * min((len(offsets) - 1) * k, n_items)
     out_items, out_values = np.empty(room, np.int32), np.empty(room, np.float32)
     for source in range(low, high):
-        n_touched = _sum_row(
-            source, places, order, items, weights, days, starts, stops, row_starts, row_stops,
-            domains, distances, backward, across, half_life, sums, touched,
-        )  # fmt: skip
+        n_touched = _sum_row(source, places, order, lines, domains, rule, sums, touched)
         for column in touched[:n_touched]:
             sums[column] *= left[source] * right[column]
         ends[source - low + 1] = keep_largest(

@@ -18,9 +18,11 @@ from scipy import sparse
 
 from kuajie.core.space import ItemSpace
 from kuajie.numerics.cooccurrence import Rows, by_item
+from kuajie.numerics.heap import offer
 from kuajie.numerics.jit import F32, I32, I64, U32, Bools, kernel
 from kuajie.numerics.threads import run_blocks
-from kuajie.numerics.topk import offer
+
+Entries = tuple[F32, I64, I32, I64]  # values of the rows, and the entries of each item as of `by_item`
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,16 +61,77 @@ class Crowd:
         asked, domains = Rows.of(histories), self.space.domain_of(np.arange(self.space.n_items)).astype(np.int32)
         scores = np.zeros((histories.shape[0], part.stop - part.start), np.float32)
         wanted = self.masses[:, number] > 0
+        entries = (self.rows.values, self.item_indptr, self.people, self.places)
 
         def work(low: int, high: int) -> None:
             _score(
-                low, high, asked.indptr, asked.items, asked.values, self.rows.indptr, self.rows.items,
-                self.rows.values, self.item_indptr, self.people, self.places, self.masses, domains, wanted,
-                part.start, k, shrinkage, sharpness, scores,
+                low, high, asked.indptr, asked.items, asked.values, self.rows.indptr, self.rows.items, entries,
+                self.masses, domains, wanted, part.start, k, shrinkage, sharpness, scores,
             )  # fmt: skip
 
         run_blocks(work, histories.shape[0], threads)
         return scores
+
+
+@kernel
+def _meet(
+    asked_items: U32,
+    asked_values: F32,
+    entries: Entries,
+    domains: I32,
+    active: Bools,
+    dots: F32,
+    counts: I32,
+    touched: I32,
+) -> tuple[int, float]:
+    """Sums of one history with everybody it shares items with; how many they are, and its squared length.
+
+    `touched` gets their numbers, `active` the history's domains; `dots` and `counts` are zero before.
+    """
+    values, item_indptr, people, places = entries
+    n_touched, length = 0, 0.0
+    active[:] = False
+    for item, value in zip(asked_items, asked_values):  # noqa: B905 # numba knows no strict
+        if value <= 0:
+            continue
+        active[domains[item]] = True
+        length += value * value
+        for place in range(item_indptr[item], item_indptr[item + 1]):
+            person = people[place]
+            touched[n_touched] = person
+            n_touched += counts[person] == 0
+            counts[person] += 1
+            dots[person] += value * values[places[place]]
+    return n_touched, length
+
+
+@kernel
+def _nearest(
+    touched: I32,
+    length: float,
+    active: Bools,
+    masses: F32,
+    wanted: Bools,
+    shrinkage: float,
+    dots: F32,
+    counts: I32,
+    near: I32,
+    likeness: F32,
+) -> int:
+    """The nearest of those touched into `near`, with their likeness; returns their number and zeroes the sums."""
+    size = 0
+    for person in touched:
+        if wanted[person]:
+            mass = 0.0
+            for domain in range(len(active)):
+                if active[domain]:
+                    mass += masses[person, domain]
+            value = dots[person] / np.sqrt(length * mass) * counts[person] / (counts[person] + shrinkage)
+            if size < len(near) or value >= likeness[0]:
+                size = offer(likeness, near, size, np.float32(value), person)
+        dots[person] = 0
+        counts[person] = 0
+    return size
 
 
 @kernel
@@ -80,10 +143,7 @@ def _score(
     asked_values: F32,
     indptr: I64,
     items: U32,
-    values: F32,
-    item_indptr: I64,
-    people: I32,
-    places: I64,
+    entries: Entries,
     masses: F32,
     domains: I32,
     wanted: Bools,
@@ -94,38 +154,15 @@ def _score(
     scores: F32,
 ) -> None:
     n_people, n_domains = masses.shape
+    values = entries[0]
     dots, counts = np.zeros(n_people, np.float32), np.zeros(n_people, np.int32)
     touched = np.empty(n_people + 1, np.int32)
     near, likeness = np.empty(k, np.int32), np.empty(k, np.float32)
     active = np.zeros(n_domains, np.bool_)
     for row in range(low, high):
-        n_touched, length = 0, 0.0
-        active[:] = False
-        for entry in range(asked_indptr[row], asked_indptr[row + 1]):
-            item, value = asked_items[entry], asked_values[entry]
-            if value <= 0:
-                continue
-            active[domains[item]] = True
-            length += value * value
-            for place in range(item_indptr[item], item_indptr[item + 1]):
-                person = people[place]
-                touched[n_touched] = person
-                n_touched += counts[person] == 0
-                counts[person] += 1
-                dots[person] += value * values[places[place]]
-        size = 0
-        for place in range(n_touched):
-            person = touched[place]
-            if wanted[person]:
-                mass = 0.0
-                for domain in range(n_domains):
-                    if active[domain]:
-                        mass += masses[person, domain]
-                value = dots[person] / np.sqrt(length * mass) * counts[person] / (counts[person] + shrinkage)
-                if size < k or value >= likeness[0]:
-                    size = offer(likeness, near, size, np.float32(value), person)
-            dots[person] = 0
-            counts[person] = 0
+        own = slice(asked_indptr[row], asked_indptr[row + 1])
+        n_touched, length = _meet(asked_items[own], asked_values[own], entries, domains, active, dots, counts, touched)
+        size = _nearest(touched[:n_touched], length, active, masses, wanted, shrinkage, dots, counts, near, likeness)
         line = scores[row]
         for place in range(size):
             weight = likeness[place] if sharpness == 1 else likeness[place] ** np.float32(sharpness)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy import sparse
 
+from kuajie.numerics.heap import offer
 from kuajie.numerics.jit import F32, I32, I64, kernel
 from kuajie.numerics.threads import blocks, run_ranges
-from kuajie.numerics.topk import offer
 
 RowsOf = Callable[[int, int], F32]
 """Some rows, from the first number to before the second: float32 (count, n_columns), C order."""

@@ -62,41 +62,25 @@ def _sum_row(
     next_values: F32,
     damping: float,
     sums: F64,
-) -> None:
-    """One row of A (I + c W) into `sums`."""
-    for place in range(indptr[row], indptr[row + 1]):
-        through, value = columns[place], np.float64(values[place])
-        sums[through] += value
-        value *= damping
-        for further in range(next_indptr[through], next_indptr[through + 1]):
-            sums[next_columns[further]] += value * next_values[further]
-
-
-@kernel
-def _sum_noting(
-    row: int,
-    indptr: I64,
-    columns: I32,
-    values: F32,
-    next_indptr: I64,
-    next_columns: I32,
-    next_values: F32,
-    damping: float,
-    sums: F64,
-    touched: I32,
+    touched: I32 | None,
 ) -> int:
-    """The same, and the columns that differ from zero into `touched`; returns their number."""
+    """One row of A (I + c W) into `sums`, and the columns that differ from zero into `touched`; returns their number.
+
+    Without `touched` nothing is noted: numba compiles that apart, without the branches.
+    """
     n_touched = 0
     for place in range(indptr[row], indptr[row + 1]):
         through, value = columns[place], np.float64(values[place])
-        touched[n_touched] = through
-        n_touched += sums[through] == 0
+        if touched is not None:
+            touched[n_touched] = through
+            n_touched += sums[through] == 0
         sums[through] += value
         value *= damping
         for further in range(next_indptr[through], next_indptr[through + 1]):
             column = next_columns[further]
-            touched[n_touched] = column
-            n_touched += sums[column] == 0
+            if touched is not None:
+                touched[n_touched] = column
+                n_touched += sums[column] == 0
             sums[column] += value * next_values[further]
     return n_touched
 
@@ -128,10 +112,10 @@ def _step(
         for through in columns[indptr[row] : indptr[row + 1]]:
             work += 1 + next_indptr[through + 1] - next_indptr[through]
         if 2 * work > n_items:  # noting what was touched would cost more than looking at every column
-            _sum_row(row, indptr, columns, values, next_indptr, next_columns, next_values, damping, sums)
+            _sum_row(row, indptr, columns, values, next_indptr, next_columns, next_values, damping, sums, None)
             found = every
         else:
-            n_touched = _sum_noting(
+            n_touched = _sum_row(
                 row, indptr, columns, values, next_indptr, next_columns, next_values, damping, sums, touched
             )
             found = np.sort(touched[:n_touched])

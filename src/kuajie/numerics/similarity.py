@@ -25,6 +25,7 @@ from kuajie.numerics.largest import BUCKETS, U64, item_of, keep_largest, put, va
 from kuajie.numerics.threads import run_blocks
 
 Columns = tuple[I64, I32, F32]  # lengths, then items and values of some columns
+Entries = tuple[I64, U32, F32, I64, I32, I64]  # rows of people, and the entries of each item as of `by_item`
 
 
 @dataclass(frozen=True)
@@ -70,17 +71,16 @@ def item_neighbours(
     jaccard = similarity.kind == "jaccard"
     factors = (mass, mass) if jaccard else (_power(mass, -similarity.alpha), _power(mass, similarity.alpha - 1))
     rule = (*factors, domains, similarity.k, similarity.shrinkage, jaccard)
+    dots = counts = np.empty((0, 0), np.float32)
+    entries: Entries | None = None
     if dense:
         dots = pair_sums(rows, values, threads)
         counts = dots if binary or not similarity.shrinkage else pair_sums(rows, ones, threads)
-
-        def work(low: int, high: int) -> Columns:
-            return _from_sums(low, high, dots, counts, *rule)
     else:
-        indptr, people, places = by_item(rows)
+        entries = (rows.indptr, rows.items, values, *by_item(rows))
 
-        def work(low: int, high: int) -> Columns:
-            return _from_rows(low, high, rows.indptr, rows.items, values, indptr, people, places, binary, *rule)
+    def work(low: int, high: int) -> Columns:
+        return _columns(low, high, dots, counts, entries, binary, *rule)
 
     return _join(run_blocks(work, space.n_items, threads), space.n_items)
 
@@ -166,43 +166,31 @@ def _nearest(
 
 
 @kernel
-def _from_sums(
-    low: int,
-    high: int,
-    dots: F32,
-    counts: F32,
-    left: F32,
-    right: F32,
-    domains: I32,
-    k: int,
-    shrinkage: float,
-    jaccard: bool,
-) -> Columns:
-    """Neighbours of the scored items low..high-1 from ready sums: how many each has, their numbers, similarities."""
-    n_items, n_domains = left.shape
-    keys, buckets = np.empty(n_domains * n_items, np.uint64), np.empty(BUCKETS, np.int64)
-    ends = np.zeros(high - low + 1, np.int64)
-    room = (high - low) * min(n_domains * k, n_items)
-    out_items, out_values = np.empty(room, np.int32), np.empty(room, np.float32)
-    everything = np.arange(n_items).astype(np.int32)
-    for scored in range(low, high):
-        ends[scored - low + 1] = _nearest(
-            scored, everything, dots[scored], counts[scored], left, right, domains, k, shrinkage, jaccard,
-            keys, buckets, out_items, out_values, ends[scored - low],
-        )  # fmt: skip
-    return np.diff(ends), out_items[: ends[-1]].copy(), out_values[: ends[-1]].copy()
+def _sum_one(scored: int, entries: Entries, binary: bool, dots: F32, counts: F32, touched: I32) -> int:
+    """Sums of one scored item with every other into zeroed rows, their columns into `touched`; returns their number."""
+    indptr, items, values, item_indptr, people, places = entries
+    n_touched = 0
+    for entry in range(item_indptr[scored], item_indptr[scored + 1]):
+        start, stop = indptr[people[entry]], indptr[people[entry] + 1]
+        for place in range(start, stop):
+            item = items[place]
+            touched[n_touched] = item
+            n_touched += counts[item] == 0
+            counts[item] += np.float32(1)
+        if not binary:
+            value = values[places[entry]]
+            for place in range(start, stop):
+                dots[items[place]] += value * values[place]
+    return n_touched
 
 
 @kernel
-def _from_rows(
+def _columns(
     low: int,
     high: int,
-    indptr: I64,
-    items: U32,
-    values: F32,
-    item_indptr: I64,
-    people: I32,
-    places: I64,
+    all_dots: F32,
+    all_counts: F32,
+    entries: Entries | None,
     binary: bool,
     left: F32,
     right: F32,
@@ -211,33 +199,31 @@ def _from_rows(
     shrinkage: float,
     jaccard: bool,
 ) -> Columns:
-    """The same, summing one scored item's row at a time."""
+    """Neighbours of the scored items low..high-1: how many each has, their numbers, similarities.
+
+    From ready sums (n_items, n_items); or, where entries are given, summing one scored item's row at a time. Which of
+    the two is known when numba compiles, so only one branch is left.
+    """
     n_items, n_domains = left.shape
     keys, buckets = np.empty(n_domains * n_items, np.uint64), np.empty(BUCKETS, np.int64)
     ends = np.zeros(high - low + 1, np.int64)
     room = (high - low) * min(n_domains * k, n_items)
     out_items, out_values = np.empty(room, np.int32), np.empty(room, np.float32)
+    candidates = np.arange(n_items + 1).astype(np.int32)
     counts = np.zeros(n_items, np.float32)
     dots = counts if binary else np.zeros(n_items, np.float32)
-    touched = np.empty(n_items + 1, np.int32)
+    found = n_items
     for scored in range(low, high):
-        n_touched = 0
-        for entry in range(item_indptr[scored], item_indptr[scored + 1]):
-            start, stop = indptr[people[entry]], indptr[people[entry] + 1]
-            for place in range(start, stop):
-                item = items[place]
-                touched[n_touched] = item
-                n_touched += counts[item] == 0
-                counts[item] += np.float32(1)
-            if not binary:
-                value = values[places[entry]]
-                for place in range(start, stop):
-                    dots[items[place]] += value * values[place]
+        if entries is None:
+            dots, counts = all_dots[scored], all_counts[scored]
+        else:
+            found = _sum_one(scored, entries, binary, dots, counts, candidates)
         ends[scored - low + 1] = _nearest(
-            scored, touched[:n_touched], dots, counts, left, right, domains, k, shrinkage, jaccard,
+            scored, candidates[:found], dots, counts, left, right, domains, k, shrinkage, jaccard,
             keys, buckets, out_items, out_values, ends[scored - low],
         )  # fmt: skip
-        for place in range(n_touched):
-            counts[touched[place]] = 0
-            dots[touched[place]] = 0
+        if entries is not None:
+            for item in candidates[:found]:
+                counts[item] = 0
+                dots[item] = 0
     return np.diff(ends), out_items[: ends[-1]].copy(), out_values[: ends[-1]].copy()

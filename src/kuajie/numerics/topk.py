@@ -11,6 +11,7 @@ from scipy import sparse
 
 from kuajie.core.errors import UsageError
 from kuajie.core.histories import Histories
+from kuajie.numerics.heap import offer, sift_down, sort_heap
 from kuajie.numerics.jit import F32, I32, I64, Bools, kernel
 from kuajie.numerics.threads import run_blocks
 
@@ -111,8 +112,8 @@ def best_dense(
     factor = _factors(eligible, scale)
 
     def work(low: int, high: int) -> None:
-        _best_dense(
-            low, high, indptr, items, values, weights, target.start, factor,
+        _best(
+            low, high, indptr, items, values, weights, None, target.start, factor,
             skip.indptr, skip.items, best.items, best.scores,
         )  # fmt: skip
 
@@ -140,11 +141,11 @@ def best_sparse(
     best, skip = Best.empty(histories.shape[0], k), Seen.of(seen, histories.shape[0])
     indptr, items, values = _parts(histories)
     factor = _factors(eligible, scale)
-    w_indptr, w_items, w_values = _parts(part)
+    csr, none = _parts(part), np.empty((0, 0), np.float32)
 
     def work(low: int, high: int) -> None:
-        _best_sparse(
-            low, high, indptr, items, values, w_indptr, w_items, w_values, target.start, factor,
+        _best(
+            low, high, indptr, items, values, none, csr, target.start, factor,
             skip.indptr, skip.items, best.items, best.scores,
         )  # fmt: skip
 
@@ -172,64 +173,6 @@ def _parts(matrix: sparse.csr_array) -> tuple[I64, I32, F32]:
         matrix.indices.astype(np.int32, copy=False),
         matrix.data.astype(np.float32, copy=False),
     )
-
-
-@kernel
-def worse(score_a: float | np.float32, item_a: int, score_b: float | np.float32, item_b: int) -> bool:
-    """Whether a stands behind b: lower score, or the same score and a higher number."""
-    return bool(score_a < score_b or (score_a == score_b and item_a > item_b))
-
-
-@kernel
-def sift_down(scores: F32, items: I32, size: int) -> None:
-    """Put the root of a heap (worst entry on top) where it belongs."""
-    place = 0
-    score, item = scores[0], items[0]
-    while True:
-        child = 2 * place + 1
-        if child >= size:
-            break
-        if child + 1 < size and worse(scores[child + 1], items[child + 1], scores[child], items[child]):
-            child += 1
-        if not worse(scores[child], items[child], score, item):
-            break
-        scores[place], items[place] = scores[child], items[child]
-        place = child
-    scores[place], items[place] = score, item
-
-
-@kernel
-def offer(
-    scores: F32,
-    items: I32,
-    size: int,
-    score: float | np.float32,
-    item: int,
-) -> int:
-    """Offer an entry to a heap of the best len(scores) entries that holds `size`; returns the new size."""
-    if size < len(scores):
-        place = size
-        while place > 0:
-            parent = (place - 1) // 2
-            if not worse(score, item, scores[parent], items[parent]):
-                break
-            scores[place], items[place] = scores[parent], items[parent]
-            place = parent
-        scores[place], items[place] = score, item
-        return size + 1
-    if worse(scores[0], items[0], score, item):
-        scores[0], items[0] = score, item
-        sift_down(scores, items, size)
-    return size
-
-
-@kernel
-def sort_heap(scores: F32, items: I32, size: int) -> None:
-    """Turn a heap into a list, best first, in place."""
-    for last in range(size - 1, 0, -1):
-        scores[0], scores[last] = scores[last], scores[0]
-        items[0], items[last] = items[last], items[0]
-        sift_down(scores, items, last)
 
 
 @kernel
@@ -275,13 +218,14 @@ def _top_k(
 
 
 @kernel
-def _best_dense(
+def _best(
     low: int,
     high: int,
     indptr: I64,
     items: I32,
     values: F32,
     weights: F32,
+    csr: tuple[I64, I32, F32] | None,
     start: int,
     factor: F32,
     seen_indptr: I64,
@@ -289,46 +233,25 @@ def _best_dense(
     out_items: I32,
     out_scores: F32,
 ) -> None:
+    """Score and select one person after the other.
+
+    The weights are (n_items, n_items) or, where `csr` is given, the target's part of them as index pointer, columns and
+    values. Whether it is given is known when numba compiles, so only one branch is left.
+    """
     n_target = len(factor)
     row = np.empty(n_target, np.float32)
     for person in range(low, high):
         row[:] = 0
         for entry in range(indptr[person], indptr[person + 1]):
             value = values[entry]
-            line = weights[items[entry], start : start + n_target]
-            for item in range(n_target):
-                row[item] += value * line[item]
-        for item in range(n_target):
-            row[item] *= factor[item]
-        _skip(row, seen_items[seen_indptr[person] : seen_indptr[person + 1]], start)
-        _select(row, out_items[person], out_scores[person])
-
-
-@kernel
-def _best_sparse(
-    low: int,
-    high: int,
-    indptr: I64,
-    items: I32,
-    values: F32,
-    w_indptr: I64,
-    w_items: I32,
-    w_values: F32,
-    start: int,
-    factor: F32,
-    seen_indptr: I64,
-    seen_items: I32,
-    out_items: I32,
-    out_scores: F32,
-) -> None:
-    n_target = len(factor)
-    row = np.empty(n_target, np.float32)
-    for person in range(low, high):
-        row[:] = 0
-        for entry in range(indptr[person], indptr[person + 1]):
-            value, line = values[entry], items[entry]
-            for place in range(w_indptr[line], w_indptr[line + 1]):
-                row[w_items[place]] += value * w_values[place]
+            if csr is None:
+                line = weights[items[entry], start : start + n_target]
+                for item in range(n_target):
+                    row[item] += value * line[item]
+            else:
+                starts, columns, entries = csr
+                for place in range(starts[items[entry]], starts[items[entry] + 1]):
+                    row[columns[place]] += value * entries[place]
         for item in range(n_target):
             row[item] *= factor[item]
         _skip(row, seen_items[seen_indptr[person] : seen_indptr[person + 1]], start)

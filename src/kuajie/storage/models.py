@@ -31,7 +31,7 @@ class ModelFolder:
 
     def load(self, model_version: str | None = None) -> StoredModel:
         """See `ModelStore.load`."""
-        name = model_version or self.serving()
+        name = model_version or self._served()
         if name is None:
             raise UsageError("there is no trained model in {folder}. Run: kuajie train", folder=self.folder)
         if name not in self._names():
@@ -46,7 +46,18 @@ class ModelFolder:
     def serving(self) -> str | None:
         """See `ModelStore.serving`."""
         pointer = self.folder / SERVING
-        return pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else None
+        return pointer.read_text(encoding="utf-8", errors="replace").strip() if pointer.is_file() else None
+
+    def _served(self) -> str | None:
+        """What `serving` names, which must be there."""
+        name = self.serving()
+        if name is not None and name not in self._names():
+            raise ArtifactError(
+                "{pointer} names the model version '{name}', which is not there. Run: kuajie models --serve VERSION",
+                pointer=self.folder / SERVING,
+                name=name[:80],
+            )
+        return name
 
     def serve(self, model_version: str) -> None:
         """See `ModelStore.serve`."""

@@ -1,7 +1,7 @@
 """The arena: models by name, fitted on one split and ranked on its rows; what benchmark and evaluate share."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, get_args
 
@@ -11,15 +11,14 @@ import pydantic
 
 from kuajie.core.config import Config
 from kuajie.core.errors import ResourceError, UsageError
-from kuajie.core.histories import Interactions
+from kuajie.core.histories import Histories, Interactions
 from kuajie.core.progress import Progress
 from kuajie.core.recommender import FitOptions, Recommender, Scope
 from kuajie.core.texts import Text
 from kuajie.evaluation.compare import RESAMPLES
+from kuajie.evaluation.lists import ListSample
 from kuajie.evaluation.protocols import Split
 from kuajie.evaluation.ranking import BATCH_BYTES, Ranks, rank_task
-from kuajie.evaluation.slices import slices_of
-from kuajie.evaluation.summary import TaskSummary, summarise
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.models.blend import fit_scoped, scoped
 from kuajie.models.registry import model_class
@@ -88,11 +87,19 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Run:
-    """How one model went on one domain."""
+    """How one model went on one domain.
+
+    Attributes:
+        fit_seconds: of choosing and fitting.
+        score_seconds: of scoring and ranking the test rows.
+        chosen: settings, or what `auto` decided.
+        lists: what lists of ten are like besides being right; see `evaluation.lists`.
+    """
 
     fit_seconds: float
     score_seconds: float
     chosen: Mapping[str, Any]
+    lists: Mapping[str, float]
 
 
 def parse_entrant(name: str) -> Entrant:
@@ -149,6 +156,7 @@ class Arena:
     runs: dict[tuple[str, str], Run] = field(default_factory=dict)
     skipped: dict[str, Text] = field(default_factory=dict)
     notes: list[Text] = field(default_factory=list)
+    samples: dict[str, ListSample] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.space = self.final.train.space
@@ -193,25 +201,22 @@ class Arena:
     def _score(
         self, entrant: Entrant, model: Recommender, domain: str, fit_seconds: float, chosen: Mapping[str, Any]
     ) -> None:
-        begun = time.monotonic()
-        self.ranks.setdefault(domain, {})[entrant.name] = rank_task(
-            self.final.tasks[domain],
-            lambda histories: model.score(scoped(histories, self.space, entrant.scope, domain), domain),
-            batch_bytes=self.options.batch_bytes,
-            threads=self.options.threads,
-            progress=self.progress,
-        )
-        self.runs[entrant.name, domain] = Run(fit_seconds, time.monotonic() - begun, chosen)
+        def score(histories: Histories) -> npt.NDArray[np.float32]:
+            return model.score(scoped(histories, self.space, entrant.scope, domain), domain)
 
-    def summaries(self, baselines: Sequence[str], twins: npt.NDArray[np.int64]) -> dict[str, TaskSummary]:
-        """The results of every domain, compared with the best of the baselines; `twins` are joint item numbers."""
-        found = {}
-        for number, (domain, ranks) in enumerate(self.ranks.items()):
-            task = self.final.tasks[domain]
-            rng = np.random.default_rng([self.seed, 2, number])
-            slices = slices_of(task, self.final.train, twins)
-            found[domain] = summarise(task, ranks, slices, rng, baselines=baselines, resamples=self.options.resamples)
-        return found
+        begun, how = time.monotonic(), {"batch_bytes": self.options.batch_bytes, "threads": self.options.threads}
+        ranks = rank_task(self.final.tasks[domain], score, progress=self.progress, **how)
+        self.ranks.setdefault(domain, {})[entrant.name] = ranks
+        seconds = time.monotonic() - begun
+        lists = self._sample(domain).judge(score, **how)
+        self.runs[entrant.name, domain] = Run(fit_seconds, seconds, chosen, lists)
+
+    def _sample(self, domain: str) -> ListSample:
+        """The people whose lists are looked at, the same for every model."""
+        if domain not in self.samples:
+            rng = np.random.default_rng([self.seed, 3, self.space.index(domain)])
+            self.samples[domain] = ListSample.of(self.final.tasks[domain], self.final.train, rng)
+        return self.samples[domain]
 
 
 def kind_of(config: Config) -> str:

@@ -17,9 +17,11 @@ from kuajie.core.texts import Joined, Text
 from kuajie.data.split_folder import open_split_folder
 from kuajie.evaluation.candidates import Candidates, parse_candidates
 from kuajie.evaluation.leaks import ALL_PARTS, Leak, find_leaks, find_twins
+from kuajie.evaluation.metrics import check_metrics
 from kuajie.evaluation.protocols import Split, final_split, validation_split
 from kuajie.evaluation.summary import TaskSummary
 from kuajie.workflows.arena import AUTO, Arena, ArenaOptions, Chooser, Run, default_chooser, parse_entrant
+from kuajie.workflows.pooling import pooled_summaries
 from kuajie.workflows.results import domain_results, plain
 
 DEFAULT_MODELS = (AUTO, "popularity", "itemknn", "itemknn:target")
@@ -77,6 +79,7 @@ def benchmark(
     seed: int = 0,
     options: ArenaOptions | None = None,
     *,
+    metrics: Sequence[str] = (),
     chooser: Chooser | None = None,
     progress: Progress = silent,
 ) -> BenchmarkResult:
@@ -89,17 +92,19 @@ def benchmark(
         candidates: "full", "sampled-999", "sampled-99" or "file".
         seed: of everything random.
         options: threads and memory.
+        metrics: further ones beside those that are always reported, such as "precision@5".
         chooser: what "auto" does; left out: `kuajie.workflows.choose.choose`.
         progress: told stages.
 
     Raises:
-        UsageError: no such model or mode.
+        UsageError: no such model, mode or metric.
         DataError: not a split folder, or damaged.
         JobError: no model could be fitted.
     """
     start = time.monotonic()
     options, mode = options or ArenaOptions(), parse_candidates(candidates)
     entrants = [parse_entrant(name) for name in dict.fromkeys(models)]
+    check_metrics(metrics)
     data = open_split_folder(folder)
 
     def blind() -> Split:
@@ -113,7 +118,8 @@ def benchmark(
         raise JobError("no model could be measured: {reasons}", reasons=Joined(arena.skipped.values()))
     progress("intervals and tests", len(entrants), len(entrants))
     twins = find_twins(data.rows(*ALL_PARTS), data.space)
-    summaries = arena.summaries([entrant.name for entrant in entrants if entrant.target_only], twins.items)
+    baselines = [entrant.name for entrant in entrants if entrant.target_only]
+    summaries = pooled_summaries([arena], baselines, twins.items, metrics)
     return BenchmarkResult(
         data.name,
         mode,

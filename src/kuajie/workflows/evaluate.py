@@ -2,28 +2,33 @@
 
 The newest item of each person and domain is asked for (or everything after a moment), a tenth of the linked people
 lose what they have in one domain so that cold start is measured too, and `auto` chooses without these rows.
+Small data can be cross-validated: everybody is asked once, and in each fold the people of the others stay whole.
 """
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from kuajie import __version__
-from kuajie.core.errors import DataError, JobError
+from kuajie.core.errors import DataError, JobError, UsageError
 from kuajie.core.histories import Interactions
 from kuajie.core.progress import Progress, silent
 from kuajie.core.texts import Joined, Text
 from kuajie.data.dataset import JointDataset
 from kuajie.evaluation.candidates import Candidates
 from kuajie.evaluation.leaks import find_twins
-from kuajie.evaluation.protocols import COLD_SHARE, Split, leave_one_out, rows_of, time_split
+from kuajie.evaluation.metrics import check_metrics
+from kuajie.evaluation.protocols import COLD_SHARE, Split, leave_one_out, person_folds, rows_of, time_split
 from kuajie.evaluation.summary import TaskSummary
-from kuajie.workflows.arena import Arena, ArenaOptions, Chooser, Run, default_chooser, parse_entrant
+from kuajie.workflows.arena import Arena, ArenaOptions, Chooser, Entrant, Run, default_chooser, parse_entrant
+from kuajie.workflows.pooling import common, pooled_runs, pooled_skips, pooled_summaries
 from kuajie.workflows.results import domain_results
+from kuajie.workflows.train import refuse_weightless
 
 DEFAULT_MODELS = ("auto", "itemknn", "itemknn:target", "popularity")
 MOST_PEOPLE = 20_000
@@ -35,6 +40,8 @@ class EvaluationResult:
 
     Attributes:
         protocol: one sentence.
+        candidates: how rows were ranked.
+        folds: of the cross-validation; 1 without.
         summaries: by target domain.
         runs: by (model, domain); of `auto` with what was chosen and the transfer gain.
         twin_items: items of one domain whose people nearly equal those of an item of another.
@@ -43,6 +50,8 @@ class EvaluationResult:
     """
 
     protocol: Text
+    candidates: Candidates
+    folds: int
     summaries: Mapping[str, TaskSummary]
     runs: Mapping[tuple[str, str], Run]
     twin_items: int
@@ -53,6 +62,8 @@ class EvaluationResult:
         """Plain values; `domains` as in the JSON of a benchmark."""
         return {
             "protocol": self.protocol,
+            "candidates": self.candidates,
+            "folds": self.folds,
             "kuajie": __version__,
             "domains": domain_results(self.summaries, self.runs),
             "twin_items": self.twin_items,
@@ -66,6 +77,8 @@ def evaluate(
     models: Sequence[str] = DEFAULT_MODELS,
     *,
     since: datetime | None = None,
+    folds: int = 1,
+    metrics: Sequence[str] = (),
     candidates: Candidates = "full",
     seed: int = 0,
     options: ArenaOptions | None = None,
@@ -79,6 +92,8 @@ def evaluate(
         dataset: an open snapshot.
         models: as in `benchmark`: names, with ":target" or ":source", and "auto".
         since: ask for everything from this moment on; None: the newest item of each person and domain.
+        folds: cross-validate with so many folds of people; everything, choices too, is done again in each.
+        metrics: further ones beside those that are always reported, such as "precision@5".
         candidates: how to rank.
         seed: of everything random.
         options: threads and memory.
@@ -87,52 +102,85 @@ def evaluate(
         progress: told stages.
 
     Raises:
-        UsageError: no such model.
-        DataError: nobody has enough history to ask for.
+        UsageError: no such model or metric, or folds together with `since`.
+        DataError: no event has any strength, or nobody has enough history to ask for.
         JobError: no model could be fitted.
     """
     start = time.monotonic()
     options = options or ArenaOptions()
     entrants = [parse_entrant(name) for name in dict.fromkeys(models)]
+    check_metrics(metrics)
+    if folds > 1 and since is not None:
+        raise UsageError("folds of people and a split by time exclude each other. Leave out one of the two.")
     interactions = dataset.interactions()
-    final = final_rows(interactions, since, candidates, seed, most_people)
-    if not any(task.n_rows for task in final.tasks.values()):
+    refuse_weightless(interactions)
+    splits = final_splits(interactions, since, folds, candidates, seed, most_people)
+    if not any(task.n_rows for split in splits for task in split.tasks.values()):
         raise DataError(
             "nobody has three different items in one domain, so there is nothing to ask for. Import more history."
         )
-
-    def blind() -> Split:
-        return asked_rows(final.train, np.random.default_rng([seed, 12]), candidates, seed, most_people)
-
-    arena = Arena(final, blind, seed, options, chooser or default_chooser, progress)
-    for number, entrant in enumerate(entrants):
-        progress(Text("fit and score {model}", model=entrant.name), number, len(entrants))
-        arena.enter(entrant)
-    if not arena.ranks:
-        raise JobError("no model could be measured: {reasons}", reasons=Joined(arena.skipped.values()))
+    arenas = []
+    for number, split in enumerate(splits):
+        blind = partial(asked_rows, split.train, 12, candidates, seed, most_people)
+        arenas.append(Arena(split, blind, seed, options, chooser or default_chooser, progress))
+        enter_all(arenas[-1], entrants, number, len(splits))
+    skipped = pooled_skips(arenas)
+    if not any(common(arenas, domain) for domain in arenas[0].ranks):
+        raise JobError("no model could be measured: {reasons}", reasons=Joined(skipped.values()))
     twins = find_twins(rows_of(interactions), interactions.space)
-    summaries = arena.summaries([entrant.name for entrant in entrants if entrant.target_only], twins.items)
-    protocol = (
-        Text("The newest item of each person and domain is asked for, among all items.")
-        if since is None
-        else Text("Everything from {since:%Y-%m-%d} on is asked for, among all items.", since=since)
+    baselines = [entrant.name for entrant in entrants if entrant.target_only]
+    return EvaluationResult(
+        protocol_of(since, folds),
+        candidates,
+        folds,
+        pooled_summaries(arenas, baselines, twins.items, metrics),
+        pooled_runs(arenas),
+        len(twins.items),
+        skipped,
+        time.monotonic() - start,
     )
-    return EvaluationResult(protocol, summaries, arena.runs, len(twins.items), arena.skipped, time.monotonic() - start)
 
 
-def final_rows(
-    interactions: Interactions, since: datetime | None, candidates: Candidates, seed: int, most_people: int
-) -> Split:
-    """The rows that are asked in the end, and what may be trained on."""
+def enter_all(arena: Arena, entrants: Sequence[Entrant], fold: int, folds: int) -> None:
+    """Fit and score every model on one fold."""
+    for place, entrant in enumerate(entrants):
+        stage = Text("fit and score {model}", model=entrant.name)
+        arena.progress(stage, fold * len(entrants) + place, folds * len(entrants))
+        arena.enter(entrant)
+
+
+def protocol_of(since: datetime | None, folds: int) -> Text:
+    """What was asked for, in one sentence."""
     if since is not None:
-        return time_split(interactions, since.timestamp(), candidates, seed)
-    return asked_rows(interactions, np.random.default_rng([seed, 11]), candidates, seed, most_people)
+        return Text("Everything from {since:%Y-%m-%d} on is asked for.", since=since)
+    if folds > 1:
+        return Text(
+            "The newest item of each person and domain is asked for, fold by fold: the people of the other folds "
+            "stay whole in the training data."
+        )
+    return Text("The newest item of each person and domain is asked for.")
 
 
-def asked_rows(
-    interactions: Interactions, rng: np.random.Generator, candidates: Candidates, seed: int, most_people: int
-) -> Split:
-    """Leave one out for some people; everybody else stays whole in the training data."""
+def final_splits(
+    interactions: Interactions,
+    since: datetime | None,
+    folds: int,
+    candidates: Candidates,
+    seed: int,
+    most_people: int,
+) -> list[Split]:
+    """The rows that are asked in the end, and what may be trained on; one split for each fold."""
+    if since is not None:
+        return [time_split(interactions, since.timestamp(), candidates, seed)]
+    if folds > 1:
+        rng = np.random.default_rng([seed, 11])
+        return list(person_folds(interactions, folds, rng, candidates, seed, COLD_SHARE))
+    return [asked_rows(interactions, 11, candidates, seed, most_people)]
+
+
+def asked_rows(interactions: Interactions, purpose: int, candidates: Candidates, seed: int, most_people: int) -> Split:
+    """Leave one out for some people, drawn by seed and purpose; everybody else stays whole in the training data."""
+    rng = np.random.default_rng([seed, purpose])
     asked = np.zeros(interactions.n_people, dtype=bool)
     active = np.flatnonzero(interactions.histories.lengths)
     asked[rng.choice(active, min(most_people, len(active)), replace=False)] = True

@@ -25,9 +25,9 @@ def init_empty(folder: Path, language: str = "en") -> Path:
     """
     refuse_existing(folder)
     template = files("kuajie.workflows").joinpath("templates", f"kuajie.{language}.toml").read_text(encoding="utf-8")
-    with refusals_named(folder):
-        (folder / "sources").mkdir(parents=True, exist_ok=True)
     write_file(folder / FILE, template)
+    with refusals_named(folder):
+        (folder / "sources").mkdir(exist_ok=True)
     return folder / FILE
 
 

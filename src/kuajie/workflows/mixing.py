@@ -119,7 +119,7 @@ def member_scores(trials: Sequence[Trial]) -> MemberScores:
     unknown = np.isnan(scores)
     names = tuple(trial.name for trial in trials)
     scores[unknown] = 0.0
-    return MemberScores(names, scores, np.asarray(~unknown.all(axis=0))).hardest_first()
+    return MemberScores(names, scores, np.asarray(~unknown.all(axis=0))).hardest()
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,8 @@ def reasons_of(
     """The strongest reasons of each explained item.
 
     A share is a part of the score: contribution / score. Parts below 1 % are left out, and so is everything where the
-    score is not positive, since nothing then carried the item.
+    score is not positive, since nothing then carried the item. What carried more than the whole, because other things
+    took from it, counts as the whole.
 
     Args:
         explanation: for n items.
@@ -47,10 +48,11 @@ def item_reasons(
             break
         domain, item, title = name(int(explanation.history_items[column]))
         text = translate("Because of “{title}” in your history").format(title=title or item)
-        share = float(shares[column])
+        share = min(float(shares[column]), 1.0)
         reasons.append(Reason(domain=domain, item=item, title=title, share=share, exact=explanation.exact, text=text))
     if popular >= LEAST_SHARE:
         text = translate("Popular with everybody")
-        reasons.append(Reason(domain="", item="", title="", share=popular, exact=explanation.exact, text=text))
+        share = min(popular, 1.0)
+        reasons.append(Reason(domain="", item="", title="", share=share, exact=explanation.exact, text=text))
         reasons.sort(key=lambda reason: -reason.share)
     return tuple(reasons[:most])

@@ -8,14 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 import kuajie
-from kuajie.core.files import write_file
 from kuajie.core.language import message
 from kuajie.core.records import RankedList, Snapshot
 from kuajie.core.texts import Translate, worded
@@ -86,16 +84,6 @@ class Report:
     notes: Sequence[str] = ()
 
 
-def write_report(report: Report, path: Path, translate: Translate, language: str) -> Path:
-    """Write the page.
-
-    Raises:
-        ResourceError: the disk refuses.
-    """
-    write_file(path, render(report, translate, language))
-    return path
-
-
 def render(report: Report, translate: Translate, language: str) -> str:
     """The page as text."""
     source = files("kuajie.workflows").joinpath("templates", "report.html.jinja").read_text(encoding="utf-8")
@@ -120,6 +108,8 @@ def render(report: Report, translate: Translate, language: str) -> str:
         history_plot=partial(history_plot, translate),
         best=best,
         gain_of=gain_of,
+        lists_of=lists_of,
+        figure=figure,
     )
 
 
@@ -173,6 +163,17 @@ def gain_of(results: Results) -> Mapping[str, Any] | None:
     """What `auto` measured of the transfer, if it ran."""
     chosen: Mapping[str, Any] = results["models"].get("auto", {}).get("chosen", {})
     return chosen if "transfer_gain" in chosen else None
+
+
+def lists_of(results: Results) -> Mapping[str, Any] | None:
+    """How many lists of which length were looked at, if any."""
+    found = (model["lists"] for model in results["models"].values() if "lists" in model)
+    return next((lists for lists in found if lists["people"]), None)
+
+
+def figure(value: float | None, form: str) -> str:
+    """A number in a table; nothing where it is not known."""
+    return "" if value is None else format(value, form)
 
 
 def _slice(model: Mapping[str, Any], name: str) -> float | None:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from kuajie.core.clock import Clock, system_clock
-from kuajie.core.files import write_file
+from kuajie.core.files import filled_folder
 from kuajie.core.language import translator
 from kuajie.core.records import Account
+from kuajie.core.texts import Text
 from kuajie.data.dataset import JointDataset
-from kuajie.workflows.report import Report, Sample, write_report
+from kuajie.workflows.report import Report, Sample, render
 from kuajie.workflows.serving import Server
 from kuajie.workflows.workspace import Workspace
 
@@ -49,8 +50,14 @@ def report_of(
         overlap=manifest.overlap,
         results=evaluation["domains"] if evaluation else {},
         samples=[] if server is None else list(samples_of(server, workspace.config.workspace.seed)),
-        notes=[evaluation["protocol"]] if evaluation else [],
+        notes=notes_of(evaluation) if evaluation else [],
     )
+
+
+def notes_of(evaluation: Mapping[str, Any]) -> list[Text]:
+    """Sentences about how it was measured."""
+    sampled = Text("Ranked among sampled items: for comparison with tables that did the same, not with others.")
+    return [evaluation["protocol"], *([sampled] if evaluation["candidates"] != "full" else [])]
 
 
 def write_reports(
@@ -67,9 +74,12 @@ def write_reports(
         ResourceError: the disk refuses.
     """
     text = json.dumps(evaluation, ensure_ascii=False, indent=2, allow_nan=False)
-    write_file(workspace.reports / "evaluation.json", text + "\n")
     report = report_of(workspace, dataset, evaluation, server, clock, language)
-    return write_report(report, workspace.reports / "report.html", translator(language), language)
+    page = render(report, translator(language), language)
+    with filled_folder(workspace.reports) as draft:  # both or neither
+        (draft / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+        (draft / "report.html").write_text(page, encoding="utf-8")
+    return workspace.reports / "report.html"
 
 
 def samples_of(server: Server, seed: int, most: int = 6) -> Iterator[Sample]:

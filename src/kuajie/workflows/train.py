@@ -55,8 +55,7 @@ def train(
     """
     options, config = options or FitOptions(), config or ChooseConfig()
     interactions = dataset.interactions()
-    if not (interactions.histories.weights > 0).any():
-        raise DataError("the snapshot has no event with a strength above 0. Check [strength] weights and the sources.")
+    refuse_weightless(interactions)
     begun = time.monotonic()
     split = choosing_split(interactions, config, options.seed)
     choice = choose(split.train, split.tasks, options, config=config, progress=progress)
@@ -76,6 +75,16 @@ def train(
     fitted = time.monotonic()
     store.save(model, interactions.space, version)
     return TrainResult(version, choice, chosen - begun, fitted - chosen)
+
+
+def refuse_weightless(interactions: Interactions) -> None:
+    """Where every row is zero nothing can be learned or measured.
+
+    Raises:
+        DataError: so it is.
+    """
+    if not (interactions.histories.weights > 0).any():
+        raise DataError("the snapshot has no event with a strength above 0. Check [strength] weights and the sources.")
 
 
 def choosing_split(interactions: Interactions, config: ChooseConfig, seed: int) -> Split:

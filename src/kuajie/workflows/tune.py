@@ -124,21 +124,24 @@ def tune(
         return float(np.mean([split_value(config, split, scope, target, options) for split in splits]))
 
     if method == "optuna":
+        seed = options.seed
         tuning = optuna_search(
-            family.start,
-            choices,
-            objective,
-            trials=trials,
-            seed=options.seed,
-            budget_seconds=seconds,
-            progress=progress,
+            family.start, choices, objective, trials=trials, seed=seed, budget_seconds=seconds, progress=progress
         )
     else:
-        if any(isinstance(values, Range) for values in choices.values()):
-            raise UsageError("a range LOW:HIGH needs --method optuna; a grid needs values, such as --set factors=32,64")
-        listed = {key: tuple(values) for key, values in choices.items() if not isinstance(values, Range)}
-        tuning = grid_search(family.start, listed, objective, budget_seconds=seconds, progress=progress)
+        tuning = grid_search(family.start, listed(choices), objective, budget_seconds=seconds, progress=progress)
     return TuneResult(name, tuning, objective(family.start), rows, len(splits))
+
+
+def listed(choices: Choices) -> dict[str, tuple[Any, ...]]:
+    """The values of a grid.
+
+    Raises:
+        UsageError: a range, which has no list of values.
+    """
+    if any(isinstance(values, Range) for values in choices.values()):
+        raise UsageError("a range LOW:HIGH needs --method optuna; a grid needs values, such as --set factors=32,64")
+    return {key: tuple(values) for key, values in choices.items() if not isinstance(values, Range)}
 
 
 def family_named(interactions: Interactions, name: str) -> Family:

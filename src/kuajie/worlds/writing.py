@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from kuajie.core import columns as c
-from kuajie.core.files import refusals_named, write_file
+from kuajie.core.files import filled_folder, write_file
 from kuajie.core.progress import Progress, silent
 from kuajie.core.texts import Text
 from kuajie.worlds.accounts import Accounts, make_accounts, make_links
@@ -34,14 +34,14 @@ def write_world(
 ) -> None:
     """Write `sources/`, `truth/` and `kuajie.toml` into a folder; see `World.write`."""
     layouts = {name: layout_of(name, formats.get(name)) for name in world.domains}
-    with refusals_named(folder):
-        (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-        (folder / TRUTH).mkdir(exist_ok=True)
+    with filled_folder(folder) as draft:
+        (draft / FOLDER).mkdir()
+        (draft / TRUTH).mkdir()
         accounts = [accounts_of(world, name, noise) for name in world.domains]
         for mine in accounts:
-            _write_domain(world, mine, layouts[mine.domain], folder / FOLDER, noise, progress)
-        links(world, accounts).write_csv(folder / FOLDER / "links.csv")
-        _write_truth(world, accounts, folder / TRUTH)
+            _write_domain(world, mine, layouts[mine.domain], draft / FOLDER, noise, progress)
+        links(world, accounts).write_csv(draft / FOLDER / "links.csv")
+        _write_truth(world, accounts, draft / TRUTH)
     write_file(folder / "kuajie.toml", config_text(world.scenario, world.seed, world.domains, formats))
 
 
@@ -109,8 +109,6 @@ def _write_domain(
 
     def file(table: str) -> Writing:
         path = folder / file_name(domain, table, layout)
-        if table == "events" or layout.format != "sqlite":
-            path.unlink(missing_ok=True)
         return Writing.to(path, layout.format, table, layout.delimiter, layout.encoding)
 
     with file("events") as sink:
