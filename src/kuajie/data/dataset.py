@@ -140,6 +140,19 @@ class JointDataset:
         """The history of the person behind an account: one row (see `histories_of`)."""
         return self.histories_of([account], at, lent=lent)
 
+    def events_of(self, people: Sequence[int]) -> Events:
+        """The events of some people as those of one history, person after person, oldest first in each."""
+        places = slices(self._starts, np.asarray(people, np.int64)).places
+        events = self.events.where(places)
+        return Events(np.zeros(len(places), np.int32), events.item, events.kind, events.time, events.value)
+
+    def lent_to(self, people: Sequence[int], at: float) -> Weighed:
+        """What one-to-many links lend to some people, as entries of one history, oldest first."""
+        found = self._borrowed(np.asarray(people, np.int64), at, cut=False)
+        order = np.argsort(np.nan_to_num(found.time, nan=-np.inf), kind="stable")
+        rows = np.zeros(len(order), np.int32)
+        return Weighed(rows, found.item[order], found.weight[order], found.time[order])
+
     def person_of(self, account: Account) -> int:
         """The row of the person in `interactions`.
 
