@@ -3,7 +3,8 @@
 live history -> scores and reasons          `fallback` is empty
 nothing known, not wanted, or a fault       popular items, `fallback` is "popular"
 
-Reasons that name what somebody did at a company that is not the asking one are said in general: no raw behaviour crosses.
+Reasons that name what somebody did at a company that is not the asking one are said in general: no raw behaviour
+crosses.
 """
 
 import logging
@@ -119,7 +120,7 @@ def generalised(
     language: str,
     translate: Translate,
 ) -> tuple[Reason, ...]:
-    """Reasons without the items of domains that are not the reader's: one for each such domain, with their whole share."""
+    """Reasons without the items of domains that are not the reader's: one for each domain, with their whole share."""
     kept: list[Reason] = []
     places: dict[str, int] = {}
     for reason in reasons:

@@ -2,8 +2,8 @@
 
 pointer names a version -> load (manifest, digests, shapes, finite) -> canaries -> swap
 
-One `Deployed` answers one request from beginning to end, so no answer mixes two versions. What cannot be loaded or fails
-its canaries is refused, once, and what served before goes on serving.
+One `Deployed` answers one request from beginning to end, so no answer mixes two versions. What cannot be loaded or
+fails its canaries is refused, once, and what served before goes on serving.
 """
 
 from collections.abc import Callable, Mapping

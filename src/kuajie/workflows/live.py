@@ -2,8 +2,8 @@
 
     snapshot's events of the person  +  stored events of all their accounts  ->  one history (the rules of the import)
 
-Histories of people who were asked for lately stay in memory. Events reach them from the answer to their sender and, where
-another process stored them, from the tail of the store, each once. What the store holds and the snapshot does too
+Histories of people who were asked for lately stay in memory. Events reach them from the answer to their sender and,
+where another process stored them, from the tail of the store, each once. What the store holds and the snapshot does too
 counts once (`data.live.joined`).
 """
 
