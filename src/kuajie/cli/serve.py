@@ -1,6 +1,7 @@
 """`kuajie serve`: events in, recommendations out, over HTTP."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -151,6 +152,6 @@ def told(url: str, account: "Account", item: "Item", key: str = "") -> str:
     return _curl(f"{url}/v1/events", event, key)
 
 
-def _curl(url: str, body: dict[str, object], key: str) -> str:
+def _curl(url: str, body: Mapping[str, object], key: str) -> str:
     text = json.dumps(body, ensure_ascii=False).replace("'", "\\u0027")
     return f"curl -s {url} -H 'Content-Type: application/json'{key} -d '{text}'"
