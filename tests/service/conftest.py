@@ -1,5 +1,6 @@
 """A small trained workspace, and the service over it in this process."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -84,6 +85,34 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def workspace(template: Path, tmp_path: Path) -> Workspace:
     """A workspace of one test."""
     return Workspace.open(Path(shutil.copytree(template, tmp_path / "工作区")))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a person saw."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def kuajie(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Runs a command in this process and returns its exit code and output."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*arguments: object) -> Outcome:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            run([str(argument) for argument in arguments])
+        return Outcome(int(end.value.code or 0), *capfd.readouterr())
+
+    return call
 
 
 @dataclass
