@@ -30,8 +30,8 @@ async def recommend(call: Call) -> Reply:
     call.own(asked.domain)
     call.target(asked.target)
     language = asked.language or call.language
-    service = call.service
-    person = await service.person(account)
+    service, deployed = call.service, call.service.deployment.now  # one version from beginning to end
+    person = await service.person(deployed, account)
     question = Question(
         account=account,
         target=asked.target,
@@ -42,7 +42,7 @@ async def recommend(call: Call) -> Reply:
         language=language,
         owned=call.named,
     )
-    given = answer(service.deployment.now, person, question, service.clock(), service.workspace.title)
+    given = answer(deployed, person, question, service.clock(), service.workspace.title)
     ranked = given.ranked
     service.keep(ranked)
     return Reply(
@@ -87,7 +87,7 @@ async def profile(call: Call) -> Reply:
     account = Account(domain=call.path["domain"], user=_id(call.path["id"], "user"))
     call.own(account.domain)
     service, deployed = call.service, call.service.deployment.now
-    person = await service.person(account)
+    person = await service.person(deployed, account)
     own = [each for each in person.accounts if each.domain in call.caller.domains and _is_plain(each, person.accounts)]
     history = deployed.live.history(person, service.clock())
     numbers = list(dict.fromkeys(history.items[::-1].tolist()))

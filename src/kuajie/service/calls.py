@@ -18,8 +18,8 @@ from kuajie.core.records import Account, RankedList
 from kuajie.core.texts import Text
 from kuajie.service.refusals import not_allowed, not_found, not_stored
 from kuajie.workflows.access import SCOPES, Caller, Doorkeeper, TokenBucket
-from kuajie.workflows.deploy import Deployment
-from kuajie.workflows.live import Person, Tail
+from kuajie.workflows.deploy import Deployed, Deployment
+from kuajie.workflows.live import SLOW_SECONDS, Person, Tail
 from kuajie.workflows.receive import EventRules
 from kuajie.workflows.stores import Cache, Store
 from kuajie.workflows.workspace import Workspace
@@ -103,11 +103,17 @@ class Service:
         except StoreError as error:
             raise not_stored(error) from None
 
-    async def person(self, account: Account) -> Person:
-        """The person behind an account, as it is known now."""
-        live, now = self.deployment.now.live, self.clock()
+    async def person(self, deployed: Deployed, account: Account) -> Person:
+        """The person behind an account, as it is known now; a store that is slow or down is not waited for."""
+        live, now = deployed.live, self.clock()
         person = live.ready(account, now)
-        return person if person is not None else await self.ask(live.load, account, now)
+        if person is not None:
+            return person
+        if not self.tail.failing:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SLOW_SECONDS):
+                    return await asyncio.get_running_loop().run_in_executor(self.threads, live.load, account, now)
+        return live.without_store(account, now)
 
     def keep(self, ranked: RankedList) -> None:
         """Queue a list to be stored; the answer does not wait."""

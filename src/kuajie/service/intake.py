@@ -53,7 +53,7 @@ async def feedback(call: Call) -> Reply:
             problem = UNKNOWN_LIST if ranked is None else "the item is not in the list"
             read.append(_bad(row, problem))
             continue
-        person = await service.person(ranked.account)
+        person = await service.person(service.deployment.now, ranked.account)
         read.append(service.rules.check(_event(row, ranked, person.accounts), now))
     verdicts = await _store(call, read)
     return _told(

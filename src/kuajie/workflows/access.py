@@ -69,14 +69,21 @@ class Doorkeeper:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._lock = threading.Lock()
 
-    def known(self, token: str, now: datetime) -> tuple[bool, Caller | None]:
-        """Whether no store must be asked, and then the caller, or None where the token opens nothing."""
+    def known(self, token: str, now: datetime, *, stale: bool = False) -> tuple[bool, Caller | None]:
+        """Whether no store must be asked, and then the caller, or None where the token opens nothing.
+
+        Args:
+            token: as it was sent.
+            now: the time.
+            stale: the store does not answer, so older keys are believed.
+        """
         key_id = key_id_of(token)
         with self._lock:
             kept = self._kept.get(key_id or "")
         if key_id is None:
             return True, self._caller(_Kept(None, None, 0.0), token, now)
-        if kept is None or self._monotonic() - kept.at > FRESH_SECONDS:
+        believed = STALE_SECONDS if stale else FRESH_SECONDS
+        if kept is None or self._monotonic() - kept.at > believed:
             return False, None
         return True, self._caller(kept, token, now)
 

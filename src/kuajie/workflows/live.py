@@ -8,6 +8,7 @@ counts once (`data.live.joined`).
 """
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ KNOWN_SECONDS = 15.0
 """After so long the store is asked again: links expire, and other processes hear of a consent."""
 BUILT_SECONDS = 30.0
 """So long a history that nothing was added to keeps its ages."""
+SLOW_SECONDS = 1.0
+"""A store that has not answered for so long is not waited for."""
 MOST_ACCOUNTS = 64
 """Of one person; links that join more are not believed."""
 
@@ -53,11 +56,13 @@ class Person:
     events: OrderedDict[tuple[str, str], Event]
     history: Histories | None = field(default=None, repr=False)
     built_at: float = 0.0
+    version: int = 0
 
     def add(self, event: Event) -> None:
         """One more event, or one that is known."""
         if self.events.setdefault((event.domain, event.event_id), event) is event:
             self.history = None
+            self.version += 1
             while len(self.events) > MOST_EVENTS * len(self.accounts):
                 self.events.popitem(last=False)
 
@@ -105,12 +110,17 @@ class LiveHistories:
         try:
             return self._load(account, now)
         except StoreError:
-            with self._lock:
-                known = self._people.get(account)
-                if known is not None:
-                    return known
-            accounts = self._in_snapshot([account])
-            return self._person(accounts, now, [], personalised=True, degraded=True)
+            return self.without_store(account, now)
+
+    def without_store(self, account: Account, now: datetime) -> Person:
+        """The person behind an account, as far as it is known without asking the store."""
+        accounts = self._in_snapshot([account])
+        with self._lock:
+            known = self._people.get(account)
+            if known is not None:
+                return known
+            fresh = [event for each in accounts for event in self._fresh.get(each, ())]
+        return self._person(accounts, now, fresh, personalised=True, degraded=True)
 
     def _load(self, account: Account, now: datetime) -> Person:
         for _ in range(3):
@@ -161,7 +171,7 @@ class LiveHistories:
         with self._lock:
             if person.history is not None and moment - person.built_at < BUILT_SECONDS:
                 return person.history
-            events = list(person.events.values())
+            events, version = list(person.events.values()), person.version
         config = self._dataset.strength
         own = joined([self._dataset.events_of(person.people), rows_of(events, self._dataset.catalog)], self._near)
         parts = [Weighed(own.row, own.item, strength(own, moment, config), own.time)]
@@ -169,7 +179,7 @@ class LiveHistories:
             parts.append(self._dataset.lent_to(person.people, moment))
         built = histories(parts, 1, self._dataset.space.n_items, moment, self._dataset.order)
         with self._lock:
-            if len(events) == len(person.events):
+            if version == person.version:
                 person.history, person.built_at = built, moment
         return built
 
@@ -282,13 +292,17 @@ class Tail:
         store: whose tail it is.
         sequence: of the last event that was seen.
         links: of the last link that was seen.
-        failing: whether the last look failed.
+        monotonic: seconds.
+        failed: whether the last look failed.
+        began: when the look began that has not ended.
     """
 
     store: Store
     sequence: int
     links: int
-    failing: bool = False
+    monotonic: Callable[[], float] = time.monotonic
+    failed: bool = False
+    began: float | None = None
 
     @classmethod
     def at_end(cls, store: Store) -> "Tail":
@@ -300,13 +314,30 @@ class Tail:
         newest = store.events.newest()
         return cls(store, newest, newest)
 
+    @property
+    def failing(self) -> bool:
+        """Whether the store does not answer, or has not for a while."""
+        began = self.began
+        return self.failed or (began is not None and self.monotonic() - began > SLOW_SECONDS)
+
     def read(self, live: LiveHistories) -> int:
         """Tell the histories what is new; returns how many events that were.
 
         Raises:
             StoreError: the store does not answer; the next look goes on where this one stopped.
         """
-        self.failing = True
+        self.began = self.monotonic()
+        try:
+            count = self._read(live)
+        except BaseException:
+            self.failed = True
+            raise
+        finally:
+            self.began = None
+        self.failed = False
+        return count
+
+    def _read(self, live: LiveHistories) -> int:
         count = 0
         while rows := self.store.events.after(self.sequence):
             live.learn(row.event for row in rows)
@@ -315,5 +346,4 @@ class Tail:
         while changes := self.store.catalogue.links_after(self.links):
             live.forget(end for change in changes for end in (change.value.a, change.value.b))
             self.links = changes[-1].sequence
-        self.failing = False
         return count
