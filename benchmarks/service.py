@@ -1,6 +1,6 @@
 """Requests a second of `kuajie serve` in one process: lists, single events, batches of 20, over SQLite.
 
-    python -m benchmarks.service [--workspace DIR] [--seconds 5] [--connections 32]
+    python -m benchmarks.service [--workspace DIR] [--seconds 5] [--connections 32] [--people 1000]
 
 Closed loop from one process on the same machine, which takes its share of the processor. Without a workspace the seed
 world of car parts is made, imported and trained first. People are drawn at random, so histories are met cold and warm.
@@ -79,11 +79,11 @@ async def load(
     return len(times) / (time.perf_counter() - began), times
 
 
-def measured(folder: Path, seconds: float, connections: int) -> Iterator[Row]:
+def measured(folder: Path, seconds: float, connections: int, people: int) -> Iterator[Row]:
     dataset = JointDataset.open(latest_snapshot(folder / "warehouse").path)
     rng = random.Random(0)
     domains = dataset.space.domains
-    accounts = list(dataset.accounts.select("domain", "user").sample(1_000, seed=0).iter_rows())
+    accounts = list(dataset.accounts.select("domain", "user").sample(people, seed=0).iter_rows())
 
     def recommend() -> bytes:
         domain, user = rng.choice(accounts)
@@ -114,6 +114,7 @@ def main() -> None:
     parser.add_argument("--workspace", type=Path)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--people", type=int, default=1_000)
     told = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         folder = told.workspace or Path(made) / "world"
@@ -121,7 +122,7 @@ def main() -> None:
             for command in (["init", str(folder), "--scenario", "car-parts", "--size", "seed"], ["import"], ["train"]):
                 where = [] if command[0] == "init" else ["--workspace", str(folder)]
                 subprocess.run([*KUAJIE, *command, *where], check=True, stdout=subprocess.DEVNULL)
-        show(list(measured(folder, told.seconds, told.connections)))
+        show(list(measured(folder, told.seconds, told.connections, told.people)))
 
 
 if __name__ == "__main__":

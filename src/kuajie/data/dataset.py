@@ -1,5 +1,6 @@
 """A snapshot in memory: training data for models, and the history of any account."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -161,7 +162,7 @@ class JointDataset:
         """
         self.space.index(account.domain)
         users = self.accounts[c.USER]
-        place = int(users.search_sorted(account.user, side="left"))
+        place = bisect_left(users, account.user)  # code points and UTF-8 are ordered alike
         while place < len(users) and users[place] == account.user:
             if self.accounts[c.DOMAIN][place] == account.domain:
                 return int(self.accounts[c.PERSON][place])
@@ -192,8 +193,8 @@ class JointDataset:
         if not 0 <= person < self.n_people:
             raise UsageError("people are 0..{last}, got {person}", last=self.n_people - 1, person=person)
         places = self._account_order[self._account_starts[person] : self._account_starts[person + 1]]
-        rows = self.accounts[places].select(c.DOMAIN, c.USER).iter_rows()
-        return [Account(domain=domain, user=user) for domain, user in rows]
+        domains, users = self.accounts[c.DOMAIN], self.accounts[c.USER]
+        return [Account(domain=domains[place], user=users[place]) for place in places.tolist()]
 
     @cached_property
     def _starts(self) -> Numbers:
