@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 DEMO ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check format docs bench lock clean
+.PHONY: help install demo serve test test-slow check format docs bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -24,6 +24,9 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 
 demo: install  ## the whole main job on a generated world, with a report
 	$(BIN)/kuajie demo $(DEMO)
+
+serve: install  ## answer over HTTP for the workspace that make demo has made
+	$(BIN)/kuajie serve --workspace $(DEMO)
 
 test: install  ## the fast tests
 	$(BIN)/python -m pytest --numprocesses auto

@@ -2,9 +2,14 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from kuajie.core.language import LANGUAGES
 from kuajie.storage.models import ModelFolder
+from kuajie.workflows.deploy import Deployed, Deployment
+from kuajie.workflows.live import LiveHistories, Tail
 from kuajie.workflows.ports import ModelStore
+from kuajie.workflows.serving import open_server
 from kuajie.workflows.stores import Cache, Store
 from kuajie.workflows.workspace import Workspace
 
@@ -66,3 +71,55 @@ def cache(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> 
     from kuajie.storage.cache.redis import RedisCache, redis_address
 
     return RedisCache.open(redis_address(config.redis, config.redis_env, environment))
+
+
+def may_be_shared(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether several processes may write the operational store."""
+    from kuajie.storage.sql.address import address, file_of
+
+    config = workspace.config.store
+    return file_of(address(config.database, config.database_env, workspace.root, environment)) is None
+
+
+@dataclass(frozen=True, eq=False)
+class ServiceParts:
+    """What one process of the service is made of; closing the store and the cache is its matter."""
+
+    store: Store
+    cache: Cache
+    deployment: Deployment
+    tail: Tail
+
+
+def service_of(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> ServiceParts:
+    """Open the store, load the model that serves and try it.
+
+    Raises:
+        UsageError: there is no model.
+        ArtifactError: the model or its snapshot is damaged.
+        StoreError: the store does not answer, or another process writes it.
+        ConfigError, MissingExtraError: see `operational_store` and `cache`.
+    """
+    models = model_store(workspace)
+    store = operational_store(workspace, environment=environment)
+    try:
+        shared = cache(workspace, environment)
+        tail = Tail.at_end(store)
+        deployment = Deployment(lambda version: deployed(workspace, models, store, shared, version), models.serving)
+    except BaseException:
+        store.close()
+        raise
+    return ServiceParts(store, shared, deployment, tail)
+
+
+def deployed(
+    workspace: Workspace, models: ModelStore, store: Store, shared: Cache, version: str | None = None
+) -> Deployed:
+    """A model version with its snapshot and the histories over it, not tried yet."""
+    server = open_server(workspace, models, LANGUAGES[0], version)
+    config = workspace.config
+    return Deployed(
+        engines={language: replace(server.engine, language=language) for language in LANGUAGES},
+        dataset=server.dataset,
+        live=LiveHistories(server.dataset, store, shared, config.identity, config.cleaning),
+    )

@@ -61,6 +61,19 @@ def demo(
         "evaluate --since 2026-09-01",
     ):
         screen.line(f"  kuajie {command} --workspace {folder}")
+    screen.head("See it live, in two commands (the first goes on running; it prints what to ask):")
+    screen.line(f"  kuajie serve --workspace {folder}")
+    screen.line(f"  {asking(workspace)}")
+
+
+def asking(workspace: "Workspace") -> str:
+    """A command that asks the service for somebody."""
+    from kuajie.bootstrap import model_store
+    from kuajie.cli.serve import asked, sample
+    from kuajie.workflows.serving import open_server
+
+    server = open_server(workspace, model_store(workspace))
+    return asked("http://127.0.0.1:8000", *sample(server.dataset))
 
 
 def show_people(screen: Screen, workspace: "Workspace") -> None:

@@ -16,8 +16,10 @@ from kuajie.cli.failures import INTERRUPTED, language_of_call, tell
 from kuajie.cli.help import SpokenCommand, SpokenGroup
 from kuajie.cli.import_data import import_data
 from kuajie.cli.init import init
+from kuajie.cli.keys import keys
 from kuajie.cli.models import models
 from kuajie.cli.recommend import recommend
+from kuajie.cli.serve import serve
 from kuajie.cli.train import train
 from kuajie.cli.tune import tune
 
@@ -40,6 +42,8 @@ app.command("recommend", cls=SpokenCommand)(recommend)
 app.command("benchmark", cls=SpokenCommand)(benchmark)
 app.command("tune", cls=SpokenCommand)(tune)
 app.command("models", cls=SpokenCommand)(models)
+app.command("serve", cls=SpokenCommand)(serve)
+app.command("keys", cls=SpokenCommand)(keys)
 app.command("doctor", cls=SpokenCommand)(doctor)
 
 

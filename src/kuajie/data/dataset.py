@@ -1,5 +1,6 @@
 """A snapshot in memory: training data for models, and the history of any account."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -140,6 +141,19 @@ class JointDataset:
         """The history of the person behind an account: one row (see `histories_of`)."""
         return self.histories_of([account], at, lent=lent)
 
+    def events_of(self, people: Sequence[int]) -> Events:
+        """The events of some people as those of one history, person after person, oldest first in each."""
+        places = slices(self._starts, np.asarray(people, np.int64)).places
+        events = self.events.where(places)
+        return Events(np.zeros(len(places), np.int32), events.item, events.kind, events.time, events.value)
+
+    def lent_to(self, people: Sequence[int], at: float) -> Weighed:
+        """What one-to-many links lend to some people, as entries of one history, oldest first."""
+        found = self._borrowed(np.asarray(people, np.int64), at, cut=False)
+        order = np.argsort(np.nan_to_num(found.time, nan=-np.inf), kind="stable")
+        rows = np.zeros(len(order), np.int32)
+        return Weighed(rows, found.item[order], found.weight[order], found.time[order])
+
     def person_of(self, account: Account) -> int:
         """The row of the person in `interactions`.
 
@@ -148,7 +162,7 @@ class JointDataset:
         """
         self.space.index(account.domain)
         users = self.accounts[c.USER]
-        place = int(users.search_sorted(account.user, side="left"))
+        place = bisect_left(users, account.user)  # code points and UTF-8 are ordered alike
         while place < len(users) and users[place] == account.user:
             if self.accounts[c.DOMAIN][place] == account.domain:
                 return int(self.accounts[c.PERSON][place])
@@ -179,8 +193,8 @@ class JointDataset:
         if not 0 <= person < self.n_people:
             raise UsageError("people are 0..{last}, got {person}", last=self.n_people - 1, person=person)
         places = self._account_order[self._account_starts[person] : self._account_starts[person + 1]]
-        rows = self.accounts[places].select(c.DOMAIN, c.USER).iter_rows()
-        return [Account(domain=domain, user=user) for domain, user in rows]
+        domains, users = self.accounts[c.DOMAIN], self.accounts[c.USER]
+        return [Account(domain=domains[place], user=users[place]) for place in places.tolist()]
 
     @cached_property
     def _starts(self) -> Numbers:

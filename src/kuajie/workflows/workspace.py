@@ -64,12 +64,33 @@ class StoreConfig(Config):
     waiting_rows: Annotated[int, Field(ge=1)] = 20_000
 
 
+class ServiceConfig(Config):
+    """The section `[service]`: how `kuajie serve` protects itself.
+
+    Attributes:
+        requests_per_second: of one key, on average; twice as many at once.
+        most_at_once: requests that one process answers at the same time; more are told to come again.
+        header_seconds: a connection that has not sent its headers by then is closed.
+        body_seconds: a request whose body has not arrived by then is refused.
+        drain_seconds: how long requests may go on after the service was told to stop.
+        poll_seconds: how often what other processes wrote, and the model that serves, are looked at.
+    """
+
+    requests_per_second: Annotated[float, Field(gt=0)] = 2_000.0
+    most_at_once: Annotated[int, Field(ge=1)] = 512
+    header_seconds: Annotated[float, Field(gt=0)] = 10.0
+    body_seconds: Annotated[float, Field(gt=0)] = 10.0
+    drain_seconds: Annotated[float, Field(gt=0)] = 10.0
+    poll_seconds: Annotated[float, Field(gt=0, le=60)] = 0.3
+
+
 class WorkspaceConfig(DataConfig):
     """Everything that `kuajie.toml` says."""
 
     workspace: RunConfig = RunConfig()
     training: ChooseConfig = ChooseConfig()
     store: StoreConfig = StoreConfig()
+    service: ServiceConfig = ServiceConfig()
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from kuajie.core.records import Account, Event
-from kuajie.storage.cache.recent import FRESH_SECONDS, account_of, newest
+from kuajie.storage.cache.recent import FRESH_SECONDS, account_of, moment_of, newest
 from kuajie.workflows.stores import MOST_EVENTS
 
 MOST_ACCOUNTS = 50_000
@@ -33,8 +33,12 @@ class MemoryCache:
                 _put(self._remembered, account, self._clock(), MOST_ACCOUNTS)
                 known = self._recent.get(account)
                 if known is not None:
+                    last = next(reversed(known.values()), None)
                     known.setdefault(event.event_id, event)
-                    self._recent[account] = newest(known, self._most_events)
+                    if last is not None and moment_of(event) < moment_of(last):
+                        self._recent[account] = newest(known, self._most_events)
+                    elif len(known) > self._most_events:
+                        del known[next(iter(known))]
 
     def fill(self, recent: Mapping[Account, Sequence[Event]]) -> None:
         """See `Cache.fill`."""

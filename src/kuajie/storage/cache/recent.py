@@ -11,7 +11,12 @@ def account_of(event: Event) -> Account:
     return Account(domain=event.domain, user=event.user)
 
 
+def moment_of(event: Event) -> float:
+    """When it happened, in unix seconds; without a time, before everything else."""
+    return event.occurred_at.timestamp() if event.occurred_at else -1e18
+
+
 def newest(events: dict[str, Event], most: int) -> dict[str, Event]:
     """The newest by their time, oldest first; what has no time is the oldest."""
-    ordered = sorted(events.values(), key=lambda each: each.occurred_at.timestamp() if each.occurred_at else -1e18)
+    ordered = sorted(events.values(), key=moment_of)
     return {event.event_id: event for event in ordered[-most:]}

@@ -1,0 +1,1 @@
+"""The HTTP service: it translates requests into workflows, and their results into answers (extra `service`)."""

@@ -1,0 +1,162 @@
+"""Handlers that answer: lists, similar items, profiles, health."""
+
+from kuajie.core.errors import StoreError, UsageError
+from kuajie.core.ids import id_problem
+from kuajie.core.records import Account, Traits
+from kuajie.core.texts import Text
+from kuajie.service.bodies import decoded
+from kuajie.service.calls import Call, Reply
+from kuajie.service.refusals import not_found, wrong
+from kuajie.service.wire import (
+    MOST_ITEMS,
+    Alive,
+    Elsewhere,
+    Profile,
+    Ready,
+    RecommendRequest,
+    RecommendResponse,
+    SimilarResponse,
+    UsedItem,
+)
+from kuajie.workflows.answer import Question, answer, similar
+
+RECENT = 20
+
+
+async def recommend(call: Call) -> Reply:
+    """A ranked list for a person, live."""
+    asked = decoded(call.body, RecommendRequest)
+    account = Account(domain=asked.domain, user=_id(asked.user, "user"))
+    call.own(asked.domain)
+    call.target(asked.target)
+    language = asked.language or call.language
+    service, deployed = call.service, call.service.deployment.now  # one version from beginning to end
+    person = await service.person(deployed, account)
+    question = Question(
+        account=account,
+        target=asked.target,
+        k=asked.k,
+        exclude=frozenset(asked.exclude),
+        explain=asked.explain,
+        personalised=asked.personalised,
+        language=language,
+        owned=call.named,
+    )
+    given = answer(deployed, person, question, service.clock(), service.workspace.title)
+    ranked = given.ranked
+    service.keep(ranked)
+    return Reply(
+        RecommendResponse(
+            list_id=ranked.list_id,
+            target=ranked.target,
+            model_version=ranked.model_version,
+            personalised=given.personalised,
+            degraded=given.degraded or service.tail.failing,
+            fallback=ranked.fallback,
+            placement=asked.placement,
+            items=ranked.items,
+        )
+    )
+
+
+async def similar_items(call: Call) -> Reply:
+    """Items of any domain that go with one item."""
+    domain, item = call.path["domain"], _id(call.path["id"], "item")
+    target = call.query.get("target", domain)
+    call.target(domain)
+    call.target(target)
+    deployed = call.service.deployment.now
+    try:
+        items, fallback = similar(deployed, domain, item, target, _count(call.query.get("k", "10")), call.language)
+    except UsageError as error:
+        raise not_found(error.text) from None
+    return Reply(
+        SimilarResponse(
+            domain=domain,
+            item=item,
+            target=target,
+            model_version=deployed.model_version,
+            fallback=fallback,
+            items=items,
+        )
+    )
+
+
+async def profile(call: Call) -> Reply:
+    """What is known of a person, as far as it belongs to the caller."""
+    account = Account(domain=call.path["domain"], user=_id(call.path["id"], "user"))
+    call.own(account.domain)
+    service, deployed = call.service, call.service.deployment.now
+    person = await service.person(deployed, account)
+    own = [each for each in person.accounts if each.domain in call.caller.domains and _is_plain(each, person.accounts)]
+    history = deployed.live.history(person, service.clock())
+    numbers = list(dict.fromkeys(history.items[::-1].tolist()))
+    named = [(*deployed.dataset.catalog.name(number), number) for number in numbers]
+    titles = deployed.engines[call.language].titles
+    others = dict.fromkeys(domain for domain, _, _ in named if domain not in call.caller.domains)
+    title = service.workspace.title
+    return Reply(
+        Profile(
+            domain=account.domain,
+            user=account.user,
+            accounts=[f"{each.domain}:{each.user}" for each in own],
+            attributes=await service.ask(_attributes, call, own),
+            personalised=person.personalised,
+            recent=[
+                UsedItem(domain=domain, item=item, title=titles[number])
+                for domain, item, number in named
+                if domain in call.caller.domains
+            ][:RECENT],
+            elsewhere=[Elsewhere(domain=domain, title=title(domain, call.language)) for domain in others],
+            degraded=person.degraded or service.tail.failing,
+        )
+    )
+
+
+async def live(call: Call) -> Reply:
+    """The process answers."""
+    return Reply(Alive(status="ok"))
+
+
+async def ready(call: Call) -> Reply:
+    """Whether requests may be sent here; recommendations go on while the store is down."""
+    service = call.service
+    refused = service.deployment.refused
+    return Reply(
+        Ready(
+            ready=not service.draining,
+            model_version=service.deployment.now.model_version,
+            snapshot_id=service.deployment.now.dataset.snapshot.manifest.snapshot_id,
+            store="down" if service.tail.failing else "good",
+            refused="" if refused is None else f"{refused.model_version}: {refused.reason}",
+        ),
+        status=503 if service.draining else 200,
+    )
+
+
+def _attributes(call: Call, accounts: list[Account]) -> dict[str, str]:
+    try:
+        found: dict[Account, Traits] = call.service.store.catalogue.people(accounts)
+    except StoreError:
+        return {}
+    return {name: value for each in accounts if each in found for name, value in found[each].attributes.items()}
+
+
+def _is_plain(account: Account, accounts: tuple[Account, ...]) -> bool:
+    """Whether it is an account of its domain, not the name under which answers are kept."""
+    from kuajie.workflows.live import answering_user
+
+    return all(account.user != answering_user(other) for other in accounts if other.domain != account.domain)
+
+
+def _id(text: str, name: str) -> str:
+    problem = id_problem(text)
+    if problem is not None:
+        raise wrong(Text("{name} {problem}", name=name, problem=Text(problem)))
+    return text
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 4 and 1 <= int(text) <= MOST_ITEMS):
+        raise wrong(Text("k must be between 1 and {most}", most=MOST_ITEMS))
+    return int(text)

@@ -1,0 +1,204 @@
+"""What a handler is given, what it gives back, and everything that the service holds."""
+
+import asyncio
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+
+from kuajie.core.clock import Clock, system_clock
+from kuajie.core.errors import StoreError
+from kuajie.core.records import Account, RankedList
+from kuajie.core.texts import Text
+from kuajie.service.refusals import not_allowed, not_found, not_stored
+from kuajie.workflows.access import SCOPES, Caller, Doorkeeper, TokenBucket
+from kuajie.workflows.deploy import Deployed, Deployment
+from kuajie.workflows.live import SLOW_SECONDS, Person, Tail
+from kuajie.workflows.receive import EventRules
+from kuajie.workflows.stores import Cache, Store
+from kuajie.workflows.workspace import Workspace
+
+T = TypeVar("T")
+MOST_LISTS = 10_000
+STORE_SECONDS = 15.0
+"""How long a request waits for the store."""
+
+
+@dataclass(eq=False)
+class Service:
+    """One process of the service.
+
+    Attributes:
+        workspace: what it serves.
+        store, cache: where things are.
+        deployment: the model that serves.
+        tail: what other processes write.
+        demo: whether who sends no key may do everything; on loopback only.
+    """
+
+    workspace: Workspace
+    store: Store
+    cache: Cache
+    deployment: Deployment
+    tail: Tail
+    demo: bool = False
+    clock: Clock = system_clock
+    draining: bool = False
+    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, "kuajie-service"))
+    lists: OrderedDict[str, RankedList] = field(default_factory=OrderedDict)
+    lost_lists: int = 0
+    at_work: int = 0
+    stopped: threading.Event = field(default_factory=threading.Event)
+    rules: EventRules = field(init=False)
+    doorkeeper: Doorkeeper = field(init=False)
+    bucket: TokenBucket = field(init=False)
+
+    def __post_init__(self) -> None:
+        config = self.workspace.config
+        self.rules = EventRules(frozenset(config.domains), config.cleaning)
+        self.doorkeeper = Doorkeeper(self.store.access, time.monotonic)
+        self.bucket = TokenBucket(config.service.requests_per_second, time.monotonic)
+
+    @property
+    def demo_caller(self) -> Caller:
+        """Who sends no key in demo mode."""
+        return Caller("", frozenset(self.workspace.config.domains), frozenset(SCOPES))
+
+    async def ask(self, question: Callable[..., T], *arguments: object) -> T:
+        """Run what may wait for the store in a thread.
+
+        Raises:
+            Refusal: the store refused, or took too long.
+        """
+        asked = asyncio.get_running_loop().run_in_executor(self.threads, question, *arguments)
+        return await self.wait(asked)
+
+    async def durable(self, future: Future[T]) -> T:
+        """Wait for what was submitted.
+
+        Raises:
+            Refusal: it may not be durable.
+        """
+        return await self.wait(asyncio.wrap_future(future))
+
+    @staticmethod
+    async def wait(awaited: "asyncio.Future[T]") -> T:
+        """Wait for the store, not too long.
+
+        Raises:
+            Refusal: it refused, or took too long.
+        """
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                return await awaited
+        except TimeoutError:
+            late = StoreError("the store did not answer within {seconds:g} s", seconds=STORE_SECONDS)
+            raise not_stored(late) from None
+        except StoreError as error:
+            raise not_stored(error) from None
+
+    async def person(self, deployed: Deployed, account: Account) -> Person:
+        """The person behind an account, as it is known now; a store that is slow or down is not waited for."""
+        live, now = deployed.live, self.clock()
+        person = live.ready(account, now)
+        if person is not None:
+            return person
+        if not self.tail.failing:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SLOW_SECONDS):
+                    return await asyncio.get_running_loop().run_in_executor(self.threads, live.load, account, now)
+        return live.without_store(account, now)
+
+    def keep(self, ranked: RankedList) -> None:
+        """Queue a list to be stored; the answer does not wait."""
+        self.lists[ranked.list_id] = ranked
+        if len(self.lists) > MOST_LISTS:
+            self.lists.popitem(last=False)
+        try:
+            self.store.shown.submit_lists([ranked])
+        except StoreError:
+            self.lost_lists += 1
+
+    def watch(self) -> None:
+        """Read the tail and look at the pointer, again and again until the service stops: a thread."""
+        pause = self.workspace.config.service.poll_seconds
+        while not self.stopped.wait(pause):
+            self.look()
+
+    def look(self) -> None:
+        """One look at what others wrote and at the model that should serve."""
+        with suppress(StoreError):  # `tail.failing` says so; the next look goes on
+            self.tail.read(self.deployment.now.live)
+        self.deployment.look()
+
+    def close(self) -> None:
+        """Write what is queued and let go of everything."""
+        self.stopped.set()
+        self.threads.shutdown(wait=True, cancel_futures=True)
+        self.store.close()
+        self.cache.close()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, read and allowed.
+
+    Attributes:
+        service: what there is.
+        caller: who asks.
+        path: parameters in the path.
+        query: parameters after it.
+        body: as it arrived, checked to be strict JSON.
+        values: the body as plain values.
+        language: of titles, reasons and errors.
+    """
+
+    service: Service
+    caller: Caller
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+    values: Any
+    language: str
+
+    @property
+    def named(self) -> frozenset[str] | None:
+        """Domains whose items reasons may name; a page shows them to anybody, so it is told none."""
+        if self.caller.publishable:
+            return frozenset()
+        return self.caller.domains
+
+    def own(self, domain: str) -> None:
+        """Refuse domains that are not the caller's.
+
+        Raises:
+            Refusal: it is somebody else's, or there is none.
+        """
+        if domain not in self.caller.domains:
+            raise not_allowed(Text("the domain '{domain}' is not one of yours", domain=domain[:100]))
+
+    def target(self, domain: str) -> None:
+        """Refuse domains that there are not.
+
+        Raises:
+            Refusal: no such domain.
+        """
+        domains = self.service.deployment.now.dataset.space.domains
+        if domain not in domains:
+            raise not_found(
+                Text("there is no domain '{domain}'; there are {names}", domain=domain[:100], names=", ".join(domains))
+            )
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is answered."""
+
+    content: msgspec.Struct
+    status: int = 200

@@ -1,0 +1,125 @@
+"""The one table of routes: the app, the OpenAPI document and the test of keys against routes are made from it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from kuajie.core.records import Event
+from kuajie.service import answers, intake, wire
+from kuajie.service.calls import Call, Reply
+from kuajie.workflows.access import Scope
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way to ask.
+
+    Attributes:
+        method, path: of HTTP; `{id}` may hold slashes.
+        handler: answers.
+        response: what is answered.
+        summary: for the OpenAPI document.
+        scope: that a key needs; None: open to everybody.
+        request: what the body is; none where there is no body.
+        query: parameters after the path, with what they mean.
+        publishable: whether keys that stand in web pages may.
+        example: a body, in JSON.
+        statuses: besides 200.
+    """
+
+    method: Literal["GET", "POST", "PUT"]
+    path: str
+    handler: Callable[[Call], Awaitable[Reply]]
+    response: type[msgspec.Struct]
+    summary: str
+    scope: Scope | None = None
+    request: tuple[type[msgspec.Struct], ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
+    publishable: bool = False
+    example: Any = None
+
+    @property
+    def name(self) -> str:
+        """Of the operation."""
+        return self.handler.__name__
+
+
+EVENT = {
+    "event_id": "e-1001",
+    "domain": "courses",
+    "user": "00000042",
+    "item": "c-0007",
+    "kind": "purchase",
+    "occurred_at": "2026-11-01T08:00:00Z",
+}
+ACCOUNT = {"domain": "courses", "user": "00000042"}
+LIST_ID = "0f8fad5bd9cb469fa16570867728950e"
+
+ROUTES = (
+    Route("GET", "/health/live", answers.live, wire.Alive, "The process answers"),
+    Route("GET", "/health/ready", answers.ready, wire.Ready, "Requests may be sent here"),
+    Route(
+        "POST", "/v1/events", intake.events, wire.Verdicts,
+        "Behaviour: one event, or up to 500. Answered when it is durable; sending it again is safe.",
+        scope="events", request=(wire.EventBatch, Event), publishable=True, example={"events": [EVENT]},
+    ),
+    Route(
+        "POST", "/v1/recommend", answers.recommend, wire.RecommendResponse,
+        "Ranked items of a domain for a person, with reasons; the last event is known to it.",
+        scope="recommend", request=(wire.RecommendRequest,), publishable=True,
+        example={**ACCOUNT, "target": "car_parts", "k": 5},
+    ),
+    Route(
+        "GET", "/v1/items/{domain}/{id}/similar", answers.similar_items, wire.SimilarResponse,
+        "Items of any domain that go with one item.",
+        scope="recommend", publishable=True,
+        query=(("target", "domain of the items; left out: the same"), ("k", "how many, 1 to 100")),
+    ),
+    Route(
+        "POST", "/v1/exposures", intake.exposures, wire.Verdicts, "Places of lists that were seen.",
+        scope="events", request=(wire.ExposureBatch,), publishable=True,
+        example={"exposures": [{"exposure_id": "x-1", "list_id": LIST_ID, "position": 0, "placement": "home"}]},
+    ),
+    Route(
+        "POST", "/v1/feedback", intake.feedback, wire.Verdicts,
+        "How what was seen was answered; it counts once for its exposure and kind, and the next list knows it.",
+        scope="events", request=(wire.FeedbackBatch,), publishable=True,
+        example={
+            "feedback": [
+                {"event_id": "f-1", "list_id": LIST_ID, "exposure_id": "x-1", "item": "cp-0001", "kind": "click"}
+            ]
+        },
+    ),
+    Route(
+        "GET", "/v1/people/{domain}/{id}/profile", answers.profile, wire.Profile,
+        "What is known of a person, as far as it belongs to the caller.", scope="people",
+    ),
+    Route(
+        "PUT", "/v1/items", intake.items, wire.Verdicts, "Items, new or changed.",
+        scope="catalogue", request=(wire.ItemBatch,),
+        example={"items": [{"domain": "courses", "item": "c-0007", "title": "十分钟学会换机油", "category": "养车"}]},
+    ),
+    Route(
+        "PUT", "/v1/triples", intake.triples, wire.Verdicts, "Edges of a knowledge graph.",
+        scope="catalogue", request=(wire.TripleBatch,),
+        example={"triples": [{"domain": "courses", "head": "c-0007", "relation": "topic", "tail": "机油"}]},
+    ),
+    Route(
+        "PUT", "/v1/people", intake.people, wire.Verdicts, "What accounts have declared.",
+        scope="people", request=(wire.PeopleBatch,),
+        example={"people": [{"account": ACCOUNT, "attributes": {"city": "上海"}}]},
+    ),
+    Route(
+        "PUT", "/v1/links", intake.links, wire.Verdicts, "Accounts that are one person; both sides are the caller's.",
+        scope="people", request=(wire.LinkBatch,),
+        example={"links": [{"a": ACCOUNT, "b": {"domain": "car_parts", "user": "cp-0000042"}, "confidence": 0.95}]},
+    ),
+    Route(
+        "PUT", "/v1/consents", intake.consents, wire.Verdicts,
+        "Who wants to be recommended what fits them, and who does not.",
+        scope="people", request=(wire.ConsentBatch,),
+        example={"consents": [{"account": ACCOUNT, "personalised": False, "changed_at": "2026-11-01T08:00:00Z"}]},
+    ),
+)  # fmt: skip

@@ -1,0 +1,200 @@
+"""What travels: requests and responses as structs. Unknown fields are refused."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+from kuajie.core.records import Consent, Event, Item, Link, RankedItem, Traits, Triple, Verdict
+
+MOST_ROWS = 500
+MOST_ITEMS = 100
+Language = Literal["zh", "en"]
+Rows = msgspec.Meta(min_length=1, max_length=MOST_ROWS)
+
+
+class Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all that travels."""
+
+
+class EventBatch(Wire, frozen=True):
+    """Several events; a single one may be sent as it is."""
+
+    events: Annotated[list[Event], Rows]
+
+
+class Verdicts(Wire, frozen=True):
+    """One verdict for each row, in their order; `accepted` and `duplicate` rows are durable."""
+
+    verdicts: list[Verdict]
+    accepted: int
+    duplicate: int
+    rejected: int
+
+    @classmethod
+    def of(cls, verdicts: list[Verdict]) -> "Verdicts":
+        """Count them."""
+        counts = {"accepted": 0, "duplicate": 0, "rejected": 0}
+        for verdict in verdicts:
+            counts[verdict.status] += 1
+        return cls(verdicts=verdicts, **counts)
+
+
+class RecommendRequest(Wire, frozen=True):
+    """Who is recommended items of which domain.
+
+    `personalised: false` leaves the history out; `exclude` names items of the target.
+    """
+
+    domain: str
+    user: str
+    target: str
+    k: Annotated[int, msgspec.Meta(ge=1, le=MOST_ITEMS)] = 10
+    exclude: Annotated[list[str], msgspec.Meta(max_length=MOST_ROWS)] = []
+    explain: bool = True
+    personalised: bool = True
+    placement: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    language: Language | None = None
+
+
+class RecommendResponse(Wire, frozen=True):
+    """A ranked list.
+
+    `fallback` is empty where the list fits the person, "popular" where it shows what everybody likes; `degraded` says
+    that something did not work.
+    """
+
+    list_id: str
+    target: str
+    model_version: str
+    personalised: bool
+    degraded: bool
+    fallback: str
+    placement: str
+    items: tuple[RankedItem, ...]
+
+
+class SimilarResponse(Wire, frozen=True):
+    """Items that go with one item."""
+
+    domain: str
+    item: str
+    target: str
+    model_version: str
+    fallback: str
+    items: tuple[RankedItem, ...]
+
+
+class ExposureRow(Wire, frozen=True):
+    """The item at a position (the first is 0) of a list was seen."""
+
+    exposure_id: str
+    list_id: str
+    position: int
+    occurred_at: datetime | None = None
+    placement: str = ""
+
+
+class ExposureBatch(Wire, frozen=True):
+    """What was seen."""
+
+    exposures: Annotated[list[ExposureRow], Rows]
+
+
+class FeedbackRow(Wire, frozen=True):
+    """An item of a list was answered; it counts once for its exposure and kind."""
+
+    event_id: str
+    list_id: str
+    exposure_id: str
+    item: str
+    kind: Literal["click", "purchase", "dismiss", "rate"]
+    occurred_at: datetime | None = None
+    value: float | None = None
+
+
+class FeedbackBatch(Wire, frozen=True):
+    """How it was answered."""
+
+    feedback: Annotated[list[FeedbackRow], Rows]
+
+
+class ItemBatch(Wire, frozen=True):
+    """Items, new or changed."""
+
+    items: Annotated[list[Item], Rows]
+
+
+class PeopleBatch(Wire, frozen=True):
+    """What accounts have declared."""
+
+    people: Annotated[list[Traits], Rows]
+
+
+class LinkBatch(Wire, frozen=True):
+    """Accounts that are one person."""
+
+    links: Annotated[list[Link], Rows]
+
+
+class TripleBatch(Wire, frozen=True):
+    """Edges of a knowledge graph."""
+
+    triples: Annotated[list[Triple], Rows]
+
+
+class ConsentBatch(Wire, frozen=True):
+    """Who wants to be recommended what fits them, and who does not."""
+
+    consents: Annotated[list[Consent], Rows]
+
+
+class UsedItem(Wire, frozen=True):
+    """An item of a history."""
+
+    domain: str
+    item: str
+    title: str
+
+
+class Elsewhere(Wire, frozen=True):
+    """There is a history in a domain of somebody else; what is in it is not said."""
+
+    domain: str
+    title: str
+
+
+class Profile(Wire, frozen=True):
+    """What is known of a person, as far as it belongs to the caller."""
+
+    domain: str
+    user: str
+    accounts: list[str]
+    attributes: dict[str, str]
+    personalised: bool
+    recent: list[UsedItem]
+    elsewhere: list[Elsewhere]
+    degraded: bool
+
+
+class Alive(Wire, frozen=True):
+    """The process answers."""
+
+    status: str
+
+
+class Ready(Wire, frozen=True):
+    """What the process answers with. `refused` names a model version that must not serve, and why."""
+
+    ready: bool
+    model_version: str
+    snapshot_id: str
+    store: Literal["good", "down"]
+    refused: str = ""
+
+
+class Failure(Wire, frozen=True):
+    """Every error: what is wrong, and what to do."""
+
+    error: str
+    do: str

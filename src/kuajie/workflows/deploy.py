@@ -1,0 +1,120 @@
+"""Deploy: the model that serves is watched, tried before it serves, and swapped whole.
+
+pointer names a version -> load (manifest, digests, shapes, finite) -> canaries -> swap
+
+One `Deployed` answers one request from beginning to end, so no answer mixes two versions. What cannot be loaded or
+fails its canaries is refused, once, and what served before goes on serving.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from kuajie.core.errors import ArtifactError, KuajieError
+from kuajie.core.records import Account
+from kuajie.core.texts import Text
+from kuajie.data.dataset import JointDataset
+from kuajie.workflows.live import LiveHistories
+from kuajie.workflows.recommend import Engine
+
+CANARIES = 5
+"""People of the snapshot that a new version must answer."""
+CANARY_ITEMS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Deployed:
+    """Everything of one model version that answers need.
+
+    Attributes:
+        engines: by language; they share the model.
+        dataset: the snapshot that it was trained on.
+        live: histories over that snapshot.
+    """
+
+    engines: Mapping[str, Engine]
+    dataset: JointDataset
+    live: LiveHistories
+
+    @property
+    def model_version(self) -> str:
+        """The version."""
+        return next(iter(self.engines.values())).model_version
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A version that must not serve, and why."""
+
+    model_version: str
+    reason: Text
+
+
+class Deployment:
+    """What serves now.
+
+    Args:
+        load: makes a version ready, None: the one that the pointer names; raises a `KuajieError` where it cannot.
+        pointer: the name of the version that should serve.
+
+    Attributes:
+        now: what serves.
+        refused: the last version that was refused, as long as the pointer names it.
+    """
+
+    def __init__(self, load: Callable[[str | None], Deployed], pointer: Callable[[], str | None]) -> None:
+        self._load, self._pointer = load, pointer
+        self.now = tried(load(None))
+        self.refused: Refused | None = None
+
+    def look(self) -> bool:
+        """Swap to the version that the pointer names; returns whether another serves now."""
+        try:
+            wanted = self._pointer()
+        except OSError:
+            return False
+        if wanted == self.now.model_version:
+            self.refused = None
+        if wanted in {None, self.now.model_version, self.refused and self.refused.model_version}:
+            return False
+        assert wanted is not None  # noqa: S101 - told by the line above
+        try:
+            self.now = tried(self._load(wanted))
+        except KuajieError as error:
+            self.refused = Refused(wanted, error.text)
+        except Exception as error:  # whatever it is, the one that serves goes on
+            self.refused = Refused(wanted, Text("{error}", error=repr(error)[:300]))
+        else:
+            self.refused = None
+        return self.refused is None
+
+
+def tried(deployed: Deployed) -> Deployed:
+    """The same, after some people of its snapshot were answered for every domain.
+
+    Raises:
+        ArtifactError: an answer has a wrong shape, is infinite, or every answer is empty.
+    """
+    dataset, engine = deployed.dataset, next(iter(deployed.engines.values()))
+    people = np.unique(dataset.events.row[:10_000])[:CANARIES]
+    answered = 0
+    for person in people.tolist():
+        account: Account = dataset.accounts_of(person)[0]
+        history = dataset.history_of(account)
+        for target, size in zip(dataset.space.domains, dataset.space.sizes, strict=True):
+            scores = engine.model.score(history, target)
+            if scores.shape != (1, size) or np.isinf(scores).any():
+                raise ArtifactError(
+                    "the model {model_version} gives scores that are infinite or of a wrong shape for {target}. "
+                    "Run: kuajie train",
+                    model_version=deployed.model_version,
+                    target=target,
+                )
+            answered += len(engine.recommend(account, history, target, CANARY_ITEMS).items)
+    if len(people) and not answered:
+        raise ArtifactError(
+            "the model {model_version} recommends nothing to anybody. Run: kuajie train",
+            model_version=deployed.model_version,
+        )
+    return deployed

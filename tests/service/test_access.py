@@ -1,0 +1,246 @@
+"""Every route against every kind of key: who may, who may not, and that nothing crosses between organisations."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from starlette.testclient import TestClient
+
+from kuajie.core.records import ApiKey
+from kuajie.service.app import make_app
+from kuajie.service.openapi import document
+from kuajie.service.routes import ROUTES, Route
+from kuajie.workflows.keys import new_key
+from kuajie.workflows.workspace import Workspace
+
+from .conftest import NOW, PAGE, Running, with_memory
+
+OWN = {"domain": "courses", "user": "0007"}
+BODIES = {
+    "events": {"events": [{"event_id": "1", **OWN, "item": "课1", "kind": "view"}]},
+    "recommend": {**OWN, "target": "car"},
+    "exposures": {"exposures": [{"exposure_id": "1", "list_id": "LIST", "position": 0}]},
+    "feedback": {
+        "feedback": [{"event_id": "2", "list_id": "LIST", "exposure_id": "1", "item": "ITEM", "kind": "click"}]
+    },
+    "items": {"items": [{"domain": "courses", "item": "新课"}]},
+    "triples": {"triples": [{"domain": "courses", "head": "新课", "relation": "主题", "tail": "车"}]},
+    "people": {"people": [{"account": OWN}]},
+    "links": {"links": [{"a": OWN, "b": {"domain": "car", "user": "车7"}}]},
+    "consents": {"consents": [{"account": OWN, "personalised": True, "changed_at": "2026-01-01T00:00:00Z"}]},
+}
+"""A request of the organisation of courses for each route that has a body."""
+PATHS = {
+    "similar_items": "/v1/items/courses/课1/similar?target=car",
+    "profile": "/v1/people/courses/0007/profile",
+}
+EVERYBODY, SECRETS, PAGES = 200, "secrets", "pages"
+MATRIX = {
+    "live": EVERYBODY,
+    "ready": EVERYBODY,
+    "events": PAGES,
+    "recommend": PAGES,
+    "similar_items": PAGES,
+    "exposures": PAGES,
+    "feedback": PAGES,
+    "profile": SECRETS,
+    "items": SECRETS,
+    "triples": SECRETS,
+    "people": SECRETS,
+    "links": SECRETS,
+    "consents": SECRETS,
+}
+"""Who may use each route; a new route without a row here fails the tests."""
+ALIKE = {"similar_items"}
+"""Routes that answer every organisation alike: catalogues are shared, behaviour is not."""
+
+
+def test_every_route_has_a_row() -> None:
+    assert {route.name for route in ROUTES} == set(MATRIX)
+    assert {route.name for route in ROUTES if route.request} == set(BODIES)
+    assert {route.name for route in ROUTES if "{" in route.path} == set(PATHS)
+
+
+def call(running: Running, route: Route, token: str | None, body: object = None, **headers: str):
+    body = body if body is not None else BODIES.get(route.name)
+    return running.ask(route.method, PATHS.get(route.name, route.path), body, token, **headers)
+
+
+def filled(running: Running, route: Route) -> object:
+    """The body with the id of a list of the organisation of courses."""
+    from kuajie.core.records import Account, RankedItem, RankedList
+
+    body = BODIES.get(route.name)
+    if route.name not in {"exposures", "feedback"}:
+        return body
+    ranked = RankedList(
+        list_id="a" * 32,
+        account=Account(domain="courses", user="0007"),
+        target="car",
+        model_version="v",
+        created_at=NOW,
+        items=(RankedItem(domain="car", item="🚗1", title="", score=1.0),),
+    )
+    running.service.keep(ranked)
+    (rows,) = body.values()
+    return {route.name: [{**rows[0], "list_id": "a" * 32, **({"item": "🚗1"} if "item" in rows[0] else {})}]}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_every_route_against_every_kind_of_key(fast: Running, token: Callable[..., str], route: Route) -> None:
+    allowed = MATRIX[route.name]
+    body = filled(fast, route)
+    own, other = token("courses"), token("car")
+    page, elsewhere = token("courses", "publishable"), token("courses", "publishable", origins=("https://a.example",))
+    expired, without = token("courses", expires_at=NOW), token("courses", scopes=())
+    revoked = token("courses")
+    fast.service.store.access.revoke_key(revoked.split("_")[2], NOW)
+    nobody = 200 if allowed == EVERYBODY else 401
+    for wrong in (
+        None,
+        "",
+        "x",
+        "kj_secret_0_0",
+        expired,
+        revoked,
+        own[:-1] + "~",
+        own.replace("secret", "publishable"),
+    ):
+        assert call(fast, route, wrong, body).status_code == nobody, wrong
+    assert call(fast, route, without, body).status_code == (200 if allowed == EVERYBODY else 403)
+    expected = 422 if route.name == "links" else 200  # a link needs both sides
+    assert call(fast, route, own, body).status_code == expected
+    inside = call(fast, route, page, body, Origin=PAGE)
+    assert inside.status_code == (403 if allowed == SECRETS else 200)
+    if allowed == PAGES:
+        assert inside.headers["access-control-allow-origin"] == PAGE
+        for origin in ({}, {"Origin": "https://evil.example"}, {"Origin": PAGE + ".evil.example"}, {"Origin": "null"}):
+            refused = call(fast, route, page, body, **origin)
+            assert refused.status_code == 403
+            assert "access-control-allow-origin" not in refused.headers
+        assert call(fast, route, elsewhere, body, Origin=PAGE).status_code == 403
+    if allowed != EVERYBODY and route.name not in ALIKE:
+        stranger = call(fast, route, other, body)
+        assert stranger.status_code in {403, 422}, "the domains of another organisation"
+        assert "accepted" not in {verdict["status"] for verdict in stranger.json().get("verdicts", [])}
+
+
+def test_reasons_and_profiles_hold_no_behaviour_of_another_organisation(
+    fast: Running, token: Callable[..., str]
+) -> None:
+    secret = token("courses")
+    named, general = set(), set()
+    for target in ("car", "courses"):
+        lists = [fast.recommend(f"{n:04d}", token=secret, target=target, k=20, language="zh") for n in range(20)]
+        said = {"items": [item for ranked in lists for item in ranked["items"]]}
+        reasons = [reason for item in said["items"] for reason in item["reasons"]]
+        assert all(not reason["item"] and not reason["title"] for reason in reasons if reason["domain"] == "car")
+        general |= {reason["text"] for reason in reasons if reason["domain"] == "car"}
+        named |= {reason["item"][:1] for reason in reasons}
+        domains = [[reason["domain"] for reason in item["reasons"]] for item in said["items"]]
+        assert all(each.count("car") <= 1 for each in domains)
+    assert general == {"因为您在“汽车”的行为"}
+    assert named >= {"课"}
+    assert "🚗" not in named
+    profile = fast.ask("GET", PATHS["profile"], token=secret).json()
+    assert profile["accounts"] == ["courses:0007"]
+    assert {each["domain"] for each in profile["recent"]} == {"courses"}
+    assert [each["domain"] for each in profile["elsewhere"]] == ["car"]
+    page = token("courses", "publishable")
+    for number in range(20):
+        asked = {**BODIES["recommend"], "user": f"{number:04d}"}
+        answer = fast.ask("POST", "/v1/recommend", asked, page, Origin=PAGE).json()
+        named = {reason["item"] for item in answer["items"] for reason in item["reasons"]}
+        general |= named
+        assert named <= {""}, "a page shows its answers to anybody"
+    assert "" in general
+
+
+def test_a_list_is_known_to_its_own_organisation_alone(fast: Running, token: Callable[..., str]) -> None:
+    own, other = token("courses"), token("car")
+    ranked = fast.recommend("0007", token=own)
+    row = {"exposure_id": "1", "list_id": ranked["list_id"], "position": 0}
+    refused = fast.post("/v1/exposures", {"exposures": [row]}, other, status=422)
+    unknown = fast.post("/v1/exposures", {"exposures": [{**row, "list_id": "b" * 32}]}, other, status=422)
+    assert refused["verdicts"][0]["reason"] == unknown["verdicts"][0]["reason"] == "the list is not known"
+
+
+def test_a_revoked_key_closes_and_the_database_may_be_away(
+    fast: Running, token: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kuajie.core.errors import StoreError
+
+    secret = token("courses")
+    fast.recommend(token=secret)
+    seconds = 1_000_000.0
+    keeper = fast.service.doorkeeper
+    monkeypatch.setattr(keeper, "_monotonic", lambda: seconds)
+
+    def down(_: str) -> None:
+        raise StoreError("down")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(fast.service.store.access, "key", down)
+        assert fast.recommend(token=secret, status=503)["do"]
+        next(iter(keeper._kept.values())).at = seconds - 600
+        assert fast.recommend(token=secret)["items"]
+        assert fast.ask("POST", "/v1/recommend", {}, secret[:-1] + "~").status_code == 401
+    fast.service.store.access.revoke_key(secret.split("_")[2], NOW)
+    fast.recommend(token=secret, status=401)
+
+
+def test_a_key_that_asks_too_often_is_told_when_to_come_again(fast: Running, token: Callable[..., str]) -> None:
+    fast.service.bucket._rate, fast.service.bucket._most = 0.5, 2.0
+    hasty, patient = token("courses"), token("car")
+    for _ in range(2):
+        fast.recommend(token=hasty)
+    answer = fast.ask("POST", "/v1/recommend", BODIES["recommend"], hasty, **{"Accept-Language": "zh-CN,en;q=0.5"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "2")
+    assert answer.json() == {"error": "这个密钥请求得过于频繁", "do": "请稍候再试。"}
+    assert fast.ask("GET", PATHS["similar_items"], token=patient).status_code == 200
+
+
+def test_demo_mode_answers_this_machine_alone(workspace: Workspace) -> None:
+    service = with_memory(workspace)
+    service.demo = True
+    with TestClient(make_app(service), base_url="http://127.0.0.1") as client:
+        body = BODIES["recommend"]
+        assert client.post("/v1/recommend", json=body).status_code == 200
+        for headers in (
+            {"Host": "evil.example"},
+            {"Host": "127.0.0.1.evil.example"},
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+            {"Origin": "http://[::1"},
+        ):
+            assert client.post("/v1/recommend", json=body, headers=headers).status_code == 403
+            assert client.options("/v1/recommend", headers={"Origin": "https://evil.example"}).status_code == 403
+        plain = client.post("/v1/recommend", content="{}", headers={"Content-Type": "text/plain"})
+        assert plain.status_code == 415, "what a form of another page could send"
+
+
+def test_pages_are_answered_what_they_ask_beforehand(fast: Running, token: Callable[..., str]) -> None:
+    token("courses", "publishable")
+    asked = fast.client.options("/v1/events", headers={"Origin": PAGE, "Access-Control-Request-Method": "POST"})
+    assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (204, PAGE)
+
+
+def test_new_keys_last_and_are_not_stored(fast: Running) -> None:
+    token, key = new_key("o", "secret", NOW, expires_at=NOW + timedelta(days=1))
+    assert isinstance(key, ApiKey)
+    assert token.rpartition("_")[2] not in repr(key)
+
+
+def test_the_openapi_document_holds_every_route_with_an_example_that_works(fast: Running) -> None:
+    served = fast.ask("GET", "/openapi.json").json()
+    assert served["openapi"] == "3.1.0"
+    operations = {o["operationId"]: o for path in served["paths"].values() for o in path.values()}
+    assert set(operations) == set(MATRIX)
+    references = {text.split('"')[0] for text in str(document(ROUTES)).split("#/components/schemas/")[1:]}
+    names = {reference.split("'")[0] for reference in references}
+    assert names <= set(served["components"]["schemas"])
+    for route in ROUTES:
+        if route.request:
+            answer = fast.ask(route.method, route.path, route.example)
+            assert answer.status_code in {200, 404, 422}, answer.text  # domains and lists are those of another world
+            assert "field" not in answer.json().get("error", "")
