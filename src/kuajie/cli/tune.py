@@ -47,27 +47,23 @@ def tune(
       kuajie tune itemknn --set k=50,100,200 --set shrinkage=0,5,20
       kuajie tune als --method optuna --set regularization=0.5:50:log --trials 30
     """
+    from kuajie import api
     from kuajie.cli.settings import parse_setting
-    from kuajie.data.dataset import JointDataset
-    from kuajie.data.snapshot import latest_snapshot
-    from kuajie.workflows.tune import tune as search
     from kuajie.workflows.workspace import Workspace
 
     choices = dict(parse_setting(text) for text in settings or [])
     opened = Workspace.open(workspace)
     screen = Screen(lang, opened.config.workspace.language, json=json)
-    dataset = JointDataset.open(latest_snapshot(opened.warehouse).path, opened.config.strength)
     with screen.progress() as progress:
-        result = search(
-            dataset.interactions(),
+        result = api.tune(
+            opened,
             model,
+            choices,
             scope=scope,
             target=target,
-            choices=choices,
             method=method,
             trials=trials,
             seconds=seconds,
-            options=opened.fit_options,
             progress=progress,
         )
     show_tuning(screen, result)
