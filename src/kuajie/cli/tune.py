@@ -7,6 +7,7 @@ import typer
 
 from kuajie.cli.options import JsonOption, LangOption, WorkspaceOption
 from kuajie.cli.screen import Screen
+from kuajie.core.texts import Text
 
 if TYPE_CHECKING:
     from kuajie.workflows.tune import TuneResult
@@ -72,7 +73,7 @@ def tune(
 def show_tuning(screen: Screen, result: "TuneResult") -> None:
     """What was tried, best first, and the lines for kuajie.toml."""
     ordered = sorted(result.tuning.trials, key=lambda trial: -trial.value)
-    plain = [(trial.config.model_dump(mode="json", exclude_defaults=True), trial) for trial in ordered]
+    plain = [(result.differing(trial.config), trial) for trial in ordered]
     screen.data(
         {
             "family": result.family,
@@ -92,6 +93,8 @@ def show_tuning(screen: Screen, result: "TuneResult") -> None:
     )
     for sentence in result.tuning.skipped:
         screen.warn(sentence)
+    for key in result.unsayable:
+        screen.warn(Text("{key}: the best value is none, which kuajie.toml cannot say; auto keeps its own.", key=key))
     screen.say()
     screen.say("{value} with the settings that auto starts from. For kuajie.toml:", value=f"{result.start:.4f}")
     screen.say()
