@@ -28,7 +28,9 @@ def alone(tmp_path: Path) -> Path:
 
 
 def test_the_whole_way(kuajie: Callable, alone: Path) -> None:
-    assert kuajie("import", "-w", alone).code == 0
+    imported = kuajie("import", "-w", alone, "--lang", "zh")
+    assert imported.code == 0
+    assert "共同用户" not in imported.out
     trained = kuajie("train", "-w", alone)
     assert trained.code == 0, trained.err
     models = "auto,itemknn,itemknn:target,popularity"
@@ -39,7 +41,10 @@ def test_the_whole_way(kuajie: Callable, alone: Path) -> None:
     assert measured["itemknn"]["ndcg@10"] > measured["popularity"]["ndcg@10"]
     shown = kuajie("evaluate", "-w", alone, "--models", "itemknn,popularity", "--lang", "zh")
     assert shown.code == 0, shown.err
-    assert (alone / "reports" / "report.html").is_file()
+    page = (alone / "reports" / "report.html").read_text(encoding="utf-8")
+    assert "模型对比" in page
+    for text in ("孪生", "共同用户"):
+        assert text not in shown.out + page
     listed = kuajie("recommend", "-w", alone, "--user", "courses:7", "--target", "courses", "-k", "3", "--json")
     assert [item["item"].startswith("课") for item in listed.data["items"]] == [True] * 3
     folded = kuajie("evaluate", "-w", alone, "--models", "popularity", "--folds", "2", "--json")

@@ -107,7 +107,7 @@ def run_evaluate(
     if result.candidates != "full":
         screen.say("Ranked among sampled items: for comparison with tables that did the same, not with others.")
     title = partial(workspace.title, language=screen.language)
-    show_results(screen, values["domains"], title, metrics, slices)
+    show_results(screen, values["domains"], title, metrics, slices, values["twin_items"])
     for name, reason in result.skipped.items():
         screen.warn(Text("{model}: {reason}", model=name, reason=reason))
     try:
