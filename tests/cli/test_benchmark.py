@@ -26,6 +26,7 @@ def test_results_are_printed_and_written(kuajie: Callable, folder: Path, tmp_pat
     assert seen.code == 0
     assert "itemknn" in seen.out
     assert "书" in seen.out
+    assert "NDCG@10 against popularity, the best target-only model" in seen.out
     written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert written["domains"]["书"]["test_rows"] == 60
     model = written["domains"]["music"]["models"]["itemknn"]

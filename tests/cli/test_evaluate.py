@@ -37,7 +37,7 @@ def test_metrics_slices_and_lists_can_be_seen(kuajie: Callable, workspace: Path)
     assert seen.code == 0
     for words in ("Precision@5", "MAP@10", "AUC", "覆盖率", "基尼系数", "cold", "no_overlap", "head"):
         assert words in seen.out, words
-    assert "NDCG@10" not in seen.out
+    assert not [line for line in seen.out.splitlines() if line.startswith("模型") and "NDCG@10" in line]
     written = json.loads((workspace / "reports" / "evaluation.json").read_text(encoding="utf-8"))
     assert written["candidates"] == "sampled-99"
     for domain in written["domains"].values():
@@ -50,6 +50,45 @@ def test_metrics_slices_and_lists_can_be_seen(kuajie: Callable, workspace: Path)
     page = (workspace / "reports" / "report.html").read_text(encoding="utf-8")
     assert "推荐列表的特点" in page
     assert "只可与同样做法的结果比较" in page
+
+
+@pytest.mark.parametrize(("lang", "against"), [("zh", "与最好的仅目标域模型"), ("en", "the best target-only model")])
+def test_the_paired_test_is_shown(kuajie: Callable, workspace: Path, lang: str, against: str) -> None:
+    seen = kuajie("evaluate", "-w", workspace, "--models", "itemknn,itemknn:target,popularity", "--lang", lang)
+    page = (workspace / "reports" / "report.html").read_text(encoding="utf-8")
+    written = json.loads((workspace / "reports" / "evaluation.json").read_text(encoding="utf-8"))
+    for domain in written["domains"].values():
+        found = domain["comparison"]
+        for text in (seen.out, page):
+            assert against in text
+            assert f"{found['models']['itemknn']['difference']:+.4f}" in text
+            assert f"{found['models']['itemknn']['low']:+.4f}" in text
+    assert "< 0.001" in seen.out
+    assert "&lt; 0.001" in page
+    alone = kuajie("evaluate", "-w", workspace, "--models", "itemknn", "--lang", lang)
+    assert against not in alone.out
+    assert against not in (workspace / "reports" / "report.html").read_text(encoding="utf-8")
+
+
+def test_twins_are_told(kuajie: Callable, workspace: Path) -> None:
+    for domain in ("courses", "car"):
+        with (workspace / f"{domain}.csv").open("a", encoding="utf-8") as file:
+            file.writelines(f"{person:04d},同一件商品,2026-01-01T00:00:00+00:00\n" for person in range(100))
+    assert kuajie("import", "-w", workspace).code == 0
+    seen = kuajie("evaluate", "-w", workspace, "--models", "itemknn,popularity", "--lang", "zh")
+    assert seen.code == 0, seen.err
+    written = json.loads((workspace / "reports" / "evaluation.json").read_text(encoding="utf-8"))
+    twins = written["twin_items"]
+    assert twins >= 2
+    page = (workspace / "reports" / "report.html").read_text(encoding="utf-8")
+    for domain in written["domains"].values():
+        model = domain["models"]["itemknn"]
+        rest = model["slices"]["without_twins"]
+        assert 0 < rest["test_rows"] < domain["test_rows"]
+        line = f"itemknn 的 NDCG@10：含这些物品 {model['ndcg@10']:.4f}，不含 {rest['ndcg@10']:.4f}"
+        for shown in (seen.out, page):
+            assert f"{twins} 件物品在另一领域有孪生物品" in shown
+            assert line in shown
 
 
 def test_folds_ask_everybody(kuajie: Callable, workspace: Path) -> None:
@@ -70,6 +109,8 @@ def test_folds_ask_everybody(kuajie: Callable, workspace: Path) -> None:
     ("arguments", "words"),
     [
         (["--models", "itemnn"], "no model 'itemnn'"),
+        (["--models", "auto:target"], "there is no 'auto:target'. Use auto."),
+        (["--models", "auto:target", "--lang", "zh"], "没有“auto:target”。请直接用 auto。"),
         (["--since", "yesterday"], "--since"),
         (["--candidates", "some"], "some"),
         (["--metrics", "ndgc@10"], "metrics are hr@k"),

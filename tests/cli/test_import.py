@@ -58,7 +58,7 @@ def test_what_was_found_is_told_in_the_language_and_kept_in_english(kuajie: Call
     plain = kuajie("import", "-w", workspace, "--lang", "zh", "--json").data
     assert plain["quality"]["sources"][0]["quarantined"] == {"user is missing or no text": 1}
     assert plain["quality"]["warnings"] == ["car has one item alone: nothing can be ranked in it. Bring its catalogue."]
-    assert plain["overlap"]["warnings"][0].startswith("courses and car share only 1 people")
+    assert plain["overlap"]["warnings"][0].startswith("courses and car share only one person")
     file = workspace / "warehouse" / plain["quality"]["quarantine"]
     assert "user is missing or no text" in file.read_text(encoding="utf-8")
 

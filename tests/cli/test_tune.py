@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from kuajie.cli.screen import Screen
 from kuajie.cli.settings import parse_setting
+from kuajie.cli.tune import show_tuning
 from kuajie.core.errors import UsageError
-from kuajie.evaluation.tuning import Range
+from kuajie.evaluation.tuning import Range, grid_search
+from kuajie.models.sequence import SequenceConfig
+from kuajie.workflows.tune import TuneResult
 
 
 def test_the_best_of_a_grid_comes_first(kuajie: Callable, trained: Path) -> None:
@@ -64,3 +68,12 @@ def test_wrong_calls(kuajie: Callable, trained: Path, arguments: list[str], word
     seen = kuajie("tune", *arguments, "-w", trained)
     assert seen.code == 2
     assert words in seen.err
+
+
+def test_none_that_was_best_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    start = SequenceConfig()
+    tuning = grid_search(start, {"half_life_positions": [None]}, lambda _: 0.5)
+    show_tuning(Screen("zh"), TuneResult("sequence", tuning, start, 0.4, 10, 1))
+    seen = capsys.readouterr()
+    assert "half_life_positions：最好的取值是“无”" in seen.err
+    assert "# half_life_positions = none" in seen.out

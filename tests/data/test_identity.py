@@ -215,5 +215,5 @@ def test_overlap_by_eye() -> None:
     assert (pair.median_events_a, pair.median_events_b) == (4.0, 2.0)
     assert [pair.people for pair in report.pairs[1:]] == [0, 0]
     assert len(report.warnings) == 3
-    assert "share only 1 people" in report.warnings[0]
+    assert "share only one person" in report.warnings[0]
     assert "share no person" in report.warnings[1]

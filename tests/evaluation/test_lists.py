@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from kuajie.core.histories import Histories, Interactions
+from kuajie.core.space import ItemSpace
 from kuajie.evaluation import lists as module
 from kuajie.evaluation.lists import (
     ListSample,
@@ -13,6 +15,7 @@ from kuajie.evaluation.lists import (
     intra_list_diversity,
     list_metrics,
     novelty,
+    people_of_items,
 )
 from kuajie.evaluation.protocols import leave_one_out
 from kuajie.models.popularity import Popularity
@@ -35,6 +38,26 @@ def test_novelty_is_the_mean_self_information() -> None:
     bits = [1, 2, 4, 1, 4, 1]  # of 16 people: 8, 4, and 1 for what nobody used
     assert novelty(LISTS, support, 16) == pytest.approx(np.mean(bits))
     assert np.isnan(novelty(LISTS[:0], support, 16))
+
+
+def test_novelty_counts_people_not_how_often_they_came_back() -> None:
+    space = ItemSpace(("书", "车"), (2, 2))
+    histories = Histories.from_lists([[0, 0, 0, 0, 1, 2], [1, 0], [1, 3, 3], [2]], 4)
+    train = Interactions(space, histories)
+    assert train.support()[:2].tolist() == [5, 3]
+    assert people_of_items(train, "书").tolist() == [2, 3]
+    assert people_of_items(train, "车").tolist() == [2, 1]
+    task = leave_one_out(two_domain_interactions(n_people=40)[0], np.random.default_rng(0)).tasks["b"]
+    again = two_domain_interactions(n_people=40)[0]
+    doubled = Interactions(again.space, repeated(again.histories, 3))
+    once, thrice = (ListSample.of(task, data, np.random.default_rng(1)) for data in (again, doubled))
+    assert once.support.tolist() == thrice.support.tolist()
+
+
+def repeated(histories: Histories, times: int) -> Histories:
+    """Every entry several times."""
+    rows = [np.repeat(items, times).tolist() for items in np.split(histories.items, histories.indptr[1:-1])]
+    return Histories.from_lists(rows, histories.n_items)
 
 
 def test_diversity_is_the_mean_distance_of_pairs() -> None:

@@ -2,15 +2,19 @@ import tomllib
 
 import pytest
 
+from kuajie.core.config import Config
 from kuajie.core.errors import ConfigError, DataError, UsageError
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.recommender import FitOptions
 from kuajie.core.space import ItemSpace
-from kuajie.evaluation.tuning import Range
+from kuajie.evaluation.tuning import Range, grid_search
+from kuajie.models.als import ALSConfig
+from kuajie.models.itemknn import ItemKNNConfig
+from kuajie.models.trend import TrendConfig
 from kuajie.testing.planted import two_domain_interactions
 from kuajie.workflows.choose import ChooseConfig
 from kuajie.workflows.families import families
-from kuajie.workflows.tune import tune, validation_splits
+from kuajie.workflows.tune import TuneResult, tune, validation_splits
 
 OPTIONS = FitOptions(threads=1)
 
@@ -35,6 +39,46 @@ def test_its_lines_are_what_auto_starts_from(world: Interactions) -> None:
     (family,) = [f for f in families(world.space, "joint", settings=config.settings) if f.name == "itemknn"]
     assert family.start == result.tuning.best.config
     assert "shrinkage" not in dict(family.moves)  # decided
+
+
+def read_back(result: TuneResult, space: ItemSpace) -> Config:
+    """What `auto` starts from after the lines went into kuajie.toml."""
+    config = ChooseConfig.parse(tomllib.loads(result.toml())["training"])
+    (family,) = [f for f in families(space, "joint", settings=config.settings) if f.name == result.family]
+    return family.start
+
+
+def result_of(world: Interactions, family: str, **values: object) -> TuneResult:
+    """As if these had been found best."""
+    (start,) = [f.start for f in families(world.space, "joint") if f.name == family]
+    tuning = grid_search(start, {key: [value] for key, value in values.items()}, lambda _: 0.5)
+    return TuneResult(family, tuning, start, 0.4, 10, 1)
+
+
+@pytest.mark.parametrize(
+    ("family", "values"),
+    [
+        ("itemknn", {"k": ItemKNNConfig().k, "shrinkage": ItemKNNConfig().shrinkage}),  # defaults, not the start
+        ("als", {"iterations": ALSConfig().iterations}),
+        ("als-prior", {"prior": False, "factors": 8}),
+        ("sequence", {"trend": TrendConfig(half_life_days=4.0).model_dump(), "half_life_days": 1e-05}),
+        ("popularity", {}),
+    ],
+)
+def test_what_was_best_survives_the_file(world: Interactions, family: str, values: dict[str, object]) -> None:
+    result = result_of(world, family, **values)
+    assert result.unsayable == {}
+    assert read_back(result, world.space) == result.tuning.best.config
+
+
+def test_a_best_value_of_none_does_not_vanish(world: Interactions) -> None:
+    result = result_of(world, "sequence", half_life_positions=None, steps=4)
+    assert result.settings["half_life_positions"] is None
+    assert result.unsayable == {"half_life_positions": None}
+    assert "# half_life_positions = none" in result.toml().splitlines()
+    assert read_back(result, world.space) == result.tuning.best.config.model_copy(
+        update={"half_life_positions": result.start_config.half_life_positions}
+    )
 
 
 def test_small_data_is_cross_validated() -> None:

@@ -54,7 +54,7 @@ def benchmark(
         screen.line(note)
     if result.candidates != "full":
         screen.say("Ranked among sampled items: for comparison with tables that did the same, not with others.")
-    show_results(screen, values["domains"], metrics=columns, slices=slices)
+    show_results(screen, values["domains"], metrics=columns, slices=slices, twins=values["leaks"]["twin_items"])
     for name, reason in result.skipped.items():
         screen.warn(Text("{model}: {reason}", model=name, reason=reason))
     screen.head("Checks of the split")

@@ -82,30 +82,23 @@ def run_evaluate(
     slices: bool = False,
 ) -> None:
     """Compare, show the results, write the report."""
+    from kuajie import api
     from kuajie.bootstrap import model_store
     from kuajie.cli.show import show_results
     from kuajie.core.errors import ArtifactError
-    from kuajie.data.dataset import JointDataset
-    from kuajie.data.snapshot import latest_snapshot
-    from kuajie.evaluation.candidates import parse_candidates
     from kuajie.workflows.evaluate import DEFAULT_MODELS
-    from kuajie.workflows.evaluate import evaluate as measure
     from kuajie.workflows.reporting import write_reports
-    from kuajie.workflows.serving import open_server
 
-    mode = parse_candidates(candidates)
-    dataset = JointDataset.open(latest_snapshot(workspace.warehouse).path, workspace.config.strength)
+    dataset = api.newest_dataset(workspace)
     with screen.progress() as progress:
-        result = measure(
-            dataset,
+        result = api.evaluate(
+            workspace,
             models or DEFAULT_MODELS,
             since=since,
             folds=folds,
+            candidates=candidates,
             metrics=metrics,
-            candidates=mode,
-            seed=workspace.config.workspace.seed,
-            options=workspace.arena_options,
-            chooser=workspace.chooser,
+            dataset=dataset,
             progress=progress,
         )
     values = result.to_json()
@@ -114,12 +107,12 @@ def run_evaluate(
     if result.candidates != "full":
         screen.say("Ranked among sampled items: for comparison with tables that did the same, not with others.")
     title = partial(workspace.title, language=screen.language)
-    show_results(screen, values["domains"], title, metrics, slices)
+    show_results(screen, values["domains"], title, metrics, slices, values["twin_items"])
     for name, reason in result.skipped.items():
         screen.warn(Text("{model}: {reason}", model=name, reason=reason))
-    store = model_store(workspace)
     try:
-        server = open_server(workspace, store, screen.language) if store.serving() else None
+        serves = model_store(workspace).serving()
+        server = api.open_server(workspace, language=screen.language) if serves else None
     except ArtifactError as error:  # the comparison needs no stored model: it is not lost with one
         screen.warn(error.text)
         server = None

@@ -1,7 +1,5 @@
 """`kuajie import`: the sources of all domains -> one clean, linked snapshot."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +9,7 @@ from kuajie.cli.options import JsonOption, LangOption, WorkspaceOption
 from kuajie.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from kuajie.workflows.workspace import Workspace, WorkspaceConfig
+    from kuajie.workflows.workspace import Workspace
 
 
 def import_data(
@@ -40,11 +38,11 @@ def import_data(
 
 def run_import(screen: Screen, workspace: "Workspace", *, store: bool = True) -> None:
     """Import and show the account."""
+    from kuajie import api
     from kuajie.cli.show import show_overlap, show_quality
-    from kuajie.workflows.ingest import ingest
 
-    with _sources(screen, workspace, store=store) as (config, sequence), screen.progress() as progress:
-        result = ingest(config, workspace.root, progress=progress, store_sequence=sequence)
+    with screen.progress() as progress:
+        result = api.import_data(workspace, store=store, progress=progress, remark=screen.warn)
     screen.data({"snapshot": result.snapshot, "quality": result.account, "overlap": result.overlap})
     show_quality(screen, result.account)
     show_overlap(screen, result.overlap)
@@ -57,22 +55,3 @@ def run_import(screen: Screen, workspace: "Workspace", *, store: bool = True) ->
         events=f"{result.snapshot.events:,}",
         people=f"{result.snapshot.people:,}",
     )
-
-
-@contextmanager
-def _sources(screen: Screen, workspace: "Workspace", *, store: bool) -> "Iterator[tuple[WorkspaceConfig, int | None]]":
-    """What to import, and up to which change of the store."""
-    from kuajie.bootstrap import operational_store, store_exists
-    from kuajie.workflows.export import with_store
-
-    if not (store and store_exists(workspace)):
-        yield workspace.config, None
-        return
-    opened = operational_store(workspace, write=False)
-    try:
-        with with_store(workspace.config, opened, workspace.warehouse) as (config, exported):
-            if exported.unused_links:
-                screen.warn(screen.t("The store holds links, which are not used: [identity] method is not links."))
-            yield config, exported.sequence
-    finally:
-        opened.close()

@@ -26,15 +26,15 @@ def recommend(
       kuajie recommend --user courses:00000042 --target car_parts
       kuajie recommend --user car_parts:cp-0000042 --target courses -k 5 --json
     """
-    from kuajie.bootstrap import model_store
+    from kuajie.api import open_server
     from kuajie.cli.show import show_history, show_list
-    from kuajie.workflows.serving import open_server, parse_account
+    from kuajie.workflows.serving import parse_account
     from kuajie.workflows.workspace import Workspace
 
     account = parse_account(user)
     opened = Workspace.open(workspace)
     screen = Screen(lang, opened.config.workspace.language, json=json)
-    server = open_server(opened, model_store(opened), screen.language, model)
+    server = open_server(opened, model=model, language=screen.language)
     ranked = server.recommend(account, target, k)
     screen.data(ranked)
     show_history(screen, server.history(account), partial(opened.title, language=screen.language))

@@ -10,7 +10,7 @@ from kuajie.core.records import RankedList
 from kuajie.core.texts import Text
 from kuajie.data.overlap import OverlapReport
 from kuajie.data.quality import QualityAccount
-from kuajie.workflows.report import FLAGS, TABLES
+from kuajie.workflows.report import FLAGS, TABLES, compared, p_text, twins_text
 
 Titles = Callable[[str], str]
 """A domain's name for people."""
@@ -50,7 +50,9 @@ def show_quality(screen: Screen, account: QualityAccount) -> None:
 
 
 def show_overlap(screen: Screen, overlap: OverlapReport) -> None:
-    """Who is in both of two domains."""
+    """Who is in both of two domains; nothing where there is one alone."""
+    if not overlap.pairs:
+        return
     screen.head("Shared people")
     rows = [
         (
@@ -75,6 +77,7 @@ def show_results(
     title: Titles = str,
     metrics: Sequence[str] = (),
     slices: bool = False,
+    twins: int = 0,
 ) -> None:
     """The comparison of models, for each target domain.
 
@@ -84,6 +87,7 @@ def show_results(
         title: names domains.
         metrics: columns; none: the usual ones. The interval stands beside NDCG@10.
         slices: whether to show the parts of the rows too.
+        twins: items with a twin in another domain.
     """
     columns = metrics or METRICS
     for domain, result in results.items():
@@ -95,9 +99,32 @@ def show_results(
             rows.append((name, *values, f"{model['fit_seconds']:.1f}"))
         heads = [head for metric in columns for head in (metric_title(metric), *_interval_head(metric))]
         screen.table(["model", *heads, "fit seconds"], rows, numbers=1)
+        show_comparison(screen, result, twins)
         show_lists(screen, dict(models))
         if slices:
             show_slices(screen, dict(models))
+
+
+def show_comparison(screen: Screen, result: Mapping[str, Any], twins: int) -> None:
+    """The paired test against the best target-only model, and what twins make of the result."""
+    comparison = compared(result)
+    if comparison:
+        screen.say()
+        screen.say("NDCG@10 against {model}, the best target-only model", model=comparison["baseline"])
+        rows = [
+            (
+                name,
+                f"{other['difference']:+.4f}",
+                f"{other['low']:+.4f} .. {other['high']:+.4f}",
+                p_text(other["p_holm"]),
+            )
+            for name, other in comparison["models"].items()
+        ]
+        screen.table(["model", "difference", "95 % interval", "p (Holm)"], rows, numbers=1)
+    sentence = twins_text(result, twins)
+    if sentence:
+        screen.say()
+        screen.line(sentence)
 
 
 def show_lists(screen: Screen, models: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from kuajie.cli.options import JsonOption, LangOption, WorkspaceOption
 from kuajie.cli.screen import Screen
+from kuajie.core.texts import Text
 
 if TYPE_CHECKING:
     from kuajie.workflows.tune import TuneResult
@@ -47,27 +48,23 @@ def tune(
       kuajie tune itemknn --set k=50,100,200 --set shrinkage=0,5,20
       kuajie tune als --method optuna --set regularization=0.5:50:log --trials 30
     """
+    from kuajie import api
     from kuajie.cli.settings import parse_setting
-    from kuajie.data.dataset import JointDataset
-    from kuajie.data.snapshot import latest_snapshot
-    from kuajie.workflows.tune import tune as search
     from kuajie.workflows.workspace import Workspace
 
     choices = dict(parse_setting(text) for text in settings or [])
     opened = Workspace.open(workspace)
     screen = Screen(lang, opened.config.workspace.language, json=json)
-    dataset = JointDataset.open(latest_snapshot(opened.warehouse).path, opened.config.strength)
     with screen.progress() as progress:
-        result = search(
-            dataset.interactions(),
+        result = api.tune(
+            opened,
             model,
+            choices,
             scope=scope,
             target=target,
-            choices=choices,
             method=method,
             trials=trials,
             seconds=seconds,
-            options=opened.fit_options,
             progress=progress,
         )
     show_tuning(screen, result)
@@ -76,7 +73,7 @@ def tune(
 def show_tuning(screen: Screen, result: "TuneResult") -> None:
     """What was tried, best first, and the lines for kuajie.toml."""
     ordered = sorted(result.tuning.trials, key=lambda trial: -trial.value)
-    plain = [(trial.config.model_dump(mode="json", exclude_defaults=True), trial) for trial in ordered]
+    plain = [(result.differing(trial.config), trial) for trial in ordered]
     screen.data(
         {
             "family": result.family,
@@ -96,6 +93,8 @@ def show_tuning(screen: Screen, result: "TuneResult") -> None:
     )
     for sentence in result.tuning.skipped:
         screen.warn(sentence)
+    for key in result.unsayable:
+        screen.warn(Text("{key}: the best value is none, which kuajie.toml cannot say; auto keeps its own.", key=key))
     screen.say()
     screen.say("{value} with the settings that auto starts from. For kuajie.toml:", value=f"{result.start:.4f}")
     screen.say()

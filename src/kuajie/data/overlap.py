@@ -120,6 +120,15 @@ def _warnings(pairs: tuple[PairOverlap, ...]) -> list[Text]:
                     b=pair.b,
                 )
             )
+        elif pair.active == 1:
+            warnings.append(
+                Text(
+                    "{a} and {b} share only one person with events in both: results across them are "
+                    "weak. Bring more links or a longer history.",
+                    a=pair.a,
+                    b=pair.b,
+                )
+            )
         elif pair.active < FEW:
             warnings.append(
                 Text(

@@ -186,8 +186,11 @@ def find_twins(
 ) -> Twins:
     """Items of two domains whose sets of people nearly agree: probably the same product listed twice.
 
-    Only people with rows in both domains count, and at least `least_shared` of them must share the pair.
+    Only people with rows in both domains count, and at least `least_shared` of them must share the pair. Where there
+    is one domain alone, there are none.
     """
+    if len(space.domains) < 2:
+        return Twins(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), 0.0)
     used = sparse.csr_array(
         (np.ones(len(rows), np.int32), (rows.people, rows.items)),
         shape=(int(rows.people.max(initial=-1)) + 1, space.n_items),

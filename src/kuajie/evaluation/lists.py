@@ -32,7 +32,7 @@ class ListSample:
 
     Attributes:
         task: one row of each person.
-        support: float64 (n_items,), training entries of each item of the target.
+        support: float64 (n_items,), distinct people who used each item of the target in training.
         n_people: in the training data.
         vectors: float32 (n_items, at most MOST_NEIGHBOURS), who used each item.
     """
@@ -55,17 +55,24 @@ class ListSample:
         rows = np.unique(task.people, return_index=True)[1]
         rows = np.sort(rng.choice(rows, most, replace=False)) if len(rows) > most else rows
         part = train.space.slice(task.domain)
+        support = people_of_items(train, task.domain)
         active = np.unique(train.histories.only(part).rows())
         if len(active) > MOST_NEIGHBOURS:
             active = np.sort(rng.choice(active, MOST_NEIGHBOURS, replace=False))
         vectors = train.histories.take(active).matrix()[:, part].T.tocsr()
-        return cls(task.take(rows), train.support()[part], train.n_people, vectors)
+        return cls(task.take(rows), support, train.n_people, vectors)
 
     def judge(self, score: Score, *, batch_bytes: int = BATCH_BYTES, threads: int = 1) -> dict[str, float]:
         """How many people, the length of the lists, and `list_metrics` of the lists that the scores make."""
         lists = best_lists(self.task, score, K, batch_bytes=batch_bytes, threads=threads)
         values = list_metrics(lists, self.support, self.n_people, self.vectors)
         return {"people": len(lists), "k": K, **values}
+
+
+def people_of_items(train: Interactions, domain: str) -> Floats:
+    """How many distinct people used each item of a domain, with a weight above 0: (n_items,)."""
+    used = train.matrix(domain)  # repeats of a person are one entry here
+    return np.bincount(used.indices[used.data > 0], minlength=used.shape[1]).astype(np.float64)
 
 
 def best_lists(

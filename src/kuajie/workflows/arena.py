@@ -111,6 +111,12 @@ def parse_entrant(name: str) -> Entrant:
     if name == AUTO:
         return Entrant(name, None)
     kind, colon, scope = name.partition(":")
+    if kind == AUTO:
+        raise UsageError(
+            "'{auto}' chooses by itself what each of its models sees, so there is no '{name}'. Use {auto}.",
+            auto=AUTO,
+            name=name,
+        )
     scope = scope if colon else "joint"
     if scope not in get_args(Scope):
         raise UsageError(

@@ -16,7 +16,7 @@ from markupsafe import Markup
 import kuajie
 from kuajie.core.language import message
 from kuajie.core.records import RankedList, Snapshot
-from kuajie.core.texts import Translate, worded
+from kuajie.core.texts import Text, Translate, worded
 from kuajie.data.overlap import OverlapReport
 from kuajie.data.quality import QualityAccount, SourceAccount
 from kuajie.data.rates import PER_DAY, PER_MINUTE
@@ -69,6 +69,7 @@ class Report:
         titles: domain -> its name for people.
         snapshot, quality, overlap: of the import.
         results: by target domain.
+        twins: items with a twin in another domain.
         samples: some people.
         notes: sentences about how it was measured.
     """
@@ -80,6 +81,7 @@ class Report:
     quality: QualityAccount | None = None
     overlap: OverlapReport | None = None
     results: Mapping[str, Results] = field(default_factory=dict)
+    twins: int = 0
     samples: Sequence[Sample] = ()
     notes: Sequence[str] = ()
 
@@ -108,6 +110,9 @@ def render(report: Report, translate: Translate, language: str) -> str:
         history_plot=partial(history_plot, translate),
         best=best,
         gain_of=gain_of,
+        compared=compared,
+        p_text=p_text,
+        twins_of=partial(twins_text, twins=report.twins),
         lists_of=lists_of,
         figure=figure,
     )
@@ -163,6 +168,33 @@ def gain_of(results: Results) -> Mapping[str, Any] | None:
     """What `auto` measured of the transfer, if it ran."""
     chosen: Mapping[str, Any] = results["models"].get("auto", {}).get("chosen", {})
     return chosen if "transfer_gain" in chosen else None
+
+
+def compared(results: Results) -> Mapping[str, Any] | None:
+    """The models against the best target-only one, if there is one and another; see `evaluation.compare`."""
+    comparison: Mapping[str, Any] | None = results.get("comparison")
+    return comparison
+
+
+def p_text(p: float) -> str:
+    """A p-value as people write it."""
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
+def twins_text(results: Results, twins: int) -> Text | None:
+    """What items with a twin in another domain make of the best model's result; None where there are no twins."""
+    if not (twins and results["test_rows"]):
+        return None
+    name, model = ordered(results)[0]
+    without = _slice(model, "without_twins")
+    return Text(
+        "{count} items have a twin in another domain that nearly the same people use, probably the same product. "
+        "NDCG@10 of {model} with them: {all}, without them: {rest}.",
+        count=f"{twins:,}",
+        model=name,
+        all=f"{model[METRIC]:.4f}",
+        rest="-" if without is None else f"{without:.4f}",
+    )
 
 
 def lists_of(results: Results) -> Mapping[str, Any] | None:

@@ -49,6 +49,7 @@ def report_of(
         quality=manifest.quality,
         overlap=manifest.overlap,
         results=evaluation["domains"] if evaluation else {},
+        twins=evaluation["twin_items"] if evaluation else 0,
         samples=[] if server is None else list(samples_of(server, workspace.config.workspace.seed)),
         notes=notes_of(evaluation) if evaluation else [],
     )

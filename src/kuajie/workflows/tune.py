@@ -1,5 +1,6 @@
 """Tune: search one model's settings on validation rows of a workspace; what it finds goes into `kuajie.toml`."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from kuajie.evaluation.metrics import mean_metrics
 from kuajie.evaluation.protocols import COLD_SHARE, Split, leave_one_out, person_folds
 from kuajie.evaluation.ranking import rank_task
 from kuajie.evaluation.tasks import RankingTask
-from kuajie.evaluation.tuning import Range, Tuning, grid_search, optuna_search
+from kuajie.evaluation.tuning import Range, Tuning, changed, grid_search, optuna_search
 from kuajie.models.blend import fit_scoped, scoped
 from kuajie.workflows.families import Family, families
 
@@ -36,39 +37,64 @@ class TuneResult:
     Attributes:
         family: whose settings they are; the key of `[training.settings]`.
         tuning: everything tried.
-        start: the value of the settings that `auto` starts from.
+        start_config: the settings that `auto` starts from.
+        start: their value.
         rows: validation rows that decided.
         folds: 1, or the number of folds where the data is small.
     """
 
     family: str
     tuning: Tuning[Config]
+    start_config: Config
     start: float
     rows: int
     folds: int
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What of the best config differs from the model's defaults."""
-        return self.tuning.best.config.model_dump(mode="json", exclude_defaults=True)
+        """What of the best config differs from what `auto` starts from."""
+        return self.differing(self.tuning.best.config)
+
+    def differing(self, config: Config) -> dict[str, Any]:
+        """What of a config differs from what `auto` starts from, as plain values."""
+        plain, start = (each.model_dump(mode="json") for each in (config, self.start_config))
+        return {key: value for key, value in plain.items() if value != start[key]}
+
+    @property
+    def unsayable(self) -> dict[str, Any]:
+        """Best settings that TOML cannot say, for they are or hold none where something else is the default."""
+        said = {key: without_none(value) for key, value in self.settings.items() if value is not None}
+        read = changed(self.start_config, said).model_dump(mode="json")
+        return {key: value for key, value in self.settings.items() if read[key] != value}
 
     def toml(self) -> str:
-        """The lines for `kuajie.toml` that make `auto` start from the best settings."""
+        """The lines for `kuajie.toml` that make `auto` start from the best settings; what is unsayable is a comment."""
         lines = [f"[training.settings.{self.family}]"]
         for key, value in self.settings.items():
-            if isinstance(value, dict):
-                inner = ", ".join(f"{name} = {toml_value(part)}" for name, part in value.items() if part is not None)
-                lines.append(f"{key} = {{ {inner} }}")
-            elif value is not None:
-                lines.append(f"{key} = {toml_value(value)}")
+            mark = "# " if key in self.unsayable else ""
+            lines.append(f"{mark}{key} = {toml_value(value)}")
         return "\n".join(lines)
 
 
+def without_none(value: Any) -> Any:  # noqa: ANN401 # any plain value
+    """The same with the entries of tables left out that are none: TOML does not have it."""
+    if isinstance(value, dict):
+        return {key: without_none(part) for key, part in value.items() if part is not None}
+    return value
+
+
 def toml_value(value: Any) -> str:  # noqa: ANN401 # any plain value
-    """A plain value as TOML writes it."""
+    """A plain value as TOML writes it, on one line."""
+    if isinstance(value, dict):
+        parts = ", ".join(f"{key} = {toml_value(part)}" for key, part in without_none(value).items())
+        return f"{{ {parts} }}" if parts else "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml_value, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    if value is None:
+        return "none"  # in a comment alone
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
 
 
 def tune(
@@ -130,7 +156,7 @@ def tune(
         )
     else:
         tuning = grid_search(family.start, listed(choices), objective, budget_seconds=seconds, progress=progress)
-    return TuneResult(name, tuning, objective(family.start), rows, len(splits))
+    return TuneResult(name, tuning, family.start, objective(family.start), rows, len(splits))
 
 
 def listed(choices: Choices) -> dict[str, tuple[Any, ...]]:

@@ -124,13 +124,14 @@ class Workspace:
     config: WorkspaceConfig
 
     @classmethod
-    def open(cls, root: Path) -> Self:
+    def open(cls, root: Path | str) -> Self:
         """Read the workspace in a folder.
 
         Raises:
             ConfigError: see `WorkspaceConfig.read`.
         """
-        return cls(root, WorkspaceConfig.read(root / FILE))
+        folder = Path(root)
+        return cls(folder, WorkspaceConfig.read(folder / FILE))
 
     def with_budget(self, seconds: float) -> "Workspace":
         """The same workspace, with so many seconds for choosing."""

@@ -1,0 +1,243 @@
+"""The main job as Python functions of a workspace; `import kuajie` offers them all.
+
+```python
+workspace = kuajie.Workspace.open("my-workspace")
+kuajie.import_data(workspace)
+kuajie.train(workspace)
+kuajie.recommend(workspace, "courses:42", "car_parts", k=5)
+```
+"""
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from kuajie.bootstrap import model_store, operational_store, store_exists
+from kuajie.core.language import language_of
+from kuajie.core.progress import Progress, silent
+from kuajie.core.recommender import Scope
+from kuajie.core.records import RankedList
+from kuajie.core.texts import Text
+from kuajie.data.dataset import JointDataset
+from kuajie.data.snapshot import latest_snapshot
+from kuajie.evaluation.candidates import parse_candidates
+from kuajie.workflows import evaluate as evaluating
+from kuajie.workflows import train as training
+from kuajie.workflows import tune as tuning
+from kuajie.workflows.benchmark import benchmark
+from kuajie.workflows.export import with_store
+from kuajie.workflows.ingest import IngestResult, ingest
+from kuajie.workflows.serving import Server, parse_account
+from kuajie.workflows.serving import open_server as open_stored
+from kuajie.workflows.workspace import Workspace, WorkspaceConfig
+
+__all__ = [
+    "Workspace",
+    "benchmark",
+    "evaluate",
+    "import_data",
+    "newest_dataset",
+    "open_server",
+    "recommend",
+    "train",
+    "tune",
+]
+
+Remark = Callable[[Text], None]
+"""Told what the caller should not miss."""
+
+
+def warned(text: Text) -> None:
+    """A remark as a Python warning."""
+    warnings.warn(str(text), stacklevel=2)
+
+
+def import_data(
+    workspace: Workspace, *, store: bool = True, progress: Progress = silent, remark: Remark = warned
+) -> IngestResult:
+    """Read, clean and link the sources of a workspace into a new snapshot.
+
+    Args:
+        workspace: names the sources.
+        store: whether what the service has stored, if anything, is one more source.
+        progress: told how far it is.
+        remark: told what the reader should not miss; left out: a Python warning.
+
+    Raises:
+        DataError: a source cannot be read, too many rows are bad, or a domain is empty.
+        ConfigError: the configuration does not fit the sources.
+        ResourceError: the disk is full.
+        StoreError: the operational store does not answer.
+    """
+    with _sources(workspace, store, remark) as (config, sequence):
+        return ingest(config, workspace.root, progress=progress, store_sequence=sequence)
+
+
+def train(workspace: Workspace, *, progress: Progress = silent) -> training.TrainResult:
+    """Choose a blend of models on validation data of the newest snapshot, fit it, and let it serve.
+
+    The budget is `[training]` of the workspace; `workspace.with_budget(seconds)` has another.
+
+    Raises:
+        DataError: there is no snapshot, or nothing to train on.
+        ResourceError: the chosen blend does not fit into memory, or the disk refuses.
+    """
+    return training.train(
+        newest_dataset(workspace),
+        model_store(workspace),
+        workspace.fit_options,
+        config=workspace.config.training,
+        progress=progress,
+    )
+
+
+def evaluate(
+    workspace: Workspace,
+    models: Sequence[str] = evaluating.DEFAULT_MODELS,
+    *,
+    since: datetime | None = None,
+    folds: int = 1,
+    candidates: str = "full",
+    metrics: Sequence[str] = (),
+    dataset: JointDataset | None = None,
+    progress: Progress = silent,
+) -> evaluating.EvaluationResult:
+    """Compare models on held-out behaviour of the newest snapshot, in every direction.
+
+    Args:
+        workspace: whose data, seed, threads, memory and budget of `auto` count.
+        models: names, with ":target" or ":source" where they see a part alone, and "auto".
+        since: ask for everything from this moment on; None: the newest item of each person and domain.
+        folds: cross-validate with so many folds of people.
+        candidates: "full", "sampled-999" or "sampled-99".
+        metrics: further ones beside those that are always reported, such as "precision@5".
+        dataset: an open snapshot of the workspace; None: the newest.
+        progress: told stages.
+
+    Raises:
+        UsageError: no such model, metric or mode, or folds together with `since`.
+        DataError: there is no snapshot, or nobody has enough history to ask for.
+        JobError: no model could be fitted.
+    """
+    return evaluating.evaluate(
+        newest_dataset(workspace) if dataset is None else dataset,
+        models,
+        since=since,
+        folds=folds,
+        metrics=metrics,
+        candidates=parse_candidates(candidates),
+        seed=workspace.config.workspace.seed,
+        options=workspace.arena_options,
+        chooser=workspace.chooser,
+        progress=progress,
+    )
+
+
+def open_server(workspace: Workspace, *, model: str | None = None, language: str | None = None) -> Server:
+    """Load a model with its snapshot once, to answer many: `server.recommend(account, target, k)`.
+
+    Args:
+        workspace: whose model.
+        model: a version; left out: the one that serves.
+        language: of titles and reasons; left out: the workspace's, else the system's.
+
+    Raises:
+        UsageError: there is no model, or no such language.
+        ArtifactError: the model or its snapshot is damaged or missing.
+    """
+    spoken = language_of(language, workspace.config.workspace.language, environment=os.environ)
+    return open_stored(workspace, model_store(workspace), spoken, model)
+
+
+def recommend(
+    workspace: Workspace, user: str, target: str, k: int = 10, *, model: str | None = None, language: str | None = None
+) -> RankedList:
+    """The k best items of a domain for one person, with reasons. `open_server` answers many without loading again.
+
+    Args:
+        workspace: whose model.
+        user: who asks, as DOMAIN:ID.
+        target: the domain to recommend from.
+        k: how many items.
+        model: a version; left out: the one that serves.
+        language: of titles and reasons; left out: the workspace's, else the system's.
+
+    Raises:
+        UsageError: no such account, domain or model.
+        ArtifactError: the model or its snapshot is damaged or missing.
+    """
+    account = parse_account(user)
+    return open_server(workspace, model=model, language=language).recommend(account, target, k)
+
+
+def tune(
+    workspace: Workspace,
+    model: str,
+    choices: tuning.Choices | None = None,
+    *,
+    scope: Scope = "joint",
+    target: str | None = None,
+    method: tuning.Method = "grid",
+    trials: int = 50,
+    seconds: float = 600.0,
+    progress: Progress = silent,
+) -> tuning.TuneResult:
+    """Search the settings of one model on held-out behaviour; `result.toml()` goes into kuajie.toml.
+
+    Args:
+        workspace: whose newest snapshot, seed, threads and memory count.
+        model: a family, such as "itemknn".
+        choices: setting -> values, or a `Range` for Optuna; None: what `auto` varies.
+        scope: what the model may see.
+        target: judge on this domain alone; None: all domains.
+        method: every combination, or what Optuna proposes.
+        trials: of Optuna.
+        seconds: no trial starts after so many.
+        progress: told each trial.
+
+    Raises:
+        UsageError: no such family or domain, or a range without Optuna.
+        ConfigError: a setting or value that the model does not have.
+        DataError: there is no snapshot, or nobody has enough history.
+        MissingExtraError: Optuna is not installed.
+    """
+    return tuning.tune(
+        newest_dataset(workspace).interactions(),
+        model,
+        scope=scope,
+        target=target,
+        choices=choices,
+        method=method,
+        trials=trials,
+        seconds=seconds,
+        options=workspace.fit_options,
+        progress=progress,
+    )
+
+
+def newest_dataset(workspace: Workspace) -> JointDataset:
+    """The newest snapshot of a workspace, opened.
+
+    Raises:
+        DataError: nothing was imported yet.
+        ArtifactError: it is damaged.
+    """
+    return JointDataset.open(latest_snapshot(workspace.warehouse).path, workspace.config.strength)
+
+
+@contextmanager
+def _sources(workspace: Workspace, store: bool, remark: Remark) -> Iterator[tuple[WorkspaceConfig, int | None]]:
+    """What to import, and up to which change of the store."""
+    if not (store and store_exists(workspace)):
+        yield workspace.config, None
+        return
+    opened = operational_store(workspace, write=False)
+    try:
+        with with_store(workspace.config, opened, workspace.warehouse) as (config, exported):
+            if exported.unused_links:
+                remark(Text("The store holds links, which are not used: [identity] method is not links."))
+            yield config, exported.sequence
+    finally:
+        opened.close()
