@@ -130,8 +130,10 @@ def test_reasons_and_profiles_hold_no_behaviour_of_another_organisation(
 ) -> None:
     secret = token("courses")
     named, general = set(), set()
+    fast.event("own", "只在课程", "课3", token=secret)
     for target in ("car", "courses"):
-        lists = [fast.recommend(f"{n:04d}", token=secret, target=target, k=20, language="zh") for n in range(20)]
+        people = [*(f"{n:04d}" for n in range(20)), "只在课程"]
+        lists = [fast.recommend(user, token=secret, target=target, k=20, language="zh") for user in people]
         said = {"items": [item for ranked in lists for item in ranked["items"]]}
         reasons = [reason for item in said["items"] for reason in item["reasons"]]
         assert all(not reason["item"] and not reason["title"] for reason in reasons if reason["domain"] == "car")
