@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from kuajie.evaluation.weights import MemberScores, climb, fit_weights, logit_weights, ndcg_along, pruned, row_ndcg
+from kuajie.evaluation.weights import (
+    MemberScores,
+    climb,
+    fit_weights,
+    logit_weights,
+    ndcg_along,
+    pruned,
+    refine,
+    row_ndcg,
+)
 
 
 def members(n_rows: int = 600, width: int = 60, seed: int = 0) -> MemberScores:
@@ -70,3 +79,31 @@ def test_members_that_hardly_help_are_dropped_and_the_others_stay() -> None:
     assert (weights[:2] > 0).all()
     assert weights.sum() == pytest.approx(1)
     assert pruned(given, np.array([1.0, 0.0, 0.0]), 10).tolist() == [1, 0, 0]  # somebody has to score
+
+
+def test_counting_that_stops_early_finds_the_same_ndcg_in_wide_rows() -> None:
+    rng = np.random.default_rng(3)
+    total = rng.integers(0, 40, (60, 200)).astype(np.float32)
+    total[:30, 0] = 39
+    np.testing.assert_allclose(row_ndcg(total, 10), slow_ndcg(total, 10))
+
+
+def test_the_hardest_candidates_say_what_all_of_them_say() -> None:
+    given = members(300, 120, seed=4)
+    known = given.known.copy()
+    known[:, 100:] = False
+    given = MemberScores(given.names, given.scores, known)
+    fewer = given.hardest(60)
+    assert fewer.scores.shape == (3, 300, 60)
+    np.testing.assert_array_equal(fewer.scores[:, :, 0], given.scores[:, :, 0])
+    assert fewer.known.all(), "what nobody knows goes first"
+    for weights in np.array([[1, 0, 0], [0.6, 0.4, 0], [0.4, 0.4, 0.2]]):
+        np.testing.assert_allclose(
+            row_ndcg(fewer.total(weights)).mean(), row_ndcg(given.total(weights)).mean(), atol=2e-3
+        )
+
+
+def test_refining_lets_nobody_join() -> None:
+    refined = refine(members(), np.array([0.0, 0.9, 0.1]), 10)
+    assert refined[0] == 0
+    assert refined.sum() == pytest.approx(1)

@@ -18,6 +18,7 @@ from kuajie.evaluation.slices import HISTORY_LIMITS
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 LEAST_PEOPLE = 100
+"""Groups with fewer validation people are merged with a neighbour."""
 FOLDS = 5
 
 

@@ -157,7 +157,7 @@ def ndcg_along(total: F32, scores: F32, changes: F32, k: int, threads: int = 1) 
 def fit_weights(members: MemberScores, k: int = 10, *, least_gain: float = 2e-3, threads: int = 1) -> F64:
     """Blend weights >= 0 that sum to 1: the logit fit, climbed, without what hardly helps, climbed again.
 
-    With few rows the whole ranking decides instead of its first k places, for few rows have few hits there.
+    With few rows the rank among all candidates decides instead of the first k places, for few rows have few hits there.
     """
     depth = k if len(members.known) >= FEW_ROWS else members.known.shape[1]
     weights = climb(members, logit_weights(members, threads=threads), depth, least_gain=least_gain, threads=threads)

@@ -13,15 +13,13 @@ import numpy.typing as npt
 
 from kuajie.core.config import Config
 from kuajie.core.recommender import Scope
-from kuajie.evaluation.gate import GateDecision, decide_gate, group_numbers, hashed_folds, merge_groups
+from kuajie.evaluation.gate import LEAST_PEOPLE, GateDecision, decide_gate, group_numbers, hashed_folds, merge_groups
 from kuajie.evaluation.slices import HISTORY_LIMITS
 from kuajie.evaluation.weights import MemberScores, fit_weights, refine, row_ndcg
 from kuajie.models.blend import Mix
 from kuajie.workflows.trials import Pool
 
 Floats = npt.NDArray[np.float64]
-LEAST_PEOPLE = 100
-"""Groups with fewer validation people are merged with a neighbour."""
 LEAST_ROWS_OF_OWN = 400
 """Groups with fewer validation rows use everybody's weights."""
 LEAST_WEIGHT = 0.01
