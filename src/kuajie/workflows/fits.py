@@ -15,7 +15,7 @@ from kuajie.models.linear import LinearModel
 from kuajie.models.registry import build
 
 KEPT = 6
-"""Fits that stay in memory."""
+"""Fits that stay in memory: those of scouts share the joint one over all targets, those of settings their arrays."""
 MOST_PACE = 4.0
 """A machine is never taken for slower than this, so that one slow fit does not end the search."""
 

@@ -97,6 +97,7 @@ class Search:
             # popularity is what everything else falls back to: it is tried whatever the time
             if not family.personal or self._affordable(family, family.start, way, limit):
                 self._keep(family, family.start, way)
+        self.fits.forget()
 
     def vary_family(self, family: Family, until: float) -> None:
         """Try the family's settings one after the other, until so many seconds of the whole search."""
