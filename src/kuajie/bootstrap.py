@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from kuajie.core.language import LANGUAGES
 from kuajie.storage.models import ModelFolder
 from kuajie.workflows.deploy import Deployed, Deployment
+from kuajie.workflows.library import Shelves
 from kuajie.workflows.live import LiveHistories, Tail
 from kuajie.workflows.ports import ModelStore
 from kuajie.workflows.serving import open_server
@@ -122,4 +123,5 @@ def deployed(
         engines={language: replace(server.engine, language=language) for language in LANGUAGES},
         dataset=server.dataset,
         live=LiveHistories(server.dataset, store, shared, config.identity, config.cleaning),
+        shelves=Shelves(server.dataset.catalog, server.dataset.knowledge, store.catalogue),
     )

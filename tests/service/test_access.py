@@ -19,6 +19,7 @@ OWN = {"domain": "courses", "user": "0007"}
 BODIES = {
     "events": {"events": [{"event_id": "1", **OWN, "item": "课1", "kind": "view"}]},
     "recommend": {**OWN, "target": "car"},
+    "search": {**OWN, "query": "课1"},
     "exposures": {"exposures": [{"exposure_id": "1", "list_id": "LIST", "position": 0}]},
     "feedback": {
         "feedback": [{"event_id": "2", "list_id": "LIST", "exposure_id": "1", "item": "ITEM", "kind": "click"}]
@@ -40,6 +41,7 @@ MATRIX = {
     "ready": EVERYBODY,
     "events": PAGES,
     "recommend": PAGES,
+    "search": PAGES,
     "similar_items": PAGES,
     "exposures": PAGES,
     "feedback": PAGES,

@@ -2,11 +2,11 @@
 
     SearchIndex.find(query) -> Found     documents that the query matches, with scores > 0
 
-A document is fields of text by name; its number is its place in what the index was built of. Embeddings or synonyms come in
-behind the same contract.
+A document is fields of text by name; its number is its place in what the index was built of. Embeddings or synonyms
+come in behind the same contract.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,5 +44,5 @@ class SearchIndex(Protocol):
         Any text is a query; longer ones than `LONGEST_QUERY` are the caller's to refuse.
         """
 
-    def extended(self, documents: list[Document]) -> "SearchIndex":
+    def extended(self, documents: Sequence[Document]) -> "SearchIndex":
         """An index of further documents alone, whose scores can be compared with this one's."""

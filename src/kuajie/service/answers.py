@@ -1,12 +1,13 @@
 """Handlers that answer: lists, similar items, profiles, health."""
 
 from kuajie.core.errors import StoreError, UsageError
-from kuajie.core.ids import id_problem
 from kuajie.core.records import Account, Traits
 from kuajie.core.texts import Text
 from kuajie.service.bodies import decoded
 from kuajie.service.calls import Call, Reply
+from kuajie.service.ids import checked_id as _id
 from kuajie.service.refusals import not_found, wrong
+from kuajie.service.searching import narrowed
 from kuajie.service.wire import (
     MOST_ITEMS,
     Alive,
@@ -42,7 +43,10 @@ async def recommend(call: Call) -> Reply:
         language=language,
         owned=call.named,
     )
-    given = answer(deployed, person, question, service.clock(), service.workspace.title)
+    if asked.query:
+        given = await narrowed(call, deployed, person, question, asked.query)
+    else:
+        given = answer(deployed, person, question, service.clock(), service.workspace.title)
     ranked = given.ranked
     service.keep(ranked)
     return Reply(
@@ -147,13 +151,6 @@ def _is_plain(account: Account, accounts: tuple[Account, ...]) -> bool:
     from kuajie.workflows.live import answering_user
 
     return all(account.user != answering_user(other) for other in accounts if other.domain != account.domain)
-
-
-def _id(text: str, name: str) -> str:
-    problem = id_problem(text)
-    if problem is not None:
-        raise wrong(Text("{name} {problem}", name=name, problem=Text(problem)))
-    return text
 
 
 def _count(text: str) -> int:

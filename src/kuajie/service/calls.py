@@ -55,6 +55,7 @@ class Service:
     lost_lists: int = 0
     at_work: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
+    stocking: Future[None] | None = None
     rules: EventRules = field(init=False)
     doorkeeper: Doorkeeper = field(init=False)
     bucket: TokenBucket = field(init=False)
@@ -136,6 +137,9 @@ class Service:
         with suppress(StoreError):  # `tail.failing` says so; the next look goes on
             self.tail.read(self.deployment.now.live)
         self.deployment.look()
+        if self.stocking is None or self.stocking.done():  # in a thread of its own: events must not wait for it
+            with suppress(RuntimeError):  # it is being closed
+                self.stocking = self.threads.submit(self.deployment.now.shelves.restock)
 
     def close(self) -> None:
         """Write what is queued and let go of everything."""

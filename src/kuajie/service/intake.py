@@ -49,12 +49,13 @@ async def feedback(call: Call) -> Reply:
     read: list[Event | BadEvent] = []
     for row in batch.feedback:
         ranked = lists.get(row.list_id)
-        if ranked is None or row.item not in {each.item for each in ranked.items}:
+        domain = None if ranked is None else _domain_of(row, ranked)
+        if ranked is None or domain is None:
             problem = UNKNOWN_LIST if ranked is None else "the item is not in the list"
             read.append(_bad(row, problem))
             continue
         person = await service.person(service.deployment.now, ranked.account)
-        read.append(service.rules.check(_event(row, ranked, person.accounts), now))
+        read.append(service.rules.check(_event(row, ranked.account, domain, person.accounts), now))
     verdicts = await _store(call, read)
     return _told(
         [
@@ -179,18 +180,23 @@ async def _lists(call: Call, ids: Sequence[str]) -> dict[str, RankedList]:
     return {each.list_id: each for each in found if each.account.domain in call.caller.domains}
 
 
-def _event(row: FeedbackRow, ranked: RankedList, accounts: Sequence[Account]) -> Event:
+def _domain_of(row: FeedbackRow, ranked: RankedList) -> str | None:
+    """The domain of the item that was answered; None where it is not in the list."""
+    held = (each.domain for each in ranked.items if each.item == row.item and row.domain in {"", each.domain})
+    return next(held, None)
+
+
+def _event(row: FeedbackRow, asked: Account, domain: str, accounts: Sequence[Account]) -> Event:
     """An answer as an event of the item's domain, of the person's account there or, without one, of its stand-in.
 
     Ids carry the domain of their sender, so that two senders cannot take each other's.
     """
-    asked = ranked.account
-    there = [each.user for each in accounts if each.domain == ranked.target]
+    there = [each.user for each in accounts if each.domain == domain]
     plain = [user for user in there if user != answering_user(asked)]
-    user = asked.user if asked.domain == ranked.target else (plain or [answering_user(asked)])[0]
+    user = asked.user if asked.domain == domain else (plain or [answering_user(asked)])[0]
     return Event(
         event_id=f"{asked.domain}:{row.event_id}",
-        domain=ranked.target,
+        domain=domain,
         user=user,
         item=row.item,
         kind=row.kind,
@@ -214,7 +220,7 @@ def _exposure(call: Call, row: ExposureRow, ranked: RankedList) -> Exposure | No
         placement=row.placement,
         position=row.position,
         occurred_at=when if when.tzinfo else when.replace(tzinfo=UTC),
-        domain=ranked.target,
+        domain=ranked.items[row.position].domain,
         item=ranked.items[row.position].item,
     )
 

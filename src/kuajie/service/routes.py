@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from kuajie.core.records import Event
-from kuajie.service import answers, intake, wire
+from kuajie.service import answers, intake, searching, wire
 from kuajie.service.calls import Call, Reply
 from kuajie.workflows.access import Scope
 
@@ -70,6 +70,12 @@ ROUTES = (
         "Ranked items of a domain for a person, with reasons; the last event is known to it.",
         scope="recommend", request=(wire.RecommendRequest,), publishable=True,
         example={**ACCOUNT, "target": "car_parts", "k": 5},
+    ),
+    Route(
+        "POST", "/v1/search", searching.search, wire.SearchResponse,
+        "Items and knowledge of all domains that fit a question in words, ranked for the person who asks.",
+        scope="recommend", request=(wire.SearchRequest,), publishable=True,
+        example={**ACCOUNT, "query": "第一次买车贷款", "k": 5},
     ),
     Route(
         "GET", "/v1/items/{domain}/{id}/similar", answers.similar_items, wire.SimilarResponse,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from kuajie.core.records import Consent, Event, Item, Link, RankedItem, Traits, Triple, Verdict
+from kuajie.core.records import Consent, Event, Item, Link, RankedItem, Reason, Traits, Triple, Verdict
 
 MOST_ROWS = 500
 MOST_ITEMS = 100
@@ -43,7 +43,8 @@ class Verdicts(Wire, frozen=True):
 class RecommendRequest(Wire, frozen=True):
     """Who is recommended items of which domain.
 
-    `personalised: false` leaves the history out; `exclude` names items of the target.
+    `personalised: false` leaves the history out; `exclude` names items of the target; `query` leaves only
+    what fits its words.
     """
 
     domain: str
@@ -54,6 +55,7 @@ class RecommendRequest(Wire, frozen=True):
     explain: bool = True
     personalised: bool = True
     placement: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    query: str = ""
     language: Language | None = None
 
 
@@ -72,6 +74,89 @@ class RecommendResponse(Wire, frozen=True):
     fallback: str
     placement: str
     items: tuple[RankedItem, ...]
+
+
+class SearchRequest(Wire, frozen=True):
+    """What is looked for, in words; who asks, if somebody does: `domain` and `user` together.
+
+    `targets` names the domains to look in, none: all; `personalised: false` leaves the history out.
+    """
+
+    query: str
+    domain: str = ""
+    user: str = ""
+    targets: Annotated[list[str], msgspec.Meta(max_length=100)] = []
+    k: Annotated[int, msgspec.Meta(ge=1, le=MOST_ITEMS)] = 10
+    explain: bool = True
+    personalised: bool = True
+    placement: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    language: Language | None = None
+
+
+class Matched(Wire, frozen=True):
+    """A field of an item that words of the query are in.
+
+    `field` is "title", "category", "brand", "item" or "attributes." and a name; `ranges` are first character and
+    last + 1 in `text`, counted in code points.
+    """
+
+    field: str
+    text: str
+    ranges: list[tuple[int, int]]
+
+
+class FoundItem(Wire, frozen=True):
+    """An item that was found. `score` orders the list; `text_score` is what the words alone say."""
+
+    domain: str
+    item: str
+    title: str
+    score: float
+    text_score: float
+    matched: list[Matched]
+    reasons: tuple[Reason, ...]
+
+
+class CategoryCount(Wire, frozen=True):
+    """How many of the found items are in a category."""
+
+    category: str
+    count: int
+
+
+class DomainCount(Wire, frozen=True):
+    """How many items of a domain were found, and its largest categories among them."""
+
+    domain: str
+    title: str
+    count: int
+    categories: list[CategoryCount]
+
+
+class KnowledgeHit(Wire, frozen=True):
+    """Something of the knowledge graph that is no item: a brand, a topic. `domains` counts the triples that name it."""
+
+    name: str
+    relations: tuple[str, ...]
+    domains: dict[str, int]
+    triples: tuple[Triple, ...]
+    score: float
+
+
+class SearchResponse(Wire, frozen=True):
+    """What was found, best first; `domains` counts everything, `items` are the first.
+
+    `list_id` is empty where nobody asked: nothing can answer such a list.
+    """
+
+    list_id: str
+    model_version: str
+    personalised: bool
+    degraded: bool
+    placement: str
+    items: list[FoundItem]
+    domains: list[DomainCount]
+    knowledge: list[KnowledgeHit]
 
 
 class SimilarResponse(Wire, frozen=True):
@@ -102,13 +187,17 @@ class ExposureBatch(Wire, frozen=True):
 
 
 class FeedbackRow(Wire, frozen=True):
-    """An item of a list was answered; it counts once for its exposure and kind."""
+    """An item of a list was answered; it counts once for its exposure and kind.
+
+    `domain` is the item's, needed only where a list holds two items of one id.
+    """
 
     event_id: str
     list_id: str
     exposure_id: str
     item: str
     kind: Literal["click", "purchase", "dismiss", "rate"]
+    domain: str = ""
     occurred_at: datetime | None = None
     value: float | None = None
 

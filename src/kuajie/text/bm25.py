@@ -9,8 +9,8 @@ section 3.6): a term's frequency is its sum over the fields, each divided by how
     idf(t) = ln(1 + (N - n(t) + 0.5) / (n(t) + 0.5))        never negative, as in Lucene
 
 Mean lengths are over documents that have the field. All that depends on the document alone is computed once, so that a
-query adds up rows of a sparse matrix (terms x documents), as in BM25S (Lù 2024, "BM25S: Orders of magnitude faster lexical
-search via eager sparse scoring").
+query adds up rows of a sparse matrix (terms x documents), as in BM25S (Lù 2024, "BM25S: Orders of magnitude faster
+lexical search via eager sparse scoring").
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -125,18 +125,34 @@ class Bm25Index:
         return Bm25Index.build(documents, self.config, self.statistics)
 
     def find(self, query: str) -> Found:
-        """See `SearchIndex.find`."""
+        """See `SearchIndex.find`.
+
+        A document without any word or pair of the query must hold more than half of its single characters.
+        """
+        terms = self.config.query_terms(query)
         total = np.zeros(self.n_documents, np.float32)
-        for term, weight in self.config.query_terms(query).items():
+        whole, single = np.zeros(self.n_documents, np.bool_), np.zeros(self.n_documents, np.int16)
+        for term, weight in terms.items():
             row = self.rows.get(term)
             if row is not None:
                 part = slice(self.indptr[row], self.indptr[row + 1])
-                total[self.documents[part]] += np.float32(weight) * self.scores[part]
+                holding = self.documents[part]
+                total[holding] += np.float32(weight) * self.scores[part]
+                if weight < 1:
+                    single[holding] += 1
+                else:
+                    whole[holding] = True
+        total[~whole & (2 * single <= sum(weight < 1 for weight in terms.values()))] = 0
         best = float(total.max(initial=0.0))
         if best <= 0:
             return Found(np.empty(0, np.int64), np.empty(0, np.float32))
         found = np.flatnonzero(total >= LEAST * best)
         return Found(found, total[found])
+
+
+def bm25(documents: Sequence[Document], weights: Mapping[str, float]) -> Bm25Index:
+    """An index of documents by the usual settings."""
+    return Bm25Index.build(documents, Bm25Config(weights))
 
 
 @dataclass
@@ -188,16 +204,17 @@ class _Read:
         if not self.found:
             return np.empty(0, np.int64)
         places = np.repeat(self.place, [len(terms) for terms in self.found])
-        return np.concatenate(self.found).astype(np.int64) * (n_documents * len(self.config.weights)) + places
+        n_places = n_documents * len(self.config.weights)
+        return np.asarray(np.concatenate(self.found).astype(np.int64) * n_places + places)
 
     def mean_lengths(self) -> F64:
         """See `Statistics.lengths`."""
-        lengths = self.lengths.reshape(self.n_documents, -1)
+        lengths = self.lengths.reshape(-1, len(self.config.weights))
         return np.asarray(lengths.sum(axis=0) / np.maximum((lengths > 0).sum(axis=0), 1))
 
     def units(self, means: F64) -> F64:
         """What one occurrence counts at each place: w_f / (1 - b + b * len / mean len)."""
-        lengths = self.lengths.reshape(self.n_documents, -1)
+        lengths = self.lengths.reshape(-1, len(self.config.weights))
         relative = np.divide(lengths, means, out=np.ones_like(lengths), where=means > 0)
         weights = np.array(list(self.config.weights.values()))
         return np.asarray(weights / (1 - self.config.b + self.config.b * relative)).ravel()

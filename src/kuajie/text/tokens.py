@@ -2,8 +2,8 @@
 
     text -> folded: width, case and accents aside -> runs of ideographs, words, emoji -> terms
 
-Chinese is written without spaces. A run of ideographs becomes its characters and its pairs of neighbours, which needs no
-dictionary and knows every brand (Nie, Brisebois, Ren 1996, "On Chinese text retrieval", found pairs as good as words);
+Chinese is written without spaces. A run of ideographs becomes its characters and its pairs of neighbours, which needs
+no dictionary and knows every brand (Nie, Brisebois and Ren 1996, "On Chinese text retrieval", on pairs and words);
 `docs/adr/0008-search.md` compares it with a segmenter. English words lose their plural (Harman 1991, "How effective is
 suffixing?", the S stemmer).
 """
@@ -12,15 +12,14 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-IDEOGRAPHS = (
-    "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003134f"  # Han, kana, Hangul
-)
+IDEOGRAPHS = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003134f"
+"""Han, and kana and Hangul with them."""
 EMOJI = "\u2600-\u27bf\U0001f000-\U0001faff"
 _RUNS = re.compile(rf"([{IDEOGRAPHS}]+)|[{EMOJI}]|[^\W_{IDEOGRAPHS}]+")
 LONGEST_WORD = 64
 """In characters; of longer ones the beginning counts."""
 SINGLE = 0.3
-"""What one character of a longer run counts in a query, beside its pairs: a slip of the pen then costs two pairs, not all."""
+"""What one character of a longer run counts in a query beside its pairs, so that a slip of the pen costs little."""
 
 
 class _Folding(dict[int, str]):

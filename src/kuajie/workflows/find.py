@@ -6,8 +6,8 @@ A place in the order of the person's own scores counts, not the scores, which di
 
     score(d) = text(d) / best text + 0.4 * (1 - ln(1 + place of d) / ln(1 + n))
 
-over the n items of the domain. What the model cannot place counts as the mean of all. 0.4 and the logarithm were chosen on a
-generated world (`benchmarks/search.py`).
+over the n items of the domain. What the model cannot place counts as the mean of all. 0.4 and the logarithm were chosen
+on a generated world (`benchmarks/search.py`).
 """
 
 import logging
@@ -37,6 +37,8 @@ MOST_CATEGORIES = 10
 """Of one domain, in its count."""
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Title = Callable[[str, str], str]
+"""Domain, language -> its name for people."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class Findings:
 
 
 def find(
-    library: Library, engine: Engine, history: Histories | None, search: Search, title: Callable[[str, str], str]
+    library: Library, engine: Engine, history: Histories | None, search: Search, title: Title = lambda domain, _: domain
 ) -> Findings:
     """Items and knowledge that fit a question, the best first.
 
@@ -144,7 +146,7 @@ def find(
         engine: scores histories, and says in which language.
         history: one row, of the person who asks; None: nobody, or somebody who does not want theirs to be used.
         search: what is looked for.
-        title: domain, language -> its name for people.
+        title: names domains in general reasons.
 
     Raises:
         UsageError: no such domain, or a query that is too long or holds no word.
@@ -250,12 +252,8 @@ def _left_out(library: Library, history: Histories | None, search: Search, numbe
     left: list[int] = []
     if search.unseen and history is not None:
         left += history.items.tolist()
-    catalog = library.catalog
-    for domain, item in search.exclude:
-        if domain in catalog.ids and item in catalog.ids[domain]:
-            left.append(catalog.number(domain, item))
-    new = {(item.domain, item.item): place for place, item in enumerate(library.new)} if search.exclude else {}
-    left += [catalog.space.n_items + new[key] for key in search.exclude if key in new]
+    excluded = (library.number(domain, item) for domain, item in search.exclude)
+    left += [number for number in excluded if number is not None]
     return np.isin(numbers, np.array(left, np.int64))
 
 
@@ -307,7 +305,7 @@ def _explained(
     library: Library,
     liked: _Liked,
     search: Search,
-    title: Callable[[str, str], str],
+    title: Title,
 ) -> list[Hit]:
     """The hits of domains that the history ordered with what in it speaks for them."""
     engine, history = liked.engine, liked.history

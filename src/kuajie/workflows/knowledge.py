@@ -1,7 +1,7 @@
 """Things of the knowledge graph: brands, topics, categories, whatever triples lead to, found by their names.
 
-A thing is a head or a tail that is no item. Graphs of all domains are one: what two domains name alike is one thing, which is
-how a topic of courses leads to products.
+A thing is a head or a tail that is no item. Graphs of all domains are one: what two domains name alike is one thing,
+which is how a topic of courses leads to products.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from kuajie.core import columns as c
 from kuajie.core.records import Triple
 from kuajie.core.search import Document, SearchIndex
 from kuajie.data.catalog import Catalog

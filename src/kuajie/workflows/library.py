@@ -2,14 +2,16 @@
 
     snapshot's items  +  items that arrived since  ->  items          triples of the knowledge graph  ->  things
 
-It is read when it is first needed, or by the thread that watches the store, and never changes afterwards: what arrives makes a
+It is read when it is first needed, or after the start by a thread, and never changes afterwards: what arrives makes a
 new one, whose new items lie in a small index of their own under the statistics of the large one.
 """
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -17,24 +19,29 @@ import numpy.typing as npt
 import polars as pl
 
 from kuajie.core import columns as c
+from kuajie.core.errors import StoreError
 from kuajie.core.records import Item
 from kuajie.core.search import Document, SearchIndex
 from kuajie.data.catalog import Catalog
+from kuajie.text.bm25 import bm25
 from kuajie.workflows.knowledge import Things, things
 from kuajie.workflows.stores import CatalogueStore
 
+log = logging.getLogger("kuajie.find")
 FIELDS: Mapping[str, float] = {c.TITLE: 3, c.TITLE_EN: 3, c.CATEGORY: 2, c.BRAND: 2, c.ATTRIBUTES: 1, c.ITEM: 1}
 """What of an item is searched, and what a match there counts."""
 MOST_NEW = 50_000
 """Items that arrived since the snapshot and can be found; of more the newest."""
 IDLE = 10
-"""New items are indexed again after so many times the seconds that it took, so that a bulk load does not do it all the time."""
+"""New items are indexed again after so many times the seconds that it took: a bulk load must not keep doing it."""
 MakeIndex = Callable[[Sequence[Document], Mapping[str, float]], SearchIndex]
 
 
 @dataclass(frozen=True, eq=False)
 class Library:
-    """What can be found now. Numbers below `catalog.space.n_items` are the catalogue's; those from there on are new items.
+    """What can be found now.
+
+    Numbers below `catalog.space.n_items` are the catalogue's; those from there on are new items.
 
     Attributes:
         catalog: of the snapshot.
@@ -62,7 +69,7 @@ class Library:
     def of(cls, catalog: Catalog, knowledge: pl.DataFrame, make: MakeIndex) -> "Library":
         """Read a snapshot's items and triples."""
         names = catalog.table[c.CATEGORY].unique(maintain_order=True)
-        numbers = catalog.table[c.CATEGORY].cast(pl.Enum(names)).to_physical() if len(names) else pl.Series([], dtype=pl.UInt32)
+        numbers = catalog.table[c.CATEGORY].cast(pl.Enum(names)).to_physical()
         sizes = catalog.space.sizes
         return cls(
             catalog=catalog,
@@ -77,6 +84,7 @@ class Library:
         """The same snapshot with other new items."""
         space, n_items = self.catalog.space, self.catalog.space.n_items
         places = {name: place for place, name in enumerate(self.categories)}
+        domain = [space.index(item.domain) for item in items]
         category = [places.setdefault(item.category, len(places)) for item in items]
         known = [number_of(self.catalog, item) for item in items]
         return replace(
@@ -84,7 +92,7 @@ class Library:
             new=tuple(items),
             new_index=self.index.extended([document(item) for item in items]),
             stale=np.array([number for number in known if number is not None], np.int64),
-            domain=np.concatenate([self.domain[:n_items], [space.index(item.domain) for item in items]]).astype(np.int32),
+            domain=np.concatenate([self.domain[:n_items], domain]).astype(np.int32),
             category=np.concatenate([self.category[:n_items], category]).astype(np.int32),
             categories=tuple(places),
         )
@@ -100,6 +108,18 @@ class Library:
             scores = np.concatenate([scores[kept], more.scores])
         return self._with_ids(query.strip(), numbers, scores)
 
+    def number(self, domain: str, item: str) -> int | None:
+        """The number of an item, as it is now."""
+        place = self._new_places.get((domain, item))
+        if place is not None:
+            return self.catalog.space.n_items + place
+        known = domain in self.catalog.ids and item in self.catalog.ids[domain]
+        return self.catalog.number(domain, item) if known else None
+
+    @cached_property
+    def _new_places(self) -> dict[tuple[str, str], int]:
+        return {(item.domain, item.item): place for place, item in enumerate(self.new)}
+
     def item(self, number: int) -> Item:
         """The record of a number."""
         n_items = self.catalog.space.n_items
@@ -109,8 +129,8 @@ class Library:
         self, query: str, numbers: npt.NDArray[np.int64], scores: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Who asks for an id gets what has it first, whatever words it is made of."""
-        domains = self.catalog.space.domains
-        exact = [self.catalog.number(domain, query) for domain in domains if query in self.catalog.ids[domain]]
+        named = (self.number(domain, query) for domain in self.catalog.space.domains)
+        exact = [number for number in named if number is not None]
         if not exact:
             return numbers, scores
         best = 2 * scores.max(initial=np.float32(0.5))
@@ -127,8 +147,8 @@ class Shelves:
     Args:
         catalog: of the snapshot.
         knowledge: reads its triples.
-        make: makes an index.
         store: where new items arrive; None: there is no store.
+        make: makes an index.
         monotonic: seconds.
     """
 
@@ -136,8 +156,8 @@ class Shelves:
         self,
         catalog: Catalog,
         knowledge: Callable[[], pl.DataFrame],
-        make: MakeIndex,
         store: CatalogueStore | None = None,
+        make: MakeIndex = bm25,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._catalog, self._knowledge, self._make = catalog, knowledge, make
@@ -158,6 +178,15 @@ class Shelves:
             if self._library is None:
                 self._library = Library.of(self._catalog, self._knowledge(), self._make)
             return self._library
+
+    def restock(self) -> None:
+        """`look`, where nobody waits for it: a failure is logged, and the next look tries again."""
+        try:
+            self.look()
+        except StoreError:
+            pass  # whoever reads the tail says so
+        except Exception:
+            log.exception("what can be searched could not be read")
 
     def look(self) -> None:
         """Take in what arrived in the store since the last look; the first look takes in everything.
@@ -217,7 +246,7 @@ def document(item: Item) -> Document:
     }
 
 
-def documents(table: pl.DataFrame) -> list[Document]:
+def documents(table: pl.DataFrame) -> Sequence[Document]:
     """The same of every row of a catalogue's table."""
     known: dict[str, str] = {"": ""}
     for text in table[c.ATTRIBUTES].unique():
@@ -225,5 +254,3 @@ def documents(table: pl.DataFrame) -> list[Document]:
         known[text] = " ".join(str(value) for value in values if value is not None)
     texts = [known[text] for text in table[c.ATTRIBUTES]]
     return table.select(*FIELDS).with_columns(pl.Series(c.ATTRIBUTES, texts, pl.String())).to_dicts()
-
-
