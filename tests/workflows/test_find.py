@@ -14,7 +14,7 @@ from kuajie.data.catalog import Catalog
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
 from kuajie.testing.memory_store import MemoryStore
 from kuajie.testing.planted import two_domain_interactions
-from kuajie.workflows.find import LIKING, Findings, Search, check_query, falling, find
+from kuajie.workflows.find import LIKING, Findings, Search, check_query, falling, find, of_ties
 from kuajie.workflows.library import Library, Shelves
 from kuajie.workflows.recommend import Engine
 
@@ -206,6 +206,13 @@ def test_the_curve_falls_from_one(n: int) -> None:
     assert n == 0 or (curve[0] == 1 and 0 <= curve[-1] <= 1)
 
 
+def test_what_is_liked_alike_counts_alike() -> None:
+    values = np.array([1.0, 0.8, 0.6, 0.1])
+    assert of_ties(values, np.array([9.0, 5.0, 5.0, 5.0])).tolist() == pytest.approx([1.0, 0.5, 0.5, 0.5])
+    assert of_ties(values, np.array([4.0, 3.0, 2.0, 1.0])).tolist() == values.tolist()
+    assert of_ties(values[:0], values[:0]).tolist() == []
+
+
 def item(name: str, **more: object) -> Item:
     return Item(domain="b", item=name, **more)  # type: ignore[arg-type]
 
@@ -230,9 +237,10 @@ def test_items_that_arrive_are_found_beside_the_others() -> None:
     assert found("眼影", library=library).counts[0].categories == (("眼妆", 1),)
     seen = found("口红", person(3), library=library, k=100)
     assert len(seen.hits) == 2 * SIZE + 1
-    names = [hit.item.item for hit in seen.hits]
-    assert 0 < names.index("b99") < 2 * SIZE, "what nobody knows yet counts as the mean"
-    assert names.index("b99") < len(names)
+    unknown = next(hit for hit in seen.hits if hit.item.item == "b99")
+    best = max(hit.text_score for hit in seen.hits)
+    mean = pytest.approx(LIKING * falling(SIZE).mean(), abs=1e-3)
+    assert unknown.score - unknown.text_score / best == mean, "what nobody knows yet counts as the mean"
     excluded = found("口红", library=library, k=100, exclude=frozenset({("b", "b99")}))
     assert "b99" not in {hit.item.item for hit in excluded.hits}
 

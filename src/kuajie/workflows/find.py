@@ -218,16 +218,15 @@ class _Liked:
             part, mine = space.slice(domain), np.flatnonzero(domain_of == place)
             known = mine[numbers[mine] < space.n_items]
             curve = falling(part.stop - part.start)
-            order, rest = self._order(domain, part)
+            order, scores, rest = self._order(domain, part)
+            worth = np.full(part.stop - part.start, rest * float(curve.mean()) if len(curve) else 0.0)
+            worth[order] = of_ties(curve[: len(order)], scores)
             liked[mine] = rest * float(curve.mean()) if len(curve) else 0.0
-            places = np.full(part.stop - part.start, -1, np.int64)
-            places[order] = np.arange(len(order))
-            placed = known[places[numbers[known] - part.start] >= 0]
-            liked[placed] = curve[places[numbers[placed] - part.start]]
+            liked[known] = worth[numbers[known] - part.start]
         return liked
 
-    def _order(self, domain: str, part: slice) -> tuple[Ints, float]:
-        """Items of a domain, the most liked first, and what the others count: 1 as the mean, 0 nothing."""
+    def _order(self, domain: str, part: slice) -> tuple[Ints, Floats, float]:
+        """Items of a domain, the most liked first, their scores, and what others count: 1 as the mean, 0 nothing."""
         if self.history is not None and len(self.history.items):
             try:
                 answer = self.engine.answering.answer(self.history, domain, part.stop - part.start, explain=False)
@@ -237,10 +236,20 @@ class _Liked:
                 answer = None
             if answer is not None:
                 self.personal.add(domain)
-                return answer.places, 1.0
+                return answer.places, answer.scores.astype(np.float64), 1.0
         popularity = self.engine.popularity[part]
         used = np.flatnonzero(popularity > 0)
-        return used[np.argsort(-popularity[used], kind="stable")], 0.0
+        order = used[np.argsort(-popularity[used], kind="stable")]
+        return order, popularity[order], 0.0
+
+
+def of_ties(values: Floats, scores: Floats) -> Floats:
+    """Values of places in the order of scores, those of equal scores averaged."""
+    if not len(values):
+        return values
+    starts = np.flatnonzero(np.diff(scores, prepend=np.nan) != 0)
+    sizes = np.diff(np.append(starts, len(values)))
+    return np.repeat(np.add.reduceat(values, starts) / sizes, sizes)
 
 
 def falling(n: int) -> Floats:
