@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import polars as pl
 import pytest
 
 from kuajie.core.errors import StoreError
@@ -231,3 +232,22 @@ def test_searching_goes_on_without_the_store(fast: Running, monkeypatch: pytest.
     found = search(fast, "课", **person(5))
     assert found["degraded"] is True
     assert len(found["items"]) == 10
+
+
+def test_a_profile_says_what_the_own_history_consists_of(fast: Running, token: Callable[..., str]) -> None:
+    own = token("courses")
+    profile = fast.ask("GET", "/v1/people/courses/0007/profile", token=own).json()
+    assert profile["categories"] == profile["brands"] == [], "the items of this world have neither"
+    catalog = fast.service.deployment.now.dataset.catalog
+    object.__setattr__(
+        catalog,
+        "table",
+        catalog.table.with_columns(
+            category=pl.lit("分类") + pl.col("domain"),
+            brand=pl.when(pl.col("item").str.ends_with("3")).then(pl.lit("牌")).otherwise(pl.lit("")),
+        ),
+    )
+    profile = fast.ask("GET", "/v1/people/courses/0007/profile", token=own).json()
+    assert profile["categories"] == [{"domain": "courses", "name": "分类courses", "share": 1.0}]
+    assert {each["domain"] for each in profile["brands"]} <= {"courses"}
+    assert all(0 < each["share"] <= 1 for each in profile["brands"])

@@ -1,6 +1,9 @@
 """Handlers that answer: lists, similar items, profiles, health."""
 
+import msgspec
+
 from kuajie.core.errors import StoreError, UsageError
+from kuajie.core.histories import Histories
 from kuajie.core.records import Account, Traits
 from kuajie.core.texts import Text
 from kuajie.service.bodies import decoded
@@ -17,9 +20,12 @@ from kuajie.service.wire import (
     RecommendRequest,
     RecommendResponse,
     SimilarResponse,
+    TasteShare,
     UsedItem,
 )
 from kuajie.workflows.answer import Question, answer, similar
+from kuajie.workflows.deploy import Deployed
+from kuajie.workflows.tastes import Kind, tastes
 
 RECENT = 20
 
@@ -106,6 +112,8 @@ async def profile(call: Call) -> Reply:
             accounts=[f"{each.domain}:{each.user}" for each in own],
             attributes=await service.ask(_attributes, call, own),
             personalised=person.personalised,
+            categories=_tastes(call, deployed, history, "category"),
+            brands=_tastes(call, deployed, history, "brand"),
             recent=[
                 UsedItem(domain=domain, item=item, title=titles[number])
                 for domain, item, number in named
@@ -136,6 +144,11 @@ async def ready(call: Call) -> Reply:
         ),
         status=503 if service.draining else 200,
     )
+
+
+def _tastes(call: Call, deployed: Deployed, history: Histories, kind: Kind) -> list[TasteShare]:
+    found = tastes(history, deployed.dataset.catalog, call.caller.domains, kind)
+    return [msgspec.convert(each, TasteShare, from_attributes=True) for each in found]
 
 
 def _attributes(call: Call, accounts: list[Account]) -> dict[str, str]:

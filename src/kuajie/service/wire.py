@@ -253,6 +253,14 @@ class Elsewhere(Wire, frozen=True):
     title: str
 
 
+class TasteShare(Wire, frozen=True):
+    """What part of the history in the caller's domains is of a category or brand, by the strength of its events."""
+
+    domain: str
+    name: str
+    share: float
+
+
 class Profile(Wire, frozen=True):
     """What is known of a person, as far as it belongs to the caller."""
 
@@ -261,6 +269,8 @@ class Profile(Wire, frozen=True):
     accounts: list[str]
     attributes: dict[str, str]
     personalised: bool
+    categories: list[TasteShare]
+    brands: list[TasteShare]
     recent: list[UsedItem]
     elsewhere: list[Elsewhere]
     degraded: bool

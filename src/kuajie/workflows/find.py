@@ -21,7 +21,7 @@ from kuajie.core.errors import UsageError
 from kuajie.core.histories import Histories
 from kuajie.core.records import Account, Item, RankedItem, RankedList, Reason
 from kuajie.core.search import LONGEST_QUERY
-from kuajie.text.matching import Range, Wanted, matched
+from kuajie.text.matching import Range, Wanted
 from kuajie.text.tokens import query_terms
 from kuajie.workflows.answer import generalised
 from kuajie.workflows.knowledge import Thing
@@ -286,8 +286,8 @@ def matches_of(wanted: Wanted, item: Item, title: str) -> tuple[Match, ...]:
     fields += [(f"attributes.{name}", value) for name, value in item.attributes.items()]
     if title != item.item:
         fields.append(("item", item.item))
-    for terms in (wanted.terms, wanted.weak):
-        found = ((name, text, tuple(matched(terms, text))) for name, text in fields if text)
+    for words in (wanted.whole, wanted.every):
+        found = ((name, text, tuple(words.ranges(text))) for name, text in fields if text)
         matches = tuple(Match(name, text, ranges) for name, text, ranges in found if ranges)
         if matches:
             return matches
