@@ -105,6 +105,17 @@ def test_the_words_come_first() -> None:
         assert hit.text_score / best <= hit.score + 1e-6 <= hit.text_score / best + LIKING + 1e-5
 
 
+def test_what_cannot_be_among_the_best_is_not_scored_and_nothing_else_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    import kuajie.workflows.find as module
+
+    queries = ("口红", "口红 变色", "lipstick a", "哑光 南枝", "a7")
+    quick = [found(query, person(n), k=k) for n, query in enumerate(queries) for k in (1, 3, 50)]
+    monkeypatch.setattr(module, "_near", lambda relative, _: np.arange(len(relative)))
+    slow = [found(query, person(n), k=k) for n, query in enumerate(queries) for k in (1, 3, 50)]
+    assert [each.hits for each in quick] == [each.hits for each in slow]
+    assert [each.counts for each in quick] == [each.counts for each in slow]
+
+
 def test_every_item_is_found_by_its_id_first() -> None:
     for item in ("a7", "b13"):
         assert found(item).hits[0].item.item == item

@@ -158,7 +158,10 @@ def find(
     kept = np.isin(library.domain[numbers], wanted) & ~_left_out(library, history, search, numbers)
     numbers, texts = numbers[kept], texts[kept]
     liked = _Liked(library, engine, history)
-    scores = texts / texts.max(initial=np.float32(1e-9)) + LIKING * liked.of(numbers)
+    relative = texts / texts.max(initial=np.float32(1e-9))
+    near = _near(relative, search.k)
+    counts, numbers, texts = _counts(library, numbers), numbers[near], texts[near]
+    scores = relative[near] + LIKING * liked.of(numbers)
     best = np.lexsort((numbers, -scores))[: search.k]
     words = Wanted.of(search.query)
     hits = [
@@ -169,11 +172,19 @@ def find(
         hits = _explained(hits, numbers[best], library, liked, search, title)
     return Findings(
         hits=tuple(hits),
-        counts=_counts(library, numbers),
+        counts=counts,
         things=tuple(library.things.find(search.query, domains, MOST_THINGS)),
         personalised=bool(liked.personal),
         degraded=liked.failed,
     )
+
+
+def _near(relative: npt.NDArray[np.float32], k: int) -> Ints:
+    """The places of what can be among the k best, however much it is liked: no domain of the others must be scored."""
+    if len(relative) <= k:
+        return np.arange(len(relative))
+    least = np.partition(relative, len(relative) - k)[len(relative) - k] - LIKING
+    return np.flatnonzero(relative >= least)
 
 
 def check_query(query: str) -> None:
