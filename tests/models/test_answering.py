@@ -6,7 +6,6 @@ import pytest
 from kuajie.core.histories import Histories
 from kuajie.core.recommender import FitOptions, Recommender
 from kuajie.models.als import ALS, ALSConfig
-from kuajie.models.als_single import responses
 from kuajie.models.answering import Fast, Plain, answering, best_places
 from kuajie.models.blend import Blend, BlendConfig, Member, Mix, removal_changes_mix
 from kuajie.models.ease import EASEConfig
@@ -15,6 +14,7 @@ from kuajie.models.merged import MergedConfig, merge
 from kuajie.models.popularity import PopularityConfig
 from kuajie.models.sequence import SequenceConfig
 from kuajie.models.userknn import UserKNNConfig
+from kuajie.numerics.single import als_responses, best_of
 from kuajie.testing.planted import two_domain_interactions
 
 MEMBERS = (
@@ -102,7 +102,8 @@ def test_responses_solve_the_system_that_is_written_down(size: int) -> None:
     rng = np.random.default_rng(0)
     y, w, d = rng.normal(size=(size, 5)), rng.uniform(0.5, 3, size), rng.uniform(0.1, 2, 5)
     inverse = np.linalg.inv(np.diag(d) + y.T @ np.diag(w) @ y)
-    np.testing.assert_allclose(responses(y, w, d), np.diag(w) @ y @ inverse, rtol=1e-8)
+    got = als_responses(y.astype(np.float32), np.arange(size, dtype=np.int32), w, d)
+    np.testing.assert_allclose(got, np.diag(w) @ y @ inverse, rtol=1e-5, atol=1e-6)
 
 
 def test_the_best_places_leave_out_what_is_unknown_and_break_ties_by_number() -> None:
@@ -110,6 +111,18 @@ def test_the_best_places_leave_out_what_is_unknown_and_break_ties_by_number() ->
     assert best_places(scores, 2).tolist() == [2, 3]
     assert best_places(scores, 9).tolist() == [2, 3, 0, 4]
     assert best_places(np.full(3, np.nan, np.float32), 2).tolist() == []
+
+
+@pytest.mark.parametrize("k", [1, 3, 8, 50])
+def test_the_best_of_a_history_are_the_best_places_of_what_is_left(k: int) -> None:
+    rng = np.random.default_rng(k)
+    for _ in range(50):
+        scores = rng.integers(-2, 3, 12).astype(np.float32)  # many ties
+        unknown, items = rng.random(12) < 0.3, rng.integers(0, 30, 5).astype(np.int32)
+        left = np.where(unknown, np.float32(np.nan), scores)
+        left[items[(items >= 7) & (items < 19)] - 7] = np.nan
+        np.testing.assert_array_equal(best_of(scores.copy(), unknown, items, 7, k), best_places(left, k))
+    assert not len(best_of(np.zeros(4, np.float32), np.zeros(4, bool), np.zeros(0, np.int32), 0, k))
 
 
 @pytest.mark.parametrize(
