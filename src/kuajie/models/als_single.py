@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg.lapack import dposv
 
 from kuajie.models.als import ALS
-from kuajie.numerics.single import als_responses
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -126,7 +126,7 @@ class SingleALS:
             confidence = float(weights.sum() + counted @ learned.zeros)
             ridge = learned.objective.ridge(confidence, float(counted @ learned.scales.typical))
         diagonal = basis.values + ridge
-        return Solved(basis, items, diagonal, als_responses(basis.factors, items, weights, diagonal))
+        return Solved(basis, items, diagonal, responses(basis.factors[items].astype(np.float64), weights, diagonal))
 
     def _fold_with_prior(self, items: I32, weights: F64, number: int) -> Folded:
         """See `als.py`: the person's target factors are drawn to the mapped ones."""
@@ -162,3 +162,29 @@ class SingleALS:
             into = np.eye(matrix.shape[1]) if own is None else own.vectors
             self.mappings[key] = (other.vectors.T @ matrix[:-1] @ into, matrix[-1] @ into)
         return self.mappings[key]
+
+
+def responses(entries: F64, weights: F64, diagonal: F64) -> F64:
+    """R: see the module.
+
+    Args:
+        entries: (h, f).
+        weights: (h,), > 0.
+        diagonal: (f,), > 0.
+
+    Returns:
+        (h, f).
+    """
+    size, rank = entries.shape
+    if size <= rank:
+        right = entries / diagonal
+        system = right @ entries.T
+        system.flat[:: size + 1] += 1 / weights
+    else:
+        right = (entries * weights[:, None]).T
+        system = right @ entries
+        system.flat[:: rank + 1] += diagonal
+    _, solution, problem = dposv(system.T, right, overwrite_a=True)  # symmetric and positive; half of LAPACK's gesv
+    if problem:
+        raise np.linalg.LinAlgError("a history gave a system without a solution")
+    return np.asarray(solution if size <= rank else solution.T)

@@ -127,7 +127,7 @@ class Fast:
         """See `Answering`."""
         model = self.targets[target]
         items, part = history.items, model.part
-        distinct, weights = distinct_entries(items, history.weights)
+        distinct, weights = distinct_entries(items, history.weights, items.argsort(kind="stable"))
         usable = usable_places(distinct, weights, self.known)
         if not len(usable):
             return None

@@ -1,4 +1,4 @@
-"""Kernels for a single history: what answering one person is made of. Loops over a few entries, no temporary matrices."""
+"""Kernels for a single history: what answering one person is made of. Loops over few entries, no wide temporaries."""
 
 import numpy as np
 
@@ -6,9 +6,8 @@ from kuajie.numerics.jit import F32, F64, I32, I64, Bools, kernel
 
 
 @kernel
-def distinct_entries(items: I32, weights: F32) -> tuple[I32, F64]:
-    """The distinct items of a history in ascending order, and their summed weights."""
-    order = np.argsort(items, kind="mergesort")
+def distinct_entries(items: I32, weights: F32, order: I64) -> tuple[I32, F64]:
+    """The distinct items of a history in ascending order, and their summed weights; `order` sorts the items."""
     found = np.empty(len(items), np.int32)
     summed = np.zeros(len(items), np.float64)
     count = 0
@@ -72,36 +71,6 @@ def add_sparse_row_terms(
 
 
 @kernel
-def als_responses(factors: F32, items: I32, weights: F64, diagonal: F64) -> F64:
-    """R of `models.als_single`: (h, f), in the basis where G is diagonal.
-
-    Args:
-        factors: (n_items, f).
-        items: (h,), of the history.
-        weights: (h,), > 0.
-        diagonal: (f,), > 0.
-    """
-    size, rank = len(items), len(diagonal)
-    entries, scaled = np.empty((size, rank), np.float64), np.empty((size, rank), np.float64)
-    for row in range(size):
-        for column in range(rank):
-            entries[row, column] = factors[items[row], column]
-            scaled[row, column] = entries[row, column] / diagonal[column]
-    if size <= rank:
-        system = scaled @ entries.T
-        for row in range(size):
-            system[row, row] += 1 / weights[row]
-        return np.linalg.solve(system, scaled)
-    for row in range(size):
-        for column in range(rank):
-            scaled[row, column] = entries[row, column] * weights[row]
-    system = scaled.T @ entries
-    for row in range(rank):
-        system[row, row] += diagonal[row]
-    return np.ascontiguousarray(np.linalg.solve(system, scaled.T).T)
-
-
-@kernel
 def add_factor_scores(total: F32, factors: F32, start: int, person: F64, coefficient: float) -> None:
     """`total += coefficient * factors[start : start + n] @ person`."""
     weighted = np.empty(len(person), np.float32)
@@ -121,7 +90,7 @@ def add_factor_terms(
     """`terms[n, columns[h]] += coefficient * factors[rows[n]] . responses[h]`, and the same of `offset` into `base`."""
     rank = len(offset)
     for place in range(len(rows)):
-        row = factors[rows[place]]
+        row = factors[rows[place]].astype(np.float64)
         for entry in range(len(columns)):
             term = 0.0
             for column in range(rank):

@@ -44,7 +44,7 @@ async def recommend(call: Call) -> Reply:
     )
     given = answer(deployed, person, question, service.clock(), service.workspace.title)
     ranked = given.ranked
-    service.keep(ranked)
+    service.lists.keep(ranked)
     return Reply(
         RecommendResponse(
             list_id=ranked.list_id,
