@@ -131,3 +131,24 @@ def best_of(total: F32, unknown: Bools, items: I32, start: int, k: int) -> I64:
             at -= 1
         best[at] = place
     return best[:count]
+
+
+@kernel
+def strongest_of(terms: F64, most: int) -> I64:
+    """Columns of the largest terms of each row, largest first, ties by column: (n, <= most)."""
+    size, width = terms.shape
+    kept = min(most, width)
+    columns = np.empty((size, kept), np.int64)
+    for row in range(size):
+        count = 0
+        for column in range(width):
+            term = terms[row, column]
+            if count == kept and (kept == 0 or not term > terms[row, columns[row, count - 1]]):
+                continue
+            count = min(count + 1, kept)
+            at = count - 1
+            while at > 0 and terms[row, columns[row, at - 1]] < term:
+                columns[row, at] = columns[row, at - 1]
+                at -= 1
+            columns[row, at] = column
+    return columns

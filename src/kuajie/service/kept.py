@@ -14,8 +14,8 @@ from kuajie.core.errors import StoreError
 from kuajie.core.records import RankedList
 from kuajie.workflows.stores import ShownStore
 
-AT_HAND = 10_000
-MOST_WAITING = 20_000
+AT_HAND = 2_000
+MOST_WAITING = 5_000
 BUNDLE = 500
 
 

@@ -1,12 +1,13 @@
 """Running the application on uvicorn: one process, or several over a database that several may write."""
 
+import gc
 import json
 import logging
 import os
 import signal
 import socket
 import sys
-from asyncio import TimerHandle, Transport
+from asyncio import AbstractEventLoop, TimerHandle, Transport
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,33 @@ VARIABLE = "KUAJIE_SERVE"
 HEADER_SECONDS = "KUAJIE_HEADER_SECONDS"
 
 
+class JoiningTransport:
+    """A transport that sends what is written in one turn of the loop together: headers and body in one packet."""
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._held: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Send soon."""
+        if not self._held:
+            self._loop.call_soon(self._flush)
+        self._held.append(data)
+
+    def close(self) -> None:
+        """Send, then close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held = self._held, []
+            self._transport.writelines(held)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the transport has
+        return getattr(self._transport, name)
+
+
 class PunctualProtocol(HttpToolsProtocol):
     """HTTP on a connection that is closed when its headers do not arrive in time; uvicorn itself waits for ever."""
 
@@ -38,7 +66,7 @@ class PunctualProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Start to wait."""
-        super().connection_made(transport)
+        super().connection_made(JoiningTransport(transport, self.loop))  # type: ignore[arg-type]
         self._wait()
 
     def on_message_begin(self) -> None:
@@ -74,14 +102,20 @@ class PunctualProtocol(HttpToolsProtocol):
 def factory() -> Starlette:
     """The application of a worker process."""
     told = json.loads(os.environ[VARIABLE])
+    service = open_service(Workspace.open(Path(told["workspace"])), demo=told["demo"])
     share_the_processor()
-    return make_app(open_service(Workspace.open(Path(told["workspace"])), demo=told["demo"]))
+    return make_app(service)
 
 
 def share_the_processor() -> None:
-    """Settings of a process that answers many small questions: threads of BLAS would only wait for each other."""
+    """Settings of a process that answers many small questions; call it when the model is loaded.
+
+    Threads of BLAS would only wait for each other, and the garbage collector need not look at the catalogue.
+    """
     threadpool_limits(limits=1, user_api="blas")
     sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()
 
 
 def open_service(workspace: Workspace, *, demo: bool) -> Service:
