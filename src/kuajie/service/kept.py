@@ -51,18 +51,21 @@ class KeptLists:
         return self._at_hand.get(list_id)
 
     def flush(self) -> None:
-        """Give the store what waits."""
-        while bundle := self._bundle():
+        """Give the store what waits now."""
+        bundles = self._bundles()
+        for place, bundle in enumerate(bundles):
             try:
                 self._shown.submit_lists(bundle).add_done_callback(partial(self._again, bundle))
             except StoreError:
                 with self._lock:
-                    self._wait(bundle, first=True)
+                    self._wait([each for left in bundles[place:] for each in left], first=True)
                 return
 
-    def _bundle(self) -> list[RankedList]:
+    def _bundles(self) -> list[list[RankedList]]:
         with self._lock:
-            return [self._waiting.popleft() for _ in range(min(BUNDLE, len(self._waiting)))]
+            waiting = list(self._waiting)
+            self._waiting.clear()
+        return [waiting[start : start + BUNDLE] for start in range(0, len(waiting), BUNDLE)]
 
     def _again(self, sent: list[RankedList], future: Future[None]) -> None:
         """What could not be stored waits for the next time."""
