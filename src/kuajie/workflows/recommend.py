@@ -20,6 +20,8 @@ from kuajie.models.answering import Answer, Answering, answering, best_places, s
 from kuajie.workflows.reasons import reasons_of
 
 FALLBACK = "popular"
+MOST_NAMED = 50_000
+"""Items whose names stay at hand."""
 Ranked = tuple[int, float, tuple[Reason, ...]]
 """Joint item number, score, reasons."""
 
@@ -52,6 +54,7 @@ class Engine:
     translate: Translate = field(init=False)
     answering: Answering = field(init=False)
     _starts: list[int] = field(init=False)
+    _named: dict[int, tuple[str, str, str]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "titles", self.catalog.titles(self.language))
@@ -107,6 +110,14 @@ class Engine:
         return reasons_of(answer.explanation, answer.scores.tolist(), self._name, self.translate)
 
     def _name(self, number: int) -> tuple[str, str, str]:
+        named = self._named.get(number)
+        if named is None:
+            if len(self._named) >= MOST_NAMED:
+                self._named.clear()
+            named = self._named[number] = self._look_up(number)
+        return named
+
+    def _look_up(self, number: int) -> tuple[str, str, str]:
         place = bisect_right(self._starts, number) - 1
         domain = self.catalog.space.domains[place]
         return domain, self.catalog.ids[domain].id(number - self._starts[place]), self.titles[number]
