@@ -3,7 +3,7 @@
     python -m benchmarks.service                                   # all, on a new seed-size world: about 8 minutes
     python -m benchmarks.service --world DIR --seconds 3 --overload-seconds 5 --only recommend,event
 
-The world is the car-parts world at seed size, trained with a small budget; `--world DIR` keeps it there for the next time.
+The world is the car-parts world at seed size, trained with a small budget; `--world DIR` keeps it for the next time.
 Load comes from processes of its own on the same machine: `wrk` (or Python where it is missing) in a closed loop, and a
 generator of our own in an open loop, whose latencies count from when a request should have left. The machine, what
 generated the load, and every single run are in `--json FILE`.
@@ -98,7 +98,7 @@ def workers(world: Path, kind: Kind, options: argparse.Namespace, data: dict[str
                 (copy / path.name).symlink_to(path.resolve())
         config = (world / "kuajie.toml").read_text(encoding="utf-8")
         (copy / "kuajie.toml").write_text(config + '\n[store]\ndatabase_env = "BENCH_STORE"\n', encoding="utf-8")
-        port = servers._free_port()  # noqa: SLF001
+        port = servers._free_port()
         environment = {"BENCH_STORE": database.new_database()}
         with serving(copy, "--port", str(port), "--workers", "2", environment=environment) as served:
             deadline = time.monotonic() + 60

@@ -2,8 +2,8 @@
 
     python -m benchmarks.load.closedloop --port 8000 --path /v1/recommend --bodies FILE --connections 32 --seconds 10
 
-Both print JSON: requests a second, p50 and p99 in milliseconds, failures. Python is slower than wrk and takes more of the
-processor from the service; the result says which it was.
+Both print JSON: requests a second, p50 and p99 in milliseconds, failures. Python is slower than wrk and takes more of
+the processor from the service; the result says which it was.
 """
 
 import argparse

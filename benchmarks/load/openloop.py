@@ -31,6 +31,7 @@ class OpenLoop:
         self._open = self._sent = self._lost = 0
         self._late: list[float] = []
         self._tally = Tally(0.0)
+        self._tasks: set[asyncio.Future[None]] = set()
 
     async def run(self) -> None:
         options = self._options
@@ -93,8 +94,6 @@ class OpenLoop:
         task = asyncio.ensure_future(again())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    _tasks: "set[asyncio.Future[None]]" = set()
 
 
 def main() -> None:

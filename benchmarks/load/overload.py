@@ -1,4 +1,4 @@
-"""Five times what the service can do, for a while: what it still does, how long that takes, and how soon it is well again.
+"""Five times what the service can do: what it still does, how long that takes, and how soon it is well again.
 
 peak (closed loop) -> as often as half of it, calm -> five times it, overload -> half of it again, afterwards
 """
