@@ -20,6 +20,7 @@ from kuajie.core.texts import Text
 from kuajie.service.bodies import checked, read_body
 from kuajie.service.calls import Call, Service
 from kuajie.service.openapi import document
+from kuajie.service.overload import Gate
 from kuajie.service.refusals import (
     Refusal,
     no_key,
@@ -43,12 +44,14 @@ NOBODY = Caller("", frozenset(), frozenset())
 
 def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     """The ASGI application over a service; it watches the store and the model while it runs, and closes them."""
+    gate = Gate()
+    gate.know(routes)
 
     @asynccontextmanager
-    async def life(_: Starlette) -> AsyncIterator[None]:
+    async def life(_: Starlette) -> AsyncIterator[dict[str, object]]:
         watcher = threading.Thread(target=service.watch, name="kuajie-watcher", daemon=True)
         watcher.start()
-        yield
+        yield {"gate": gate}
         service.draining = True
         service.stopped.set()
         watcher.join(5)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kuajie.bootstrap import service_of
 from kuajie.service.app import make_app
 from kuajie.service.calls import Service
+from kuajie.service.overload import GatedProtocol
 from kuajie.workflows.workspace import ServiceConfig, Workspace
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ VARIABLE = "KUAJIE_SERVE"
 HEADER_SECONDS = "KUAJIE_HEADER_SECONDS"
 
 
-class PunctualProtocol(HttpToolsProtocol):
+class PunctualProtocol(GatedProtocol):
     """HTTP on a connection that is closed when its headers do not arrive in time; uvicorn itself waits for ever."""
 
     late: TimerHandle | None = None
