@@ -194,7 +194,9 @@ def _no_route(service: Service) -> Callable[[Request, Exception], Response]:
         language = language_of_request(service, request)
         if status == 405:
             what = Text("this path does not take {method}", method=request.method[:20])
-            return said(Refusal(405, what, Text("/openapi.json lists what it takes.")), language)
+            response = said(Refusal(405, what, Text("/openapi.json lists what it takes.")), language)
+            response.headers.update(getattr(error, "headers", None) or {})  # Allow
+            return response
         return said(not_found(Text("there is nothing at this path")), language)
 
     return no_route
