@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
 from kuajie.core.errors import KuajieError, StoreError
+from kuajie.core.ids import CONTROL
 from kuajie.core.language import translator
 from kuajie.core.texts import Text
 from kuajie.service.bodies import checked, read_body
@@ -39,6 +41,7 @@ log = logging.getLogger("kuajie.service")
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 FOR_EVENTS = 0.2
 """Share of the places that only events may take when the service is busy."""
+UNSHOWN = re.compile(rf"{CONTROL}|[\u202a-\u202e\u2066-\u2069]")
 NOBODY = Caller("", frozenset(), frozenset())
 
 
@@ -236,5 +239,5 @@ def _json(content: msgspec.Struct, status: int, origin: str | None) -> Response:
 
 
 def _plain(text: str) -> str:
-    """Half surrogate pairs cannot be written as UTF-8."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """What somebody sent is quoted without half surrogate pairs, control characters and turns of direction."""
+    return UNSHOWN.sub("\ufffd", text.encode("utf-8", "replace").decode("utf-8"))

@@ -20,7 +20,8 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kuajie.core.language import LANGUAGES, translator
-from kuajie.service.refusals import too_busy
+from kuajie.core.texts import Text
+from kuajie.service.refusals import Refusal, too_busy, wrong
 from kuajie.service.wire import Failure
 
 if TYPE_CHECKING:
@@ -179,25 +180,28 @@ class Admitted:
             self.ticket.leave()
 
 
-def _ready(language: str) -> tuple[bytes, bytes]:
-    """Body and headers of the refusal."""
-    refusal, translate = too_busy(), translator(language)
+def _ready(refusal: Refusal, line: str, language: str, *more: str) -> tuple[bytes, bytes]:
+    """Body and head of a refusal."""
+    translate = translator(language)
     body = msgspec.json.encode(Failure(error=refusal.error.say(translate), do=refusal.do.say(translate)))
     lines = (
-        "HTTP/1.1 503 Service Unavailable",
+        f"HTTP/1.1 {line}",
         "content-type: application/json",
         f"content-length: {len(body)}",
-        f"retry-after: {refusal.wait:.0f}",
         "cache-control: no-store",
         "x-content-type-options: nosniff",
-        "",
-        "",
+        *more,
     )
-    return body, "\r\n".join(lines).encode()
+    return body, "\r\n".join((*lines, "", "")).encode()
 
 
-REFUSALS = {language: _ready(language) for language in LANGUAGES}
+BUSY = too_busy()
+REFUSALS = {
+    language: _ready(BUSY, "503 Service Unavailable", language, f"retry-after: {BUSY.wait:.0f}")
+    for language in LANGUAGES
+}
 WHOLE = {language: head + body for language, (body, head) in REFUSALS.items()}
+BROKEN = wrong(Text("this is not HTTP as it should be"))
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,7})\r\n")
 _SPECIAL = ("\r\ntransfer-encoding:", "\r\nexpect:", "\r\nupgrade:", "\r\nconnection:")
 SPECIAL = tuple(name.encode() for name in _SPECIAL)
@@ -257,6 +261,12 @@ class GatedProtocol(HttpToolsProtocol):
 
     def _keep_alive(self) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def send_400_response(self, msg: str) -> None:
+        """What cannot be read as HTTP is told so in JSON, as everything else is."""
+        body, head = _ready(BROKEN, "400 Bad Request", "en", "connection: close")
+        self.transport.write(head + body)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         """A request begins."""
