@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,11 +19,13 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 
 from kuajie.core.errors import KuajieError, StoreError
+from kuajie.core.ids import CONTROL
 from kuajie.core.language import translator
 from kuajie.core.texts import Text
 from kuajie.service.bodies import checked, read_body
 from kuajie.service.calls import Call, Service
 from kuajie.service.openapi import document
+from kuajie.service.overload import Gate
 from kuajie.service.refusals import (
     Refusal,
     no_key,
@@ -41,18 +44,21 @@ log = logging.getLogger("kuajie.service")
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 FOR_EVENTS = 0.2
 """Share of the places that only events may take when the service is busy."""
+UNSHOWN = re.compile(rf"{CONTROL}|[\u202a-\u202e\u2066-\u2069]")
 Endpoint = Callable[[Request], Awaitable[Response]]
 NOBODY = Caller("", frozenset(), frozenset())
 
 
 def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     """The ASGI application over a service; it watches the store and the model while it runs, and closes them."""
+    gate = Gate()
+    gate.know(routes)
 
     @asynccontextmanager
-    async def life(_: Starlette) -> AsyncIterator[None]:
+    async def life(_: Starlette) -> AsyncIterator[dict[str, object]]:
         watcher = threading.Thread(target=service.watch, name="kuajie-watcher", daemon=True)
         watcher.start()
-        yield
+        yield {"gate": gate}
         service.draining = True
         service.stopped.set()
         watcher.join(5)
@@ -215,7 +221,9 @@ def _no_route(service: Service) -> Callable[[Request, Exception], Response]:
         language = language_of_request(service, request)
         if status == 405:
             what = Text("this path does not take {method}", method=request.method[:20])
-            return said(Refusal(405, what, Text("/openapi.json lists what it takes.")), language)
+            response = said(Refusal(405, what, Text("/openapi.json lists what it takes.")), language)
+            response.headers.update(getattr(error, "headers", None) or {})  # Allow
+            return response
         return said(not_found(Text("there is nothing at this path")), language)
 
     return no_route
@@ -266,5 +274,5 @@ ALWAYS = (
 
 
 def _plain(text: str) -> str:
-    """Half surrogate pairs cannot be written as UTF-8."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """What somebody sent is quoted without half surrogate pairs, control characters and turns of direction."""
+    return UNSHOWN.sub("\ufffd", text.encode("utf-8", "replace").decode("utf-8"))

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from starlette.applications import Starlette
 from threadpoolctl import threadpool_limits
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kuajie.bootstrap import service_of
 from kuajie.service.app import make_app
 from kuajie.service.calls import Service
+from kuajie.service.overload import GatedProtocol
 from kuajie.workflows.workspace import ServiceConfig, Workspace
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class JoiningTransport:
         return getattr(self._transport, name)
 
 
-class PunctualProtocol(HttpToolsProtocol):
+class PunctualProtocol(GatedProtocol):
     """HTTP on a connection that is closed when its headers do not arrive in time; uvicorn itself waits for ever."""
 
     late: TimerHandle | None = None

@@ -51,7 +51,7 @@ class StoreConfig(Config):
             process keeps its own.
         redis_env: name of the environment variable that holds it.
         connections: that readers of one process may use at once.
-        statement_seconds: longest statement.
+        statement_seconds: longest statement; a database that says nothing for longer is given up.
         waiting_rows: rows that may wait to be written; more are refused, to be sent again.
     """
 
@@ -60,7 +60,7 @@ class StoreConfig(Config):
     redis: str | None = Field(default=None, repr=False)
     redis_env: str | None = None
     connections: Annotated[int, Field(ge=1, le=1_000)] = 8
-    statement_seconds: Annotated[int, Field(ge=1, le=3_600)] = 10
+    statement_seconds: Annotated[int, Field(ge=1, le=3_600)] = 5
     waiting_rows: Annotated[int, Field(ge=1)] = 20_000
 
 
