@@ -20,6 +20,7 @@ from kuajie.core.texts import Text
 from kuajie.service.bodies import checked, read_body
 from kuajie.service.calls import Call, Service
 from kuajie.service.openapi import document
+from kuajie.service.pages import page_routes
 from kuajie.service.refusals import (
     Refusal,
     no_key,
@@ -64,6 +65,7 @@ def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
         for route in routes
     ]
     table.append(StarletteRoute("/openapi.json", openapi, methods=["GET"]))
+    table += page_routes(service)
     table.append(StarletteRoute("/v1/{path:path}", _preflight(service), methods=["OPTIONS"]))
     app = Starlette(routes=table, lifespan=life, exception_handlers={HTTPException: _no_route(service)})
     app.router.redirect_slashes = False
@@ -85,6 +87,8 @@ def _endpoint(service: Service, route: Route) -> Callable[[Request], Awaitable[R
                 values = checked(body)
             call = Call(service, caller, request.path_params, request.query_params, body, values, language)
             reply = await route.handler(call)
+            if isinstance(reply, Response):  # a stream
+                return _headed(reply, origin)
             return _json(reply.content, reply.status, origin)
         except Refusal as refusal:
             return said(refusal, language, origin)
@@ -221,7 +225,10 @@ def said(refusal: Refusal, language: str, origin: str | None = None) -> Response
 
 
 def _json(content: msgspec.Struct, status: int, origin: str | None) -> Response:
-    response = Response(msgspec.json.encode(content), status, media_type="application/json")
+    return _headed(Response(msgspec.json.encode(content), status, media_type="application/json"), origin)
+
+
+def _headed(response: Response, origin: str | None) -> Response:
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     if origin is not None:

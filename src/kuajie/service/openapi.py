@@ -53,7 +53,7 @@ def _operation(route: Route, of: dict[type, Any]) -> dict[str, Any]:
         "operationId": route.name,
         "summary": route.summary,
         "security": [{"key": []}] if route.scope else [],
-        "responses": {"200": _content("what was asked for", of[route.response])},
+        "responses": {"200": _content("what was asked for", of[route.response], route.media)},
     }
     if route.scope:
         operation["x-scope"] = route.scope
@@ -80,5 +80,5 @@ def _operation(route: Route, of: dict[type, Any]) -> dict[str, Any]:
     return operation
 
 
-def _content(meaning: str, schema: object) -> dict[str, Any]:
-    return {"description": meaning, "content": {"application/json": {"schema": schema}}}
+def _content(meaning: str, schema: object, media: str = "application/json") -> dict[str, Any]:
+    return {"description": meaning, "content": {media: {"schema": schema}}}
