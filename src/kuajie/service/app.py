@@ -32,6 +32,7 @@ from kuajie.service.refusals import (
     wrong,
 )
 from kuajie.service.routes import ROUTES, Route
+from kuajie.service.streams import PushResponse
 from kuajie.service.wire import Failure
 from kuajie.workflows.access import Caller
 
@@ -87,8 +88,8 @@ def _endpoint(service: Service, route: Route) -> Callable[[Request], Awaitable[R
                 values = checked(body)
             call = Call(service, caller, request.path_params, request.query_params, body, values, language)
             reply = await route.handler(call)
-            if isinstance(reply, Response):  # a stream
-                return _headed(reply, origin)
+            if isinstance(reply, PushResponse):
+                return reply.for_origin(origin)
             return _json(reply.content, reply.status, origin)
         except Refusal as refusal:
             return said(refusal, language, origin)
@@ -225,10 +226,7 @@ def said(refusal: Refusal, language: str, origin: str | None = None) -> Response
 
 
 def _json(content: msgspec.Struct, status: int, origin: str | None) -> Response:
-    return _headed(Response(msgspec.json.encode(content), status, media_type="application/json"), origin)
-
-
-def _headed(response: Response, origin: str | None) -> Response:
+    response = Response(msgspec.json.encode(content), status, media_type="application/json")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     if origin is not None:

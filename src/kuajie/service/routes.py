@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
-from starlette.responses import Response
 
 from kuajie.core.records import Event
 from kuajie.service import answers, intake, push, wire
 from kuajie.service.calls import Call, Reply
+from kuajie.service.streams import PushResponse
 from kuajie.workflows.access import Scope
 
 
@@ -32,7 +32,7 @@ class Route:
 
     method: Literal["GET", "POST", "PUT"]
     path: str
-    handler: Callable[[Call], Awaitable[Reply | Response]]
+    handler: Callable[[Call], Awaitable[Reply | PushResponse]]
     response: type[msgspec.Struct]
     summary: str
     scope: Scope | None = None

@@ -13,6 +13,7 @@ from kuajie.service.refusals import Refusal
 ENDS = "kuajie.ends"
 """Where a connection finds how to end its stream (see `server.PunctualProtocol.shutdown`)."""
 AGAIN_SECONDS = 10
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
 
 
 class Pulse:
@@ -93,8 +94,15 @@ class PushResponse(StreamingResponse):
     """
 
     def __init__(self, parts: AsyncIterator[bytes], pulse: Pulse, left: Callable[[], None], seconds: float) -> None:
-        super().__init__(parts, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        super().__init__(parts, media_type="text/event-stream", headers=HEADERS)
         self._pulse, self._left, self._seconds = pulse, left, seconds
+
+    def for_origin(self, origin: str | None) -> "PushResponse":
+        """The same, for a page of this origin to read."""
+        if origin is not None:
+            self.headers["Access-Control-Allow-Origin"] = origin
+            self.headers["Vary"] = "Origin"
+        return self
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send them."""
