@@ -29,10 +29,10 @@ serve: install  ## answer over HTTP for the workspace that make demo has made
 	$(BIN)/kuajie serve --workspace $(DEMO)
 
 test: install  ## the fast tests
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 test-slow: install  ## all tests
-	$(BIN)/python -m pytest --numprocesses auto -m "slow or not slow"
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup -m "slow or not slow"
 
 check: install  ## linters, types, direction of imports
 	$(BIN)/ruff check

@@ -26,6 +26,7 @@ from kuajie.service.bodies import checked, read_body
 from kuajie.service.calls import Call, Service
 from kuajie.service.openapi import document
 from kuajie.service.overload import Gate
+from kuajie.service.pages import page_routes
 from kuajie.service.refusals import (
     Refusal,
     no_key,
@@ -37,6 +38,7 @@ from kuajie.service.refusals import (
     wrong,
 )
 from kuajie.service.routes import ROUTES, Route
+from kuajie.service.streams import PushResponse
 from kuajie.service.wire import Failure
 from kuajie.workflows.access import Caller
 
@@ -76,6 +78,7 @@ def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
         for (method, path), endpoint in endpoints.items()
     ]
     table.append(StarletteRoute("/openapi.json", openapi, methods=["GET"]))
+    table += page_routes(service)
     table.append(StarletteRoute("/v1/{path:path}", _preflight(service), methods=["OPTIONS"]))
     app = Starlette(routes=table, lifespan=life, exception_handlers={HTTPException: _no_route(service)})
     app.router.redirect_slashes = False
@@ -114,6 +117,8 @@ def _endpoint(service: Service, route: Route) -> Endpoint:
                 values = checked(body)
             call = Call(service, caller, request.path_params, request.query_params, body, values, language)
             reply = await route.handler(call)
+            if isinstance(reply, PushResponse):
+                return reply.for_origin(origin)
             return Json(reply.content, reply.status, origin)
         except Refusal as refusal:
             return said(refusal, language, origin)

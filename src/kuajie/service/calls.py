@@ -17,6 +17,7 @@ from kuajie.core.records import Account
 from kuajie.core.texts import Text
 from kuajie.service.kept import KeptLists
 from kuajie.service.refusals import not_allowed, not_found, not_stored
+from kuajie.service.streams import Streams
 from kuajie.workflows.access import SCOPES, Caller, Doorkeeper, TokenBucket
 from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.live import SLOW_SECONDS, Person, Tail
@@ -56,6 +57,7 @@ class Service:
     rules: EventRules = field(init=False)
     doorkeeper: Doorkeeper = field(init=False)
     bucket: TokenBucket = field(init=False)
+    streams: Streams = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.workspace.config
@@ -63,6 +65,7 @@ class Service:
         self.rules = EventRules(frozenset(config.domains), config.cleaning)
         self.doorkeeper = Doorkeeper(self.store.access, time.monotonic)
         self.bucket = TokenBucket(config.service.requests_per_second, time.monotonic)
+        self.streams = Streams(config.service.most_streams)
 
     @property
     def demo_caller(self) -> Caller:
@@ -125,7 +128,8 @@ class Service:
         self.lists.flush()
         with suppress(StoreError):  # `tail.failing` says so; the next look goes on
             self.tail.read(self.deployment.now.live)
-        self.deployment.look()
+        if self.deployment.look():
+            self.streams.wake()
 
     def close(self) -> None:
         """Write what is queued and let go of everything."""

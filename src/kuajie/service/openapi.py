@@ -118,7 +118,7 @@ def _operation(route: Route, of: dict[type, Any], known: set[str]) -> dict[str, 
         "operationId": route.name,
         "summary": route.summary,
         "security": [{"key": []}] if route.scope else [],
-        "responses": {"200": _content("what was asked for", of[route.response])},
+        "responses": {"200": _content("what was asked for", of[route.response], media=route.media)},
     }
     if route.scope:
         operation["x-scope"] = route.scope
@@ -161,6 +161,8 @@ def _operation(route: Route, of: dict[type, Any], known: set[str]) -> dict[str, 
     return operation
 
 
-def _content(meaning: str, schema: object, headers: dict[str, Any] | None = None) -> dict[str, Any]:
-    content: dict[str, Any] = {"description": meaning, "content": {"application/json": {"schema": schema}}}
+def _content(
+    meaning: str, schema: object, headers: dict[str, Any] | None = None, media: str = "application/json"
+) -> dict[str, Any]:
+    content: dict[str, Any] = {"description": meaning, "content": {media: {"schema": schema}}}
     return {**content, "headers": headers} if headers else content

@@ -7,8 +7,9 @@ from typing import Any, Literal
 import msgspec
 
 from kuajie.core.records import Event
-from kuajie.service import answers, intake, wire
+from kuajie.service import answers, intake, push, wire
 from kuajie.service.calls import Call, Reply
+from kuajie.service.streams import PushResponse
 from kuajie.workflows.access import Scope
 
 
@@ -26,12 +27,12 @@ class Route:
         query: parameters after the path, with what they mean.
         publishable: whether keys that stand in web pages may.
         example: a body, in JSON.
-        statuses: besides 200.
+        media: type of what is answered; with a stream, `response` is the data of each event.
     """
 
     method: Literal["GET", "POST", "PUT"]
     path: str
-    handler: Callable[[Call], Awaitable[Reply]]
+    handler: Callable[[Call], Awaitable[Reply | PushResponse]]
     response: type[msgspec.Struct]
     summary: str
     scope: Scope | None = None
@@ -39,6 +40,7 @@ class Route:
     query: tuple[tuple[str, str], ...] = ()
     publishable: bool = False
     example: Any = None
+    media: str = "application/json"
 
     @property
     def name(self) -> str:
@@ -69,6 +71,13 @@ ROUTES = (
         "POST", "/v1/recommend", answers.recommend, wire.RecommendResponse,
         "Ranked items of a domain for a person, with reasons; the last event is known to it.",
         scope="recommend", request=(wire.RecommendRequest,), publishable=True,
+        example={**ACCOUNT, "target": "car_parts", "k": 5},
+    ),
+    Route(
+        "POST", "/v1/recommend/stream", push.stream, wire.RecommendResponse,
+        "The same list now and whenever the person's history has changed, as server-sent events.",
+        scope="recommend", request=(wire.RecommendRequest,), publishable=True, media=push.MEDIA,
+        query=(("seconds", "0 to 600: it ends after so long; 0: after the first list; left out: 300"),),
         example={**ACCOUNT, "target": "car_parts", "k": 5},
     ),
     Route(

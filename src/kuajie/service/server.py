@@ -20,6 +20,7 @@ from kuajie.bootstrap import service_of
 from kuajie.service.app import make_app
 from kuajie.service.calls import Service
 from kuajie.service.overload import GatedProtocol
+from kuajie.service.streams import ENDS
 from kuajie.workflows.workspace import ServiceConfig, Workspace
 
 if TYPE_CHECKING:
@@ -84,6 +85,14 @@ class PunctualProtocol(GatedProtocol):
         """Nobody waits any more."""
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Stop: an answer may be finished, a stream ends now."""
+        super().shutdown()
+        scope: dict[str, Any] | None = self.scope  # type: ignore[assignment] # None before the first request
+        end = (scope or {}).get(ENDS)
+        if end is not None:
+            end()
 
     def _wait(self) -> None:
         self.late = self.loop.call_later(float(os.environ.get(HEADER_SECONDS, "10")), self._give_up)

@@ -22,6 +22,7 @@ from kuajie.data.dataset import JointDataset
 from kuajie.data.entries import Weighed, histories
 from kuajie.data.live import joined, rows_of
 from kuajie.data.strength import strength
+from kuajie.workflows.listening import Listeners
 from kuajie.workflows.stores import MOST_EVENTS, About, Cache, Store
 
 MOST_PEOPLE = 20_000
@@ -58,13 +59,15 @@ class Person:
     built_at: float = 0.0
     version: int = 0
 
-    def add(self, event: Event) -> None:
-        """One more event, or one that is known."""
-        if self.events.setdefault((event.domain, event.event_id), event) is event:
-            self.history = None
-            self.version += 1
-            while len(self.events) > MOST_EVENTS * len(self.accounts):
-                self.events.popitem(last=False)
+    def add(self, event: Event) -> bool:
+        """One more event, or one that is known; returns whether it is new."""
+        if self.events.setdefault((event.domain, event.event_id), event) is not event:
+            return False
+        self.history = None
+        self.version += 1
+        while len(self.events) > MOST_EVENTS * len(self.accounts):
+            self.events.popitem(last=False)
+        return True
 
 
 class LiveHistories:
@@ -77,6 +80,9 @@ class LiveHistories:
         identity: which accounts are one person.
         cleaning: what is a duplicate.
         most_people: that stay in memory.
+
+    Attributes:
+        listeners: are told whose history has changed.
     """
 
     def __init__(
@@ -95,6 +101,7 @@ class LiveHistories:
         self._people: OrderedDict[Account, Person] = OrderedDict()
         self._fresh: OrderedDict[Account, list[Event]] = OrderedDict()
         self._forgotten = 0
+        self.listeners = Listeners()
 
     def ready(self, account: Account, now: datetime) -> Person | None:
         """The person behind an account if no store must be asked."""
@@ -164,6 +171,7 @@ class LiveHistories:
 
     def learn(self, events: Iterable[Event]) -> None:
         """Events that are durable, from their sender or from the tail of the store; each counts once."""
+        changed: list[Account] = []
         with self._lock:
             for event in events:
                 account = Account(domain=event.domain, user=event.user)
@@ -174,15 +182,18 @@ class LiveHistories:
                 if len(self._fresh) > self._most_people:
                     self._fresh.popitem(last=False)
                 person = self._people.get(account)
-                if person is not None:
-                    person.add(event)
+                if person is None or person.add(event):
+                    changed.append(account)
+        self.listeners.tell(changed)
 
     def forget(self, accounts: Iterable[Account]) -> None:
         """Ask the store anew for these: a link or a consent has changed."""
+        changed = list(accounts)
         with self._lock:
             self._forgotten += 1
-            for account in accounts:
+            for account in changed:
                 self._drop(account)
+        self.listeners.tell(changed)
 
     def history(self, person: Person, now: datetime) -> Histories:
         """The one row that is scored."""

@@ -74,6 +74,8 @@ class ServiceConfig(Config):
         body_seconds: a request whose body has not arrived by then is refused.
         drain_seconds: how long requests may go on after the service was told to stop.
         poll_seconds: how often what other processes wrote, and the model that serves, are looked at.
+        most_streams: pages that one process pushes fresh lists to at the same time; one key may hold half of them.
+        push_seconds: a page is pushed at most one list in so long.
     """
 
     requests_per_second: Annotated[float, Field(gt=0)] = 2_000.0
@@ -82,6 +84,8 @@ class ServiceConfig(Config):
     body_seconds: Annotated[float, Field(gt=0)] = 10.0
     drain_seconds: Annotated[float, Field(gt=0)] = 10.0
     poll_seconds: Annotated[float, Field(gt=0, le=60)] = 0.3
+    most_streams: Annotated[int, Field(ge=0)] = 1_000
+    push_seconds: Annotated[float, Field(ge=0, le=60)] = 0.5
 
 
 class WorkspaceConfig(DataConfig):
