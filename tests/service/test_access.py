@@ -10,6 +10,7 @@ from kuajie.core.records import ApiKey
 from kuajie.service.app import make_app
 from kuajie.service.openapi import document
 from kuajie.service.routes import ROUTES, Route
+from kuajie.workflows.access import OPERATOR_SCOPES
 from kuajie.workflows.keys import new_key
 from kuajie.workflows.workspace import Workspace
 
@@ -34,10 +35,11 @@ PATHS = {
     "similar_items": "/v1/items/courses/课1/similar?target=car",
     "profile": "/v1/people/courses/0007/profile",
 }
-EVERYBODY, SECRETS, PAGES = 200, "secrets", "pages"
+EVERYBODY, SECRETS, PAGES, OPERATORS = 200, "secrets", "pages", "operators"
 MATRIX = {
     "live": EVERYBODY,
     "ready": EVERYBODY,
+    "metrics": OPERATORS,
     "events": PAGES,
     "recommend": PAGES,
     "similar_items": PAGES,
@@ -108,6 +110,14 @@ def test_every_route_against_every_kind_of_key(fast: Running, token: Callable[..
     ):
         assert call(fast, route, wrong, body).status_code == nobody, wrong
     assert call(fast, route, without, body).status_code == (200 if allowed == EVERYBODY else 403)
+    if allowed == OPERATORS:
+        operator = token("car", scopes=OPERATOR_SCOPES)
+        assert call(fast, route, operator, body).status_code == 200
+        assert (
+            call(fast, route, token("car", "publishable", scopes=OPERATOR_SCOPES), body, Origin=PAGE).status_code == 403
+        )
+        assert call(fast, route, own, body).status_code == 403
+        return
     expected = 422 if route.name == "links" else 200  # a link needs both sides
     assert call(fast, route, own, body).status_code == expected
     inside = call(fast, route, page, body, Origin=PAGE)
@@ -198,7 +208,7 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_again(fast: Running, tok
         fast.recommend(token=hasty)
     answer = fast.ask("POST", "/v1/recommend", BODIES["recommend"], hasty, **{"Accept-Language": "zh-CN,en;q=0.5"})
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "2")
-    assert answer.json() == {"error": "这个密钥请求得过于频繁", "do": "请稍候再试。"}
+    assert (answer.json()["error"], answer.json()["do"]) == ("这个密钥请求得过于频繁", "请稍候再试。")
     assert fast.ask("GET", PATHS["similar_items"], token=patient).status_code == 200
 
 

@@ -19,12 +19,18 @@ if TYPE_CHECKING:
     from kuajie.workflows.workspace import Workspace
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+CONFIGURED = "what [service] says"
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="The address to answer at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0: any free one.")] = 8_000,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; more than one need a database server.")] = 1,
+    host: Annotated[str | None, typer.Option(help="The address to answer at.", show_default=CONFIGURED)] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="The port; 0: any free one.", show_default=CONFIGURED)
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes; more than one need a database server.", show_default=CONFIGURED),
+    ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Answer without keys, to this machine alone.")] = False,
     workspace: WorkspaceOption = Path(),
     lang: LangOption = None,
@@ -48,7 +54,10 @@ def serve(
     from kuajie.workflows.workspace import Workspace
 
     opened = Workspace.open(workspace)
-    screen = Screen(lang, opened.config.workspace.language)
+    screen, config = Screen(lang, opened.config.workspace.language), opened.config.service
+    host = config.host if host is None else host
+    port = config.port if port is None else port
+    workers = config.workers if workers is None else workers
     if demo and host not in LOOPBACK:
         raise UsageError("--demo answers without keys, so only on 127.0.0.1, not on {host}. Leave one out.", host=host)
     if workers > 1:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
@@ -19,6 +20,7 @@ from kuajie.core.language import translator
 from kuajie.core.texts import Text
 from kuajie.service.bodies import checked, read_body
 from kuajie.service.calls import Call, Service
+from kuajie.service.observing import Observer, seen
 from kuajie.service.openapi import document
 from kuajie.service.refusals import (
     Refusal,
@@ -65,7 +67,9 @@ def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     ]
     table.append(StarletteRoute("/openapi.json", openapi, methods=["GET"]))
     table.append(StarletteRoute("/v1/{path:path}", _preflight(service), methods=["OPTIONS"]))
-    app = Starlette(routes=table, lifespan=life, exception_handlers={HTTPException: _no_route(service)})
+    observer = Middleware(Observer, service.metrics, service.log, service.tracing)
+    refusing = {HTTPException: _no_route(service)}
+    app = Starlette(routes=table, lifespan=life, middleware=[observer], exception_handlers=refusing)
     app.router.redirect_slashes = False
     return app
 
@@ -74,10 +78,13 @@ def _endpoint(service: Service, route: Route) -> Callable[[Request], Awaitable[R
     async def endpoint(request: Request) -> Response:
         language = language_of_request(service, request)
         service.at_work += 1
+        noted = seen()
+        noted.route = route.path
         origin: str | None = None
         try:
             _make_way(service, route)
             caller = await _caller(service, route, request)
+            noted.organisation, noted.key_id = caller.organisation, caller.key_id
             origin = request.headers.get("origin")
             body, values = b"", None
             if route.request:
@@ -85,6 +92,8 @@ def _endpoint(service: Service, route: Route) -> Callable[[Request], Awaitable[R
                 values = checked(body)
             call = Call(service, caller, request.path_params, request.query_params, body, values, language)
             reply = await route.handler(call)
+            if isinstance(reply.content, Response):
+                return reply.content
             return _json(reply.content, reply.status, origin)
         except Refusal as refusal:
             return said(refusal, language, origin)
@@ -176,7 +185,7 @@ def _preflight(service: Service) -> Callable[[Request], Awaitable[Response]]:
         headers = {
             "Access-Control-Allow-Origin": request.headers.get("origin", "null"),
             "Access-Control-Allow-Methods": "GET, POST",
-            "Access-Control-Allow-Headers": "authorization, content-type, accept-language",
+            "Access-Control-Allow-Headers": "authorization, content-type, accept-language, x-request-id",
             "Access-Control-Max-Age": "600",
             "Vary": "Origin",
         }
@@ -209,7 +218,10 @@ def language_of_request(service: Service, request: Request) -> str:
 def said(refusal: Refusal, language: str, origin: str | None = None) -> Response:
     """A refusal as JSON."""
     translate = translator(language)
-    failure = Failure(error=_plain(refusal.error.say(translate)), do=_plain(refusal.do.say(translate)))
+    noted = seen()
+    noted.refused = refusal.reason
+    error, do = _plain(refusal.error.say(translate)), _plain(refusal.do.say(translate))
+    failure = Failure(error=error, do=do, request_id=noted.request_id)
     response = _json(failure, refusal.status, origin)
     if refusal.wait is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(refusal.wait)))
@@ -226,6 +238,7 @@ def _json(content: msgspec.Struct, status: int, origin: str | None) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     if origin is not None:
         response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After, X-Request-Id"
         response.headers["Vary"] = "Origin"
     return response
 

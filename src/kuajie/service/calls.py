@@ -11,13 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
+from starlette.responses import Response
 
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.errors import StoreError
 from kuajie.core.records import Account, RankedList
 from kuajie.core.texts import Text
+from kuajie.service.logs import RequestLog
+from kuajie.service.metrics import Metrics
 from kuajie.service.refusals import not_allowed, not_found, not_stored
-from kuajie.workflows.access import SCOPES, Caller, Doorkeeper, TokenBucket
+from kuajie.service.tracing import NoTracing, Tracing
+from kuajie.workflows.access import DEMO_SCOPES, Caller, Doorkeeper, TokenBucket
 from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.live import SLOW_SECONDS, Person, Tail
 from kuajie.workflows.receive import EventRules
@@ -40,6 +44,7 @@ class Service:
         deployment: the model that serves.
         tail: what other processes write.
         demo: whether who sends no key may do everything; on loopback only.
+        metrics, log, tracing: what operators see.
     """
 
     workspace: Workspace
@@ -55,6 +60,9 @@ class Service:
     lost_lists: int = 0
     at_work: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
+    metrics: Metrics = field(default_factory=Metrics)
+    log: RequestLog = field(default_factory=RequestLog)
+    tracing: Tracing = field(default_factory=NoTracing)
     rules: EventRules = field(init=False)
     doorkeeper: Doorkeeper = field(init=False)
     bucket: TokenBucket = field(init=False)
@@ -66,9 +74,14 @@ class Service:
         self.bucket = TokenBucket(config.service.requests_per_second, time.monotonic)
 
     @property
+    def queued_rows(self) -> int:
+        """Rows that wait to be written."""
+        return self.store.queued_rows
+
+    @property
     def demo_caller(self) -> Caller:
         """Who sends no key in demo mode."""
-        return Caller("", frozenset(self.workspace.config.domains), frozenset(SCOPES))
+        return Caller("", frozenset(self.workspace.config.domains), frozenset(DEMO_SCOPES))
 
     async def ask(self, question: Callable[..., T], *arguments: object) -> T:
         """Run what may wait for the store in a thread.
@@ -85,7 +98,8 @@ class Service:
         Raises:
             Refusal: it may not be durable.
         """
-        return await self.wait(asyncio.wrap_future(future))
+        with self.tracing.span("store write"):
+            return await self.wait(asyncio.wrap_future(future))
 
     @staticmethod
     async def wait(awaited: "asyncio.Future[T]") -> T:
@@ -108,11 +122,14 @@ class Service:
         live, now = deployed.live, self.clock()
         person = live.ready(account, now)
         if person is not None:
+            self.metrics.history("memory")
             return person
         if not self.tail.failing:
-            with suppress(TimeoutError):
+            self.metrics.history("store")
+            with suppress(TimeoutError), self.tracing.span("history"):
                 async with asyncio.timeout(SLOW_SECONDS):
                     return await asyncio.get_running_loop().run_in_executor(self.threads, live.load, account, now)
+        self.metrics.history("no_store")
         return live.without_store(account, now)
 
     def keep(self, ranked: RankedList) -> None:
@@ -136,6 +153,7 @@ class Service:
         with suppress(StoreError):  # `tail.failing` says so; the next look goes on
             self.tail.read(self.deployment.now.live)
         self.deployment.look()
+        self.metrics.refresh(self)
 
     def close(self) -> None:
         """Write what is queued and let go of everything."""
@@ -143,6 +161,7 @@ class Service:
         self.threads.shutdown(wait=True, cancel_futures=True)
         self.store.close()
         self.cache.close()
+        self.tracing.close()
 
 
 @dataclass(frozen=True)
@@ -200,5 +219,5 @@ class Call:
 class Reply:
     """What is answered."""
 
-    content: msgspec.Struct
+    content: msgspec.Struct | Response
     status: int = 200

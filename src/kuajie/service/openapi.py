@@ -81,4 +81,5 @@ def _operation(route: Route, of: dict[type, Any]) -> dict[str, Any]:
 
 
 def _content(meaning: str, schema: object) -> dict[str, Any]:
-    return {"description": meaning, "content": {"application/json": {"schema": schema}}}
+    kind = "text/plain" if schema == {"type": "string"} else "application/json"
+    return {"description": meaning, "content": {kind: {"schema": schema}}}

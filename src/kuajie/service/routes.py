@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from kuajie.core.records import Event
-from kuajie.service import answers, intake, wire
+from kuajie.service import answers, intake, operations, wire
 from kuajie.service.calls import Call, Reply
 from kuajie.workflows.access import Scope
 
@@ -19,7 +19,7 @@ class Route:
     Attributes:
         method, path: of HTTP; `{id}` may hold slashes.
         handler: answers.
-        response: what is answered.
+        response: what is answered; `str`: text that is no JSON.
         summary: for the OpenAPI document.
         scope: that a key needs; None: open to everybody.
         request: what the body is; none where there is no body.
@@ -29,10 +29,10 @@ class Route:
         statuses: besides 200.
     """
 
-    method: Literal["GET", "POST", "PUT"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     handler: Callable[[Call], Awaitable[Reply]]
-    response: type[msgspec.Struct]
+    response: type[Any]
     summary: str
     scope: Scope | None = None
     request: tuple[type[msgspec.Struct], ...] = ()
@@ -60,6 +60,7 @@ LIST_ID = "0f8fad5bd9cb469fa16570867728950e"
 ROUTES = (
     Route("GET", "/health/live", answers.live, wire.Alive, "The process answers"),
     Route("GET", "/health/ready", answers.ready, wire.Ready, "Requests may be sent here"),
+    Route("GET", "/metrics", operations.metrics, str, "Metrics for Prometheus.", scope="operations"),
     Route(
         "POST", "/v1/events", intake.events, wire.Verdicts,
         "Behaviour: one event, or up to 500. Answered when it is durable; sending it again is safe.",

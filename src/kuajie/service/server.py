@@ -1,11 +1,11 @@
 """Running the application on uvicorn: one process, or several over a database that several may write."""
 
 import json
-import logging
 import os
+import shutil
 import signal
 import socket
-import sys
+import tempfile
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +18,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from kuajie.bootstrap import service_of
 from kuajie.service.app import make_app
 from kuajie.service.calls import Service
+from kuajie.service.logs import RequestLog, log_as_json
+from kuajie.service.metrics import FOLDER, Metrics
+from kuajie.service.tracing import tracing_of
 from kuajie.workflows.workspace import ServiceConfig, Workspace
 
 if TYPE_CHECKING:
@@ -71,11 +74,14 @@ class PunctualProtocol(HttpToolsProtocol):
 def factory() -> Starlette:
     """The application of a worker process."""
     told = json.loads(os.environ[VARIABLE])
+    log_as_json()
     return make_app(open_service(Workspace.open(Path(told["workspace"])), demo=told["demo"]))
 
 
 def open_service(workspace: Workspace, *, demo: bool) -> Service:
     """The service of a workspace, ready to answer."""
+    config = workspace.config.service
+    tracing = tracing_of(wanted=config.telemetry)
     parts = service_of(workspace)
     return Service(
         workspace=workspace,
@@ -84,6 +90,9 @@ def open_service(workspace: Workspace, *, demo: bool) -> Service:
         deployment=parts.deployment,
         tail=parts.tail,
         demo=demo,
+        metrics=Metrics(folder=os.environ.get(FOLDER)),
+        log=RequestLog(config.log),
+        tracing=tracing,
     )
 
 
@@ -139,7 +148,7 @@ def serve(service: Service, bound: socket.socket, announce: Callable[[], None]) 
         bound: where.
         announce: called when it answers.
     """
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    log_as_json()
     config = service.workspace.config.service
     os.environ[HEADER_SECONDS] = str(config.header_seconds)
     server = AnnouncedServer(uvicorn.Config(make_app(service), **options(config)))
@@ -158,5 +167,9 @@ def serve_with_workers(workspace: Workspace, host: str, port: int, workers: int,
     config = workspace.config.service
     os.environ[VARIABLE] = json.dumps({"workspace": str(workspace.root.resolve()), "demo": demo})
     os.environ[HEADER_SECONDS] = str(config.header_seconds)
+    os.environ[FOLDER] = numbers = tempfile.mkdtemp(prefix="kuajie-metrics-")
     target = "kuajie.service.server:factory"
-    uvicorn.run(target, factory=True, workers=workers, host=host, port=port, **options(config))
+    try:
+        uvicorn.run(target, factory=True, workers=workers, host=host, port=port, **options(config))
+    finally:
+        shutil.rmtree(numbers, ignore_errors=True)

@@ -194,7 +194,8 @@ class Ready(Wire, frozen=True):
 
 
 class Failure(Wire, frozen=True):
-    """Every error: what is wrong, and what to do."""
+    """Every error: what is wrong, what to do, and how the operators find it in their log."""
 
     error: str
     do: str
+    request_id: str = ""

@@ -374,6 +374,7 @@ class MemoryStore:
     """`workflows.stores.Store` in memory."""
 
     schema_version = "memory"
+    queued_rows = 0
 
     def __init__(self) -> None:
         counter = Counter()

@@ -16,12 +16,16 @@ from kuajie.core.records import ApiKey, Organisation
 from kuajie.workflows.keys import key_id_of, opened
 from kuajie.workflows.stores import AccessStore
 
-Scope = Literal["events", "recommend", "catalogue", "people"]
+Scope = Literal["events", "recommend", "catalogue", "people", "operations", "admin"]
 SCOPES: Final[tuple[Scope, ...]] = ("events", "recommend", "catalogue", "people")
 """events: events, exposures, feedback; recommend: lists and similar items; catalogue: items, triples; people: people,
 links, consents, profiles."""
 PUBLISHABLE_SCOPES: Final[tuple[Scope, ...]] = ("events", "recommend")
 """What a key in a web page may have at most."""
+OPERATOR_SCOPES: Final[tuple[Scope, ...]] = ("operations", "admin")
+"""operations: metrics of all organisations; admin: keys of all organisations. No key has them unless it was said."""
+DEMO_SCOPES: Final[tuple[Scope, ...]] = (*SCOPES, "operations")
+"""What this machine may without a key; never make keys, for whoever is let in for a try would stay."""
 FRESH_SECONDS = 5.0
 STALE_SECONDS = 900.0
 """So long a key is believed while the store does not answer."""

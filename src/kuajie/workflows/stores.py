@@ -260,6 +260,10 @@ class Store(Protocol):
     def schema_version(self) -> str:
         """The migration that the database is at."""
 
+    @property
+    def queued_rows(self) -> int:
+        """Rows that wait to be written."""
+
     def check(self) -> list[Finding]:
         """Whether it answers, is complete and current; never raises."""
 

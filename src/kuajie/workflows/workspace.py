@@ -1,5 +1,6 @@
 """A workspace: a folder with `kuajie.toml`; everything of one project lies in it."""
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from kuajie.data.config import DataConfig
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.workflows.arena import ArenaOptions, Chosen
 from kuajie.workflows.choose import ChooseConfig, choose
+from kuajie.workflows.environment import overridden
 
 FILE = "kuajie.toml"
 
@@ -68,20 +70,31 @@ class ServiceConfig(Config):
     """The section `[service]`: how `kuajie serve` protects itself.
 
     Attributes:
+        host: the address to answer at.
+        port: 0: any free one.
+        workers: processes; more than one need a database server.
         requests_per_second: of one key, on average; twice as many at once.
         most_at_once: requests that one process answers at the same time; more are told to come again.
         header_seconds: a connection that has not sent its headers by then is closed.
         body_seconds: a request whose body has not arrived by then is refused.
         drain_seconds: how long requests may go on after the service was told to stop.
         poll_seconds: how often what other processes wrote, and the model that serves, are looked at.
+        log: lines on standard error: off, errors (requests that failed, 5xx) or all; what goes wrong beside requests is
+            always said.
+        telemetry: whether spans go to OpenTelemetry; needs the extra `telemetry`.
     """
 
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8_000
+    workers: Annotated[int, Field(ge=1, le=1_000)] = 1
     requests_per_second: Annotated[float, Field(gt=0)] = 2_000.0
     most_at_once: Annotated[int, Field(ge=1)] = 512
     header_seconds: Annotated[float, Field(gt=0)] = 10.0
     body_seconds: Annotated[float, Field(gt=0)] = 10.0
     drain_seconds: Annotated[float, Field(gt=0)] = 10.0
     poll_seconds: Annotated[float, Field(gt=0, le=60)] = 0.3
+    log: Literal["off", "errors", "all"] = "errors"
+    telemetry: bool = False
 
 
 class WorkspaceConfig(DataConfig):
@@ -93,8 +106,8 @@ class WorkspaceConfig(DataConfig):
     service: ServiceConfig = ServiceConfig()
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read a file.
+    def read(cls, path: Path, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read a file; variables such as `KUAJIE_SERVICE__PORT` go before what it says.
 
         Raises:
             ConfigError: it is missing, not TOML, or has a wrong key or value.
@@ -113,7 +126,7 @@ class WorkspaceConfig(DataConfig):
             raise ConfigError(
                 "{path} is not valid TOML in UTF-8: {error}. Correct the line and run again.", path=path, error=error
             ) from None
-        return cls.parse(values, path)
+        return cls.parse(overridden(values, environment, {"store": StoreConfig, "service": ServiceConfig}), path)
 
 
 @dataclass(frozen=True)
