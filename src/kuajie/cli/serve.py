@@ -72,20 +72,22 @@ def serve(
 
 
 def _serve_one(screen: Screen, workspace: "Workspace", host: str, port: int, *, demo: bool) -> None:
+    from kuajie.service.control import controlled
     from kuajie.service.server import listening, open_service
     from kuajie.service.server import serve as run
 
     with listening(host, port) as bound:
         service = open_service(workspace, demo=demo)
         try:
-            service.demo = demo or _without_keys(service.store, host)
+            service.demo, service.insist = demo or _without_keys(service.store, host), demo
         except BaseException:
             service.close()
             raise
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{bound.getsockname()[1]}"
         dataset = service.deployment.now.dataset
-        run(service, bound, lambda: _announce(screen, url, dataset, demo=service.demo))
+        with controlled(service, bound):
+            run(service, bound, lambda: _announce(screen, url, dataset, demo=service.demo))
     screen.say("Stopped; everything that was acknowledged is stored.")
 
 
@@ -93,7 +95,7 @@ def _serve_many(screen: Screen, workspace: "Workspace", host: str, port: int, wo
     from kuajie.bootstrap import operational_store
     from kuajie.service.server import serve_with_workers
 
-    store = operational_store(workspace)
+    store, insist = operational_store(workspace), demo
     try:
         demo = demo or _without_keys(store, host)
     finally:
@@ -101,7 +103,7 @@ def _serve_many(screen: Screen, workspace: "Workspace", host: str, port: int, wo
     screen.say("kuajie answers on {url} with {workers} processes.", url=f"http://{host}:{port}", workers=workers)
     if demo:
         screen.warn(OPEN)
-    serve_with_workers(workspace, host, port, workers, demo=demo)
+    serve_with_workers(workspace, host, port, workers, demo=demo, insist=insist)
 
 
 OPEN = Text("DEMO MODE: whoever is on this machine may read and write everything, without a key.")

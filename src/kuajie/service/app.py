@@ -33,6 +33,7 @@ from kuajie.service.refusals import (
     wrong,
 )
 from kuajie.service.routes import ROUTES, Route
+from kuajie.service.upkeep import start as start_upkeep
 from kuajie.service.wire import Failure
 from kuajie.workflows.access import Caller
 
@@ -50,10 +51,12 @@ def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     async def life(_: Starlette) -> AsyncIterator[None]:
         watcher = threading.Thread(target=service.watch, name="kuajie-watcher", daemon=True)
         watcher.start()
+        upkeep = start_upkeep(service)
         yield
         service.draining = True
         service.stopped.set()
         watcher.join(5)
+        upkeep.join(5)
         service.close()
 
     described = msgspec.json.encode(document(routes))
@@ -135,7 +138,7 @@ async def _caller(service: Service, route: Route, request: Request) -> Caller:
     header = request.headers.get("authorization")
     if header is None and service.demo:
         _refuse_strangers(request)
-        return service.demo_caller
+        return _with_scope(service.demo_caller, route)
     kind, _, token = (header or "").partition(" ")
     if kind.lower() != "bearer" or not token:
         raise no_key()
@@ -148,10 +151,20 @@ async def _caller(service: Service, route: Route, request: Request) -> Caller:
     wait = service.bucket.take(caller.key_id)
     if wait:
         raise too_many(wait)
-    if route.scope not in caller.scopes or (caller.publishable and not route.publishable):
-        raise not_allowed(Text("this key may not: it lacks the scope '{scope}'", scope=route.scope))
+    _with_scope(caller, route)
     if caller.publishable and request.headers.get("origin") not in caller.origins:
         raise not_allowed(Text("this key may not be used on this page"))
+    return caller
+
+
+def _with_scope(caller: Caller, route: Route) -> Caller:
+    """The caller, if they may.
+
+    Raises:
+        Refusal: they may not.
+    """
+    if route.scope not in caller.scopes or (caller.publishable and not route.publishable):
+        raise not_allowed(Text("this key may not: it lacks the scope '{scope}'", scope=route.scope))
     return caller
 
 

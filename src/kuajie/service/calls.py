@@ -44,6 +44,7 @@ class Service:
         deployment: the model that serves.
         tail: what other processes write.
         demo: whether who sends no key may do everything; on loopback only.
+        insist: whether it stays so when there are keys.
         metrics, log, tracing: what operators see.
     """
 
@@ -53,6 +54,7 @@ class Service:
     deployment: Deployment
     tail: Tail
     demo: bool = False
+    insist: bool = False
     clock: Clock = system_clock
     draining: bool = False
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, "kuajie-service"))

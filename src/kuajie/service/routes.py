@@ -60,6 +60,18 @@ LIST_ID = "0f8fad5bd9cb469fa16570867728950e"
 ROUTES = (
     Route("GET", "/health/live", answers.live, wire.Alive, "The process answers"),
     Route("GET", "/health/ready", answers.ready, wire.Ready, "Requests may be sent here"),
+    Route(
+        "POST", "/v1/keys", operations.make_key, wire.KeyMade,
+        "A new key, which is shown this once. Not safe to send again.", scope="admin", request=(wire.KeyRequest,),
+        example={"organisation": "platform", "domains": ["courses"], "scopes": ["events", "recommend"], "days": 365},
+    ),
+    Route("GET", "/v1/keys", operations.keys, wire.KeyList, "All keys, without their secrets.", scope="admin"),
+    Route(
+        "POST", "/v1/keys/{id}/rotate", operations.rotate_key, wire.KeyMade,
+        "A new key like another, which opens nothing after some hours. Not safe to send again.",
+        scope="admin", request=(wire.RotateRequest,), example={"hours": 24},
+    ),
+    Route("DELETE", "/v1/keys/{id}", operations.revoke_key, wire.KeyShown, "The key opens nothing.", scope="admin"),
     Route("GET", "/metrics", operations.metrics, str, "Metrics for Prometheus.", scope="operations"),
     Route(
         "POST", "/v1/events", intake.events, wire.Verdicts,

@@ -75,7 +75,9 @@ def factory() -> Starlette:
     """The application of a worker process."""
     told = json.loads(os.environ[VARIABLE])
     log_as_json()
-    return make_app(open_service(Workspace.open(Path(told["workspace"])), demo=told["demo"]))
+    service = open_service(Workspace.open(Path(told["workspace"])), demo=told["demo"])
+    service.insist = told["insist"]
+    return make_app(service)
 
 
 def open_service(workspace: Workspace, *, demo: bool) -> Service:
@@ -162,10 +164,10 @@ def serve(service: Service, bound: socket.socket, announce: Callable[[], None]) 
     server.run([bound])
 
 
-def serve_with_workers(workspace: Workspace, host: str, port: int, workers: int, *, demo: bool) -> None:
+def serve_with_workers(workspace: Workspace, host: str, port: int, workers: int, *, demo: bool, insist: bool) -> None:
     """Serve in several processes until told to stop."""
     config = workspace.config.service
-    os.environ[VARIABLE] = json.dumps({"workspace": str(workspace.root.resolve()), "demo": demo})
+    os.environ[VARIABLE] = json.dumps({"workspace": str(workspace.root.resolve()), "demo": demo, "insist": insist})
     os.environ[HEADER_SECONDS] = str(config.header_seconds)
     os.environ[FOLDER] = numbers = tempfile.mkdtemp(prefix="kuajie-metrics-")
     target = "kuajie.service.server:factory"

@@ -71,7 +71,18 @@ class Doorkeeper:
     def __init__(self, store: AccessStore, monotonic: Callable[[], float]) -> None:
         self._store, self._monotonic = store, monotonic
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._own: dict[str, _Kept] = {}
         self._lock = threading.Lock()
+
+    def admit(self, key: ApiKey) -> None:
+        """Know a key that is in no store: the process's own."""
+        nobody = Organisation(organisation_id=key.organisation_id, name="", created_at=key.created_at)
+        self._own[key.key_id] = _Kept(key, nobody, 0.0)
+
+    def forget(self) -> None:
+        """Ask the store anew for every key: one has changed."""
+        with self._lock:
+            self._kept.clear()
 
     def known(self, token: str, now: datetime, *, stale: bool = False) -> tuple[bool, Caller | None]:
         """Whether no store must be asked, and then the caller, or None where the token opens nothing.
@@ -86,6 +97,8 @@ class Doorkeeper:
             kept = self._kept.get(key_id or "")
         if key_id is None:
             return True, self._caller(_Kept(None, None, 0.0), token, now)
+        if key_id in self._own:
+            return True, self._caller(self._own[key_id], token, now)
         believed = STALE_SECONDS if stale else FRESH_SECONDS
         if kept is None or self._monotonic() - kept.at > believed:
             return False, None

@@ -159,6 +159,9 @@ class ShownStore(Protocol):
     def exposures_of(self, list_id: str) -> list[Exposure]:
         """The exposures of a list, by position."""
 
+    def prune(self, before: datetime, most: int) -> int:
+        """Remove the oldest lists of before a time, at most so many, with their exposures; returns how many lists."""
+
 
 class AccessStore(Protocol):
     """Who may do what. Secrets never come here, only their hashes (`workflows.keys`)."""

@@ -55,6 +55,7 @@ class StoreConfig(Config):
         connections: that readers of one process may use at once.
         statement_seconds: longest statement.
         waiting_rows: rows that may wait to be written; more are refused, to be sent again.
+        shown_days: after so many days the service removes lists and their exposures; 0: never. Events stay.
     """
 
     database: str = Field(default="kuajie.db", min_length=1, repr=False)
@@ -64,6 +65,7 @@ class StoreConfig(Config):
     connections: Annotated[int, Field(ge=1, le=1_000)] = 8
     statement_seconds: Annotated[int, Field(ge=1, le=3_600)] = 10
     waiting_rows: Annotated[int, Field(ge=1)] = 20_000
+    shown_days: Annotated[int, Field(ge=0, le=36_500)] = 180
 
 
 class ServiceConfig(Config):
