@@ -92,7 +92,7 @@ def filled(running: Running, route: Route) -> object:
         created_at=NOW,
         items=(RankedItem(domain="car", item="🚗1", title="", score=1.0),),
     )
-    running.service.keep(ranked)
+    running.service.lists.keep(ranked)
     (rows,) = body.values()
     return {route.name: [{**rows[0], "list_id": "a" * 32, **({"item": "🚗1"} if "item" in rows[0] else {})}]}
 

@@ -141,6 +141,7 @@ def test_the_way_from_list_to_exposure_to_feedback(running: Running) -> None:
     assert running.post("/v1/feedback", {"feedback": [click]})["verdicts"] == [
         {"id": "f1", "status": "accepted", "reason": ""}
     ]
+    running.service.lists.flush()  # before the next write that is waited for
     again = running.post("/v1/feedback", {"feedback": [{**click, "event_id": "f2"}]})
     assert again["verdicts"][0]["status"] == "duplicate"
     assert item not in {each["item"] for each in running.recommend("0007", k=40)["items"]}

@@ -121,9 +121,11 @@ def test_what_became_of_events_and_lists_is_counted(fast: Running, monkeypatch: 
     monkeypatch.setattr(fast.service.store.shown, "submit_lists", full)
     monkeypatch.setattr(fast.service.store.events, "submit", full)
     fast.recommend("新人")
+    fast.service.lists.lost += 3
     assert fast.post("/v1/events", rows[0], status=503)["request_id"]
     told = Numbers(fast)
-    assert told("lists_lost_total") == 1
+    assert told("lists_lost_total") == 3
+    assert told("lists_waiting") >= 1
     assert told("refused_total", reason="store") == 1
 
 

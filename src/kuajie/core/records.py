@@ -16,8 +16,11 @@ Kind = Literal[
 ]  # fmt: skip
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all records: immutable, compared by value."""
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """Base of all records: immutable, compared by value.
+
+    They hold plain values and each other, so none is ever part of a cycle, and the garbage collector passes them over.
+    """
 
 
 class Account(Record, frozen=True):

@@ -47,7 +47,7 @@ async def recommend(call: Call) -> Reply:
         given = answer(deployed, person, question, service.clock(), service.workspace.title)
     ranked, seen().model_version = given.ranked, given.ranked.model_version
     service.metrics.listed(ranked.fallback, degraded=given.degraded, personalised=given.personalised)
-    service.keep(ranked)
+    service.lists.keep(ranked)
     return Reply(
         RecommendResponse(
             list_id=ranked.list_id,

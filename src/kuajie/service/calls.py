@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -15,8 +14,9 @@ from starlette.responses import Response
 
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.errors import StoreError
-from kuajie.core.records import Account, RankedList
+from kuajie.core.records import Account
 from kuajie.core.texts import Text
+from kuajie.service.kept import KeptLists
 from kuajie.service.logs import RequestLog
 from kuajie.service.metrics import Metrics
 from kuajie.service.refusals import not_allowed, not_found, not_stored
@@ -29,7 +29,6 @@ from kuajie.workflows.stores import Cache, Store
 from kuajie.workflows.workspace import Workspace
 
 T = TypeVar("T")
-MOST_LISTS = 10_000
 STORE_SECONDS = 15.0
 """How long a request waits for the store."""
 
@@ -58,19 +57,19 @@ class Service:
     clock: Clock = system_clock
     draining: bool = False
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, "kuajie-service"))
-    lists: OrderedDict[str, RankedList] = field(default_factory=OrderedDict)
-    lost_lists: int = 0
     at_work: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
     metrics: Metrics = field(default_factory=Metrics)
     log: RequestLog = field(default_factory=RequestLog)
     tracing: Tracing = field(default_factory=NoTracing)
+    lists: KeptLists = field(init=False)
     rules: EventRules = field(init=False)
     doorkeeper: Doorkeeper = field(init=False)
     bucket: TokenBucket = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.workspace.config
+        self.lists = KeptLists(self.store.shown)
         self.rules = EventRules(frozenset(config.domains), config.cleaning)
         self.doorkeeper = Doorkeeper(self.store.access, time.monotonic)
         self.bucket = TokenBucket(config.service.requests_per_second, time.monotonic)
@@ -134,16 +133,6 @@ class Service:
         self.metrics.history("no_store")
         return live.without_store(account, now)
 
-    def keep(self, ranked: RankedList) -> None:
-        """Queue a list to be stored; the answer does not wait."""
-        self.lists[ranked.list_id] = ranked
-        if len(self.lists) > MOST_LISTS:
-            self.lists.popitem(last=False)
-        try:
-            self.store.shown.submit_lists([ranked])
-        except StoreError:
-            self.lost_lists += 1
-
     def watch(self) -> None:
         """Read the tail and look at the pointer, again and again until the service stops: a thread."""
         pause = self.workspace.config.service.poll_seconds
@@ -151,7 +140,8 @@ class Service:
             self.look()
 
     def look(self) -> None:
-        """One look at what others wrote and at the model that should serve."""
+        """One look at what others wrote, at the model that should serve, and at the lists that wait."""
+        self.lists.flush()
         with suppress(StoreError):  # `tail.failing` says so; the next look goes on
             self.tail.read(self.deployment.now.live)
         self.deployment.look()
@@ -161,6 +151,7 @@ class Service:
         """Write what is queued and let go of everything."""
         self.stopped.set()
         self.threads.shutdown(wait=True, cancel_futures=True)
+        self.lists.flush()
         self.store.close()
         self.cache.close()
         self.tracing.close()

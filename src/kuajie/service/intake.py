@@ -173,8 +173,9 @@ async def _lists(call: Call, ids: Sequence[str]) -> dict[str, RankedList]:
         return [service.store.shown.ranked_list(list_id) for list_id in missing]
 
     wanted = list(dict.fromkeys(each for each in ids if 0 < len(each) <= 128 and each.isascii() and each.isalnum()))
-    found = [service.lists[each] for each in wanted if each in service.lists]
-    missing = [each for each in wanted if each not in service.lists]
+    at_hand = {each: service.lists.get(each) for each in wanted}
+    found = [each for each in at_hand.values() if each is not None]
+    missing = [list_id for list_id, each in at_hand.items() if each is None]
     if missing:
         found += [each for each in await service.ask(stored, missing) if each is not None]
     return {each.list_id: each for each in found if each.account.domain in call.caller.domains}

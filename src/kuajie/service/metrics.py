@@ -18,6 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from kuajie.core.clock import system_clock
 from kuajie.core.records import Verdict
+from kuajie.service.kept import KeptLists
 from kuajie.workflows.deploy import Deployment
 from kuajie.workflows.live import Tail
 
@@ -40,8 +41,8 @@ class Watched(Protocol):
         """What other processes write."""
 
     @property
-    def lost_lists(self) -> int:
-        """Lists that were not stored."""
+    def lists(self) -> KeptLists:
+        """Lists on their way to the store."""
 
     @property
     def queued_rows(self) -> int:
@@ -99,6 +100,7 @@ class Metrics:
         self._events = {name: events.labels(name) for name in ("accepted", "duplicate", "rejected")}
         self._lists_lost = self._counter("lists_lost", "Lists that could not be queued to be stored.")
         self._lists_lost_before = 0
+        self._lists_waiting = self._gauge("lists_waiting", "Lists that wait to be queued to be stored.", "livesum")
         self._queued = self._gauge("store_queued_rows", "Rows that wait to be written.", "livesum")
         self._failing = self._gauge("store_failing", "1 while the store does not answer.", "livemax")
         self._tail = self._gauge("tail_read_timestamp_seconds", "When the tail was last read.", "livemin")
@@ -157,11 +159,12 @@ class Metrics:
 
     def _refresh(self, watched: Watched) -> None:
         deployment, tail = watched.deployment, watched.tail
+        self._lists_waiting.set(watched.lists.waiting)
         self._queued.set(watched.queued_rows)
         self._failing.set(tail.failing)
         if not tail.failing:
             self._tail.set(system_clock().timestamp())
-        lost = watched.lost_lists
+        lost = watched.lists.lost
         self._lists_lost.inc(lost - self._lists_lost_before)
         self._lists_lost_before = lost
         self._model_refused.set(deployment.refused is not None)

@@ -1,18 +1,21 @@
 """Running the application on uvicorn: one process, or several over a database that several may write."""
 
+import gc
 import json
 import os
 import shutil
 import signal
 import socket
+import sys
 import tempfile
-from asyncio import TimerHandle, Transport
+from asyncio import AbstractEventLoop, TimerHandle, Transport
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.applications import Starlette
+from threadpoolctl import threadpool_limits
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kuajie.bootstrap import service_of
@@ -26,9 +29,38 @@ from kuajie.workflows.workspace import ServiceConfig, Workspace
 if TYPE_CHECKING:
     from types import FrameType
 
+SWITCH_SECONDS = 0.0005
+"""How soon a thread that computes lets others run; Python's 5 ms are longer than a request takes."""
 VARIABLE = "KUAJIE_SERVE"
 """What worker processes are told to serve, as JSON."""
 HEADER_SECONDS = "KUAJIE_HEADER_SECONDS"
+
+
+class JoiningTransport:
+    """A transport that sends what is written in one turn of the loop together: headers and body in one packet."""
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._held: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Send soon."""
+        if not self._held:
+            self._loop.call_soon(self._flush)
+        self._held.append(data)
+
+    def close(self) -> None:
+        """Send, then close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held = self._held, []
+            self._transport.writelines(held)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the transport has
+        return getattr(self._transport, name)
 
 
 class PunctualProtocol(HttpToolsProtocol):
@@ -38,7 +70,7 @@ class PunctualProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Start to wait."""
-        super().connection_made(transport)
+        super().connection_made(JoiningTransport(transport, self.loop))  # type: ignore[arg-type]
         self._wait()
 
     def on_message_begin(self) -> None:
@@ -77,7 +109,19 @@ def factory() -> Starlette:
     log_as_json()
     service = open_service(Workspace.open(Path(told["workspace"])), demo=told["demo"])
     service.insist = told["insist"]
+    share_the_processor()
     return make_app(service)
+
+
+def share_the_processor() -> None:
+    """Settings of a process that answers many small questions; call it when the model is loaded.
+
+    Threads of BLAS would only wait for each other, and the garbage collector need not look at the catalogue.
+    """
+    threadpool_limits(limits=1, user_api="blas")
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()
 
 
 def open_service(workspace: Workspace, *, demo: bool) -> Service:
@@ -151,6 +195,7 @@ def serve(service: Service, bound: socket.socket, announce: Callable[[], None]) 
         announce: called when it answers.
     """
     log_as_json()
+    share_the_processor()
     config = service.workspace.config.service
     os.environ[HEADER_SECONDS] = str(config.header_seconds)
     server = AnnouncedServer(uvicorn.Config(make_app(service), **options(config)))

@@ -32,7 +32,7 @@ from kuajie.core.records import (
     Triple,
     Verdict,
 )
-from kuajie.workflows.stores import MOST_EVENTS, Change, ExportTable, Finding
+from kuajie.workflows.stores import MOST_EVENTS, About, Change, ExportTable, Finding
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -168,7 +168,7 @@ class MemoryCatalogue:
         self.all_people: Latest[Account, Traits] = Latest(counter, attrgetter("account"))
         self.all_triples: Latest[Triple, Triple] = Latest(counter, lambda triple: triple)
         self.lists: dict[tuple[str, str], EditorList] = {}
-        self.said: dict[Account, Consent] = {}
+        self.said: Latest[Account, Consent] = Latest(counter, attrgetter("account"))
 
     def put_items(self, items: Sequence[Item]) -> None:
         """See `CatalogueStore.put_items`."""
@@ -221,13 +221,17 @@ class MemoryCatalogue:
     def put_consents(self, consents: Sequence[Consent]) -> None:
         """See `CatalogueStore.put_consents`."""
         for consent in consents:
-            known = self.said.get(consent.account)
+            known = self.consents([consent.account]).get(consent.account)
             if known is None or consent.changed_at >= known.changed_at:
-                self.said[consent.account] = consent
+                self.said.put([consent])
 
     def consents(self, accounts: Sequence[Account]) -> dict[Account, Consent]:
         """See `CatalogueStore.consents`."""
-        return {account: self.said[account] for account in accounts if account in self.said}
+        return self.said.get(accounts)
+
+    def consents_after(self, sequence: int, most: int = 1_000) -> list[Change[Consent]]:
+        """See `CatalogueStore.consents_after`."""
+        return self.said.after(sequence, most)
 
 
 class MemoryShown:
@@ -391,6 +395,18 @@ class MemoryStore:
         self.shown = MemoryShown()
         self.access = MemoryAccess()
         self.export = MemoryExport(self.events, self.catalogue)
+
+    def about(
+        self,
+        accounts: Sequence[Account],
+        events_of: Sequence[Account],
+        *,
+        with_links: bool = True,
+        most: int = MOST_EVENTS,
+    ) -> About:
+        """See `Store.about`."""
+        links = self.catalogue.links_of(accounts) if with_links else []
+        return About(links, self.catalogue.consents(accounts), self.events.recent(events_of, most))
 
     @staticmethod
     def check() -> list[Finding]:

@@ -32,7 +32,7 @@ from kuajie.core.records import (
     Traits,
     Triple,
 )
-from kuajie.workflows.stores import Store
+from kuajie.workflows.stores import About, Store
 
 NOW = datetime(2026, 3, 1, 8, 30, 15, 123456, tzinfo=UTC)
 IDS = [
@@ -276,6 +276,43 @@ class StoreContract:
         assert store.catalogue.consents([account]) == {account: says(False, 5)}
         store.catalogue.put_consents([says(True, 6)])
         assert store.catalogue.consents([account]) == {account: says(True, 6)}
+
+    def test_changes_of_consents_are_followed(self, store: Store) -> None:
+        first, second = (Account(domain="课程", user=user) for user in "ab")
+        store.catalogue.put_consents(
+            [Consent(account=each, personalised=True, changed_at=NOW) for each in (first, second)]
+        )
+        seen = store.catalogue.consents_after(0)
+        assert {change.value.account for change in seen} == {first, second}
+        assert store.catalogue.consents_after(store.events.newest()) == []
+        store.catalogue.put_consents([Consent(account=first, personalised=False, changed_at=NOW)])
+        assert [change.value.personalised for change in store.catalogue.consents_after(seen[-1].sequence)] == [False]
+
+    def test_what_is_stored_of_accounts_is_told_at_once(self, store: Store) -> None:
+        accounts = [
+            Account(domain=domain, user=f"{user}{place}")
+            for place in range(60)
+            for domain, user in (("课程", "张"), ("b", "x"))
+        ]
+        a, b, c = accounts[0], accounts[1], accounts[117]
+        assert store.about(accounts, accounts) == About([], {}, {})
+        store.catalogue.put_links([Link(a=c, b=a), Link(a=b, b=Account(domain="z", user="z")), Link(a=a, b=b)])
+        store.catalogue.put_consents([Consent(account=c, personalised=False, changed_at=NOW)])
+        sent = [
+            event(f"{place}", domain=each.domain, user=each.user, occurred_at=NOW + timedelta(minutes=place % 3))
+            for each in (a, c, Account(domain="b", user="y"))
+            for place in range(5)
+        ]
+        store.events.append(
+            [msgspec.structs.replace(each, event_id=f"{place}") for place, each in enumerate(sent)], NOW
+        )
+        found = store.about(accounts, [a, c], most=3)
+        assert found.links == store.catalogue.links_of(accounts)
+        assert len(found.links) == 3
+        assert found.consents == store.catalogue.consents(accounts)
+        assert found.events == store.events.recent([a, c], 3)
+        assert [len(own) for own in found.events.values()] == [3, 3]
+        assert store.about([a], [], with_links=False) == About([], {}, {})
 
     # what was shown
 

@@ -90,7 +90,7 @@ def answer(
     except Exception:  # a fault of the model must not leave the page empty
         log.exception("the model failed; popular items are shown")
         degraded, ranked = True, _ranked(engine, nothing(deployed), question)
-    if question.owned is not None:
+    if question.owned is not None and not question.owned.issuperset(deployed.dataset.space.domains):
         items = tuple(
             msgspec.structs.replace(
                 each, reasons=generalised(each.reasons, question.owned, title, question.language, engine.translate)

@@ -8,8 +8,8 @@
     Store           all of them
 
 Every write returns when it is durable, and raises `StoreError` when it may not be; then it is safe to send it again.
-`sequence` numbers order all changes of events, items, people, links and triples: who has read up to a number misses
-nothing that becomes visible later. Times are UTC, to the microsecond.
+`sequence` numbers order all changes of events, items, people, links, triples and consents: who has read up to a number
+misses nothing that becomes visible later. Times are UTC, to the microsecond.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -136,6 +136,9 @@ class CatalogueStore(Protocol):
     def consents(self, accounts: Sequence[Account]) -> dict[Account, Consent]:
         """Those that have said something."""
 
+    def consents_after(self, sequence: int, most: int = 1_000) -> list[Change[Consent]]:
+        """Consents that changed after a sequence number, in order of their last change."""
+
 
 class ShownStore(Protocol):
     """What people were shown."""
@@ -236,8 +239,34 @@ class Finding:
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class About:
+    """What is stored of some accounts: as `links_of`, `consents` and `recent` say it."""
+
+    links: list[Link]
+    consents: dict[Account, Consent]
+    events: dict[Account, list[Event]]
+
+
 class Store(Protocol):
     """The operational store."""
+
+    def about(
+        self,
+        accounts: Sequence[Account],
+        events_of: Sequence[Account],
+        *,
+        with_links: bool = True,
+        most: int = MOST_EVENTS,
+    ) -> About:
+        """Links and consents of accounts, and the newest events of some of them, asked for at once.
+
+        Args:
+            accounts: whose links and consents.
+            events_of: whose events.
+            with_links: False: no links are asked for.
+            most: events of each account.
+        """
 
     @property
     def events(self) -> EventStore:

@@ -168,6 +168,8 @@ consents = _table(
     sa.Column("user_id", _exact(), primary_key=True),
     sa.Column("personalised", sa.SmallInteger, nullable=False),
     sa.Column("changed_at", sa.BigInteger, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Index("consents_sequence", "sequence"),
 )
 
 ranked_lists = _table(
