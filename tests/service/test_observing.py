@@ -215,7 +215,7 @@ def test_a_fault_is_logged_by_its_place_without_values(
     def broken(*_: object) -> None:
         raise ValueError(SECRET)
 
-    monkeypatch.setattr(fast.service, "keep", broken)
+    monkeypatch.setattr(fast.service.lists, "keep", broken)
     failed = fast.ask("POST", "/v1/recommend", {"domain": "courses", "user": SECRET, "target": "car"})
     assert failed.status_code == 500
     logging.getLogger("somebody.else").warning("about %s\n%s", SECRET, SECRET)

@@ -15,7 +15,7 @@ PREFIX, BETWEEN = "KUAJIE_", "__"
 
 
 def overridden(
-    values: Mapping[str, Any], environment: Mapping[str, str], sections: Mapping[str, type[Config]]
+    values: Mapping[str, Any], environment: Mapping[str, str], sections: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The values of a file with those of the environment in their places.
 
@@ -25,7 +25,7 @@ def overridden(
     Args:
         values: of the file.
         environment: variables.
-        sections: that variables may set, each with its configuration.
+        sections: that variables may set, each with its `Config`.
 
     Raises:
         ConfigError: no such section or key, or a wrong value; it names the variable.
@@ -43,7 +43,8 @@ def overridden(
                 section=section,
                 hint=suggest(section, sections),
             )
-        sections[section].parse({key: text}, variable)
+        config: type[Config] = sections[section]
+        config.parse({key: text}, variable)
         own = changed.get(section, {})
         if isinstance(own, dict):  # else the file is wrong, which its own error says
             other = key.removesuffix("_env") if key.endswith("_env") else f"{key}_env"

@@ -22,6 +22,8 @@ from kuajie.workflows.choose import ChooseConfig, choose
 from kuajie.workflows.environment import overridden
 
 FILE = "kuajie.toml"
+FROM_ENVIRONMENT = frozenset({"store", "service", "loop"})
+"""Sections that variables such as `KUAJIE_SERVICE__PORT` may set."""
 
 
 class RunConfig(Config):
@@ -128,7 +130,8 @@ class WorkspaceConfig(DataConfig):
             raise ConfigError(
                 "{path} is not valid TOML in UTF-8: {error}. Correct the line and run again.", path=path, error=error
             ) from None
-        return cls.parse(overridden(values, environment, {"store": StoreConfig, "service": ServiceConfig}), path)
+        sections = {name: field.annotation for name, field in cls.model_fields.items() if name in FROM_ENVIRONMENT}
+        return cls.parse(overridden(values, environment, sections), path)
 
 
 @dataclass(frozen=True)
