@@ -4,7 +4,7 @@ A value is what would stand in TOML, without quotes; a variable that is empty is
 containers like to pass them all. What a variable says is checked as in the file, and errors name the variable.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from kuajie.core.config import Config
@@ -12,6 +12,12 @@ from kuajie.core.errors import ConfigError
 from kuajie.core.names import suggest
 
 PREFIX, BETWEEN = "KUAJIE_", "__"
+
+
+def names_in(environment: Mapping[str, str], sections: Collection[str]) -> list[str]:
+    """The variables that set something."""
+    starts = tuple(f"{PREFIX}{section}{BETWEEN}".upper() for section in sections)
+    return sorted(name for name, text in environment.items() if name.startswith(starts) and text.strip())
 
 
 def overridden(
