@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from kuajie.core.language import LANGUAGES
 from kuajie.storage.models import ModelFolder
@@ -75,10 +76,15 @@ def cache(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> 
 
 def may_be_shared(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> bool:
     """Whether several processes may write the operational store."""
+    return store_file(workspace, environment) is None
+
+
+def store_file(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The file of an SQLite store; None where the store is on a server."""
     from kuajie.storage.sql.address import address, file_of
 
     config = workspace.config.store
-    return file_of(address(config.database, config.database_env, workspace.root, environment)) is None
+    return file_of(address(config.database, config.database_env, workspace.root, environment))
 
 
 @dataclass(frozen=True, eq=False)

@@ -231,9 +231,9 @@ def test_keys_are_made_listed_and_revoked(kuajie: Callable[..., Any], workspace:
     assert "平台" in kuajie("keys", "list", "-w", folder, "--lang", "zh").out
     for wrong, said in (
         (("create",), "--organisation"),
-        (("create", "--organisation", "新"), "--domains"),
+        (("create", "--organisation", "新"), "name its domains"),
         (("create", "--organisation", "平台", "--domains", "cars"), "car"),
-        (("create", "--organisation", "平台", "--publishable"), "--origins"),
+        (("create", "--organisation", "平台", "--publishable"), "needs origins"),
         (("create", "--organisation", "平台", "--scopes", "everything"), "recommend"),
         (("create", "--organisation", "别的", "--domains", "courses"), "belongs"),
         (("revoke",), "revoke KEY"),

@@ -6,6 +6,7 @@ from kuajie.core.records import Account, Traits
 from kuajie.core.texts import Text
 from kuajie.service.bodies import decoded
 from kuajie.service.calls import Call, Reply
+from kuajie.service.observing import seen
 from kuajie.service.refusals import not_found, wrong
 from kuajie.service.wire import (
     MOST_ITEMS,
@@ -42,8 +43,10 @@ async def recommend(call: Call) -> Reply:
         language=language,
         owned=call.named,
     )
-    given = answer(deployed, person, question, service.clock(), service.workspace.title)
-    ranked = given.ranked
+    with service.tracing.span("model"):
+        given = answer(deployed, person, question, service.clock(), service.workspace.title)
+    ranked, seen().model_version = given.ranked, given.ranked.model_version
+    service.metrics.listed(ranked.fallback, degraded=given.degraded, personalised=given.personalised)
     service.lists.keep(ranked)
     return Reply(
         RecommendResponse(

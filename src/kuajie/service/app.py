@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
@@ -24,6 +25,7 @@ from kuajie.core.language import translator
 from kuajie.core.texts import Text
 from kuajie.service.bodies import checked, read_body
 from kuajie.service.calls import Call, Service
+from kuajie.service.observing import Observer, seen
 from kuajie.service.openapi import document
 from kuajie.service.overload import Gate
 from kuajie.service.pages import page_routes
@@ -39,6 +41,7 @@ from kuajie.service.refusals import (
 )
 from kuajie.service.routes import ROUTES, Route
 from kuajie.service.streams import PushResponse
+from kuajie.service.upkeep import start as start_upkeep
 from kuajie.service.wire import Failure
 from kuajie.workflows.access import Caller
 
@@ -60,10 +63,12 @@ def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     async def life(_: Starlette) -> AsyncIterator[dict[str, object]]:
         watcher = threading.Thread(target=service.watch, name="kuajie-watcher", daemon=True)
         watcher.start()
+        upkeep = start_upkeep(service)
         yield {"gate": gate}
         service.draining = True
         service.stopped.set()
         watcher.join(5)
+        upkeep.join(5)
         service.close()
 
     described = msgspec.json.encode(document(routes))
@@ -80,7 +85,9 @@ def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     table.append(StarletteRoute("/openapi.json", openapi, methods=["GET"]))
     table += page_routes(service)
     table.append(StarletteRoute("/v1/{path:path}", _preflight(service), methods=["OPTIONS"]))
-    app = Starlette(routes=table, lifespan=life, exception_handlers={HTTPException: _no_route(service)})
+    observer = Middleware(Observer, service.metrics, service.log, service.tracing)
+    refusing = {HTTPException: _no_route(service)}
+    app = Starlette(routes=table, lifespan=life, middleware=[observer], exception_handlers=refusing)
     app.router.redirect_slashes = False
     return app
 
@@ -106,10 +113,13 @@ def _endpoint(service: Service, route: Route) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         language = language_of_request(service, request)
         service.at_work += 1
+        noted = seen()
+        noted.route = route.path
         origin: str | None = None
         try:
             _make_way(service, route)
             caller = await _caller(service, route, request)
+            noted.organisation, noted.key_id = caller.organisation, caller.key_id
             origin = request.headers.get("origin")
             body, values = b"", None
             if route.request:
@@ -119,6 +129,8 @@ def _endpoint(service: Service, route: Route) -> Endpoint:
             reply = await route.handler(call)
             if isinstance(reply, PushResponse):
                 return reply.for_origin(origin)
+            if isinstance(reply.content, Response):
+                return reply.content
             return Json(reply.content, reply.status, origin)
         except Refusal as refusal:
             return said(refusal, language, origin)
@@ -160,7 +172,7 @@ async def _caller(service: Service, route: Route, request: Request) -> Caller:
     header = request.headers.get("authorization")
     if header is None and service.demo:
         _refuse_strangers(request)
-        return service.demo_caller
+        return _with_scope(service.demo_caller, route)
     kind, _, token = (header or "").partition(" ")
     if kind.lower() != "bearer" or not token:
         raise no_key()
@@ -173,10 +185,20 @@ async def _caller(service: Service, route: Route, request: Request) -> Caller:
     wait = service.bucket.take(caller.key_id)
     if wait:
         raise too_many(wait)
-    if route.scope not in caller.scopes or (caller.publishable and not route.publishable):
-        raise not_allowed(Text("this key may not: it lacks the scope '{scope}'", scope=route.scope))
+    _with_scope(caller, route)
     if caller.publishable and request.headers.get("origin") not in caller.origins:
         raise not_allowed(Text("this key may not be used on this page"))
+    return caller
+
+
+def _with_scope(caller: Caller, route: Route) -> Caller:
+    """The caller, if they may.
+
+    Raises:
+        Refusal: they may not.
+    """
+    if route.scope not in caller.scopes or (caller.publishable and not route.publishable):
+        raise not_allowed(Text("this key may not: it lacks the scope '{scope}'", scope=route.scope))
     return caller
 
 
@@ -211,7 +233,7 @@ def _preflight(service: Service) -> Endpoint:
         headers = {
             "Access-Control-Allow-Origin": request.headers.get("origin", "null"),
             "Access-Control-Allow-Methods": "GET, POST",
-            "Access-Control-Allow-Headers": "authorization, content-type, accept-language",
+            "Access-Control-Allow-Headers": "authorization, content-type, accept-language, x-request-id",
             "Access-Control-Max-Age": "600",
             "Vary": "Origin",
         }
@@ -246,7 +268,10 @@ def language_of_request(service: Service, request: Request) -> str:
 def said(refusal: Refusal, language: str, origin: str | None = None) -> Response:
     """A refusal as JSON."""
     translate = translator(language)
-    failure = Failure(error=_plain(refusal.error.say(translate)), do=_plain(refusal.do.say(translate)))
+    noted = seen()
+    noted.refused = refusal.reason
+    error, do = _plain(refusal.error.say(translate)), _plain(refusal.do.say(translate))
+    failure = Failure(error=error, do=do, request_id=noted.request_id)
     response = Json(failure, refusal.status, origin)
     if refusal.wait is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(refusal.wait)))
@@ -267,10 +292,11 @@ class Json(Response):
         self.raw_headers = [(b"content-length", b"%d" % len(self.body)), *ALWAYS]
         if origin is not None:
             allowed = origin.encode("latin-1")
-            self.raw_headers += [(b"access-control-allow-origin", allowed), (b"vary", b"Origin")]
+            self.raw_headers += [(b"access-control-allow-origin", allowed), *TO_PAGES]
 
 
 ENCODER = msgspec.json.Encoder()
+TO_PAGES = ((b"access-control-expose-headers", b"Retry-After, X-Request-Id"), (b"vary", b"Origin"))
 ALWAYS = (
     (b"content-type", b"application/json"),
     (b"cache-control", b"no-store"),

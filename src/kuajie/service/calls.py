@@ -10,15 +10,19 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
+from starlette.responses import Response
 
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.errors import StoreError
 from kuajie.core.records import Account
 from kuajie.core.texts import Text
 from kuajie.service.kept import KeptLists
+from kuajie.service.logs import RequestLog
+from kuajie.service.metrics import Metrics
 from kuajie.service.refusals import not_allowed, not_found, not_stored
 from kuajie.service.streams import Streams
-from kuajie.workflows.access import SCOPES, Caller, Doorkeeper, TokenBucket
+from kuajie.service.tracing import NoTracing, Tracing
+from kuajie.workflows.access import DEMO_SCOPES, Caller, Doorkeeper, TokenBucket
 from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.live import SLOW_SECONDS, Person, Tail
 from kuajie.workflows.receive import EventRules
@@ -40,6 +44,8 @@ class Service:
         deployment: the model that serves.
         tail: what other processes write.
         demo: whether who sends no key may do everything; on loopback only.
+        insist: whether it stays so when there are keys.
+        metrics, log, tracing: what operators see.
     """
 
     workspace: Workspace
@@ -48,11 +54,15 @@ class Service:
     deployment: Deployment
     tail: Tail
     demo: bool = False
+    insist: bool = False
     clock: Clock = system_clock
     draining: bool = False
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, "kuajie-service"))
     at_work: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
+    metrics: Metrics = field(default_factory=Metrics)
+    log: RequestLog = field(default_factory=RequestLog)
+    tracing: Tracing = field(default_factory=NoTracing)
     lists: KeptLists = field(init=False)
     rules: EventRules = field(init=False)
     doorkeeper: Doorkeeper = field(init=False)
@@ -68,9 +78,14 @@ class Service:
         self.streams = Streams(config.service.most_streams)
 
     @property
+    def queued_rows(self) -> int:
+        """Rows that wait to be written."""
+        return self.store.queued_rows
+
+    @property
     def demo_caller(self) -> Caller:
         """Who sends no key in demo mode."""
-        return Caller("", frozenset(self.workspace.config.domains), frozenset(SCOPES))
+        return Caller("", frozenset(self.workspace.config.domains), frozenset(DEMO_SCOPES))
 
     async def ask(self, question: Callable[..., T], *arguments: object) -> T:
         """Run what may wait for the store in a thread.
@@ -87,7 +102,8 @@ class Service:
         Raises:
             Refusal: it may not be durable.
         """
-        return await self.wait(asyncio.wrap_future(future))
+        with self.tracing.span("store write"):
+            return await self.wait(asyncio.wrap_future(future))
 
     @staticmethod
     async def wait(awaited: "asyncio.Future[T]") -> T:
@@ -110,11 +126,14 @@ class Service:
         live, now = deployed.live, self.clock()
         person = live.ready(account, now)
         if person is not None:
+            self.metrics.history("memory")
             return person
         if not self.tail.failing:
-            with suppress(TimeoutError):
+            self.metrics.history("store")
+            with suppress(TimeoutError), self.tracing.span("history"):
                 async with asyncio.timeout(SLOW_SECONDS):
                     return await asyncio.get_running_loop().run_in_executor(self.threads, live.load, account, now)
+        self.metrics.history("no_store")
         return live.without_store(account, now)
 
     def watch(self) -> None:
@@ -130,6 +149,7 @@ class Service:
             self.tail.read(self.deployment.now.live)
         if self.deployment.look():
             self.streams.wake()
+        self.metrics.refresh(self)
 
     def close(self) -> None:
         """Write what is queued and let go of everything."""
@@ -138,6 +158,7 @@ class Service:
         self.lists.flush()
         self.store.close()
         self.cache.close()
+        self.tracing.close()
 
 
 @dataclass(frozen=True)
@@ -195,5 +216,5 @@ class Call:
 class Reply:
     """What is answered."""
 
-    content: msgspec.Struct
+    content: msgspec.Struct | Response
     status: int = 200

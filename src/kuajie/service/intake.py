@@ -147,6 +147,7 @@ async def _store(call: Call, read: Sequence[Event | BadEvent]) -> list[Verdict]:
     except StoreError as error:
         raise not_stored(error) from None
     verdicts = await service.durable(submitted)
+    service.metrics.took(verdicts)
     accepted = [
         row
         for row, verdict in zip(read, verdicts, strict=True)

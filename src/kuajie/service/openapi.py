@@ -164,5 +164,6 @@ def _operation(route: Route, of: dict[type, Any], known: set[str]) -> dict[str, 
 def _content(
     meaning: str, schema: object, headers: dict[str, Any] | None = None, media: str = "application/json"
 ) -> dict[str, Any]:
+    media = "text/plain" if schema == {"type": "string"} else media
     content: dict[str, Any] = {"description": meaning, "content": {media: {"schema": schema}}}
     return {**content, "headers": headers} if headers else content

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from kuajie.core.records import Event
-from kuajie.service import answers, intake, push, wire
+from kuajie.service import answers, intake, operations, push, wire
 from kuajie.service.calls import Call, Reply
 from kuajie.service.streams import PushResponse
 from kuajie.workflows.access import Scope
@@ -20,7 +20,7 @@ class Route:
     Attributes:
         method, path: of HTTP; `{id}` may hold slashes.
         handler: answers.
-        response: what is answered.
+        response: what is answered; `str`: text that is no JSON.
         summary: for the OpenAPI document.
         scope: that a key needs; None: open to everybody.
         request: what the body is; none where there is no body.
@@ -30,10 +30,10 @@ class Route:
         media: type of what is answered; with a stream, `response` is the data of each event.
     """
 
-    method: Literal["GET", "POST", "PUT"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     handler: Callable[[Call], Awaitable[Reply | PushResponse]]
-    response: type[msgspec.Struct]
+    response: type[Any]
     summary: str
     scope: Scope | None = None
     request: tuple[type[msgspec.Struct], ...] = ()
@@ -62,6 +62,19 @@ LIST_ID = "0f8fad5bd9cb469fa16570867728950e"
 ROUTES = (
     Route("GET", "/health/live", answers.live, wire.Alive, "The process answers"),
     Route("GET", "/health/ready", answers.ready, wire.Ready, "Requests may be sent here"),
+    Route(
+        "POST", "/v1/keys", operations.make_key, wire.KeyMade,
+        "A new key, which is shown this once. Not safe to send again.", scope="admin", request=(wire.KeyRequest,),
+        example={"organisation": "platform", "domains": ["courses"], "scopes": ["events", "recommend"], "days": 365},
+    ),
+    Route("GET", "/v1/keys", operations.keys, wire.KeyList, "All keys, without their secrets.", scope="admin"),
+    Route(
+        "POST", "/v1/keys/{id}/rotate", operations.rotate_key, wire.KeyMade,
+        "A new key like another, which opens nothing after some hours. Not safe to send again.",
+        scope="admin", request=(wire.RotateRequest,), example={"hours": 24},
+    ),
+    Route("DELETE", "/v1/keys/{id}", operations.revoke_key, wire.KeyShown, "The key opens nothing.", scope="admin"),
+    Route("GET", "/metrics", operations.metrics, str, "Metrics for Prometheus.", scope="operations"),
     Route(
         "POST", "/v1/events", intake.events, wire.Verdicts,
         "Behaviour: one event, or up to 500. Answered when it is durable; sending it again is safe.",

@@ -2,11 +2,12 @@
 
 import gc
 import json
-import logging
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 from asyncio import AbstractEventLoop, TimerHandle, Transport
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +20,11 @@ from threadpoolctl import threadpool_limits
 from kuajie.bootstrap import service_of
 from kuajie.service.app import make_app
 from kuajie.service.calls import Service
+from kuajie.service.logs import RequestLog, log_as_json
+from kuajie.service.metrics import FOLDER, Metrics
 from kuajie.service.overload import GatedProtocol
 from kuajie.service.streams import ENDS
+from kuajie.service.tracing import tracing_of
 from kuajie.workflows.workspace import ServiceConfig, Workspace
 
 if TYPE_CHECKING:
@@ -111,7 +115,9 @@ class PunctualProtocol(GatedProtocol):
 def factory() -> Starlette:
     """The application of a worker process."""
     told = json.loads(os.environ[VARIABLE])
+    log_as_json()
     service = open_service(Workspace.open(Path(told["workspace"])), demo=told["demo"])
+    service.insist = told["insist"]
     share_the_processor()
     return make_app(service)
 
@@ -129,6 +135,8 @@ def share_the_processor() -> None:
 
 def open_service(workspace: Workspace, *, demo: bool) -> Service:
     """The service of a workspace, ready to answer."""
+    config = workspace.config.service
+    tracing = tracing_of(wanted=config.telemetry)
     parts = service_of(workspace)
     return Service(
         workspace=workspace,
@@ -137,6 +145,9 @@ def open_service(workspace: Workspace, *, demo: bool) -> Service:
         deployment=parts.deployment,
         tail=parts.tail,
         demo=demo,
+        metrics=Metrics(folder=os.environ.get(FOLDER)),
+        log=RequestLog(config.log),
+        tracing=tracing,
     )
 
 
@@ -192,7 +203,7 @@ def serve(service: Service, bound: socket.socket, announce: Callable[[], None]) 
         bound: where.
         announce: called when it answers.
     """
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    log_as_json()
     share_the_processor()
     config = service.workspace.config.service
     os.environ[HEADER_SECONDS] = str(config.header_seconds)
@@ -207,10 +218,14 @@ def serve(service: Service, bound: socket.socket, announce: Callable[[], None]) 
     server.run([bound])
 
 
-def serve_with_workers(workspace: Workspace, host: str, port: int, workers: int, *, demo: bool) -> None:
+def serve_with_workers(workspace: Workspace, host: str, port: int, workers: int, *, demo: bool, insist: bool) -> None:
     """Serve in several processes until told to stop."""
     config = workspace.config.service
-    os.environ[VARIABLE] = json.dumps({"workspace": str(workspace.root.resolve()), "demo": demo})
+    os.environ[VARIABLE] = json.dumps({"workspace": str(workspace.root.resolve()), "demo": demo, "insist": insist})
     os.environ[HEADER_SECONDS] = str(config.header_seconds)
+    os.environ[FOLDER] = numbers = tempfile.mkdtemp(prefix="kuajie-metrics-")
     target = "kuajie.service.server:factory"
-    uvicorn.run(target, factory=True, workers=workers, host=host, port=port, **options(config))
+    try:
+        uvicorn.run(target, factory=True, workers=workers, host=host, port=port, **options(config))
+    finally:
+        shutil.rmtree(numbers, ignore_errors=True)

@@ -271,6 +271,14 @@ class MemoryShown:
         own = [each for each in self.exposures.values() if each.list_id == list_id]
         return sorted(own, key=lambda each: (each.position, each.exposure_id))
 
+    def prune(self, before: datetime, most: int) -> int:
+        """See `ShownStore.prune`."""
+        old = sorted((each for each in self.lists.values() if each.created_at < before), key=attrgetter("created_at"))
+        ids = {each.list_id for each in old[:most]}
+        self.lists = {name: each for name, each in self.lists.items() if name not in ids}
+        self.exposures = {key: each for key, each in self.exposures.items() if each.list_id not in ids}
+        return len(ids)
+
 
 class MemoryAccess:
     """`workflows.stores.AccessStore`."""
@@ -378,6 +386,7 @@ class MemoryStore:
     """`workflows.stores.Store` in memory."""
 
     schema_version = "memory"
+    queued_rows = 0
 
     def __init__(self) -> None:
         counter = Counter()

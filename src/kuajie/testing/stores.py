@@ -344,6 +344,36 @@ class StoreContract:
         assert store.shown.exposures_of("l") == [seen[2], seen[1], *[seen[0], other]]
         assert store.shown.exposures_of("other") == []
 
+    def test_old_lists_go_with_their_exposures_and_events_stay(self, store: Store) -> None:
+        def shown(number: int, days: int) -> RankedList:
+            return RankedList(
+                list_id=f"l{number}",
+                account=Account(domain="课程", user="张三"),
+                target="car",
+                model_version="v1",
+                created_at=NOW - timedelta(days=days),
+                items=(),
+            )
+
+        store.shown.save_lists([shown(n, days) for n, days in enumerate([3, 9, 1, 8, 2])])
+        store.shown.save_exposures(
+            [
+                Exposure(exposure_id=f"{n}.{m}", list_id=f"l{n}", placement="", position=m, occurred_at=NOW, domain="d")
+                for n in range(5)
+                for m in range(2)
+            ]
+        )
+        store.events.append([event("1", exposure_id="1.0")], NOW)
+        before = NOW - timedelta(days=2)
+        assert store.shown.prune(before, 2) == 2
+        assert [store.shown.ranked_list(f"l{n}") is None for n in range(5)] == [False, True, False, True, False]
+        assert [len(store.shown.exposures_of(f"l{n}")) for n in range(5)] == [2, 0, 2, 0, 2]
+        assert store.shown.prune(before, 500) == 1, "the one that is exactly as old stays"
+        assert store.shown.prune(before, 500) == 0
+        assert store.shown.ranked_list("l4") is not None
+        again = store.events.append([event("2", exposure_id="1.0"), event("1")], NOW)
+        assert [each.status for each in again] == ["duplicate", "duplicate"], "answers count once for ever"
+
     # access
 
     def test_a_domain_has_one_owner(self, store: Store) -> None:

@@ -162,6 +162,9 @@ class ShownStore(Protocol):
     def exposures_of(self, list_id: str) -> list[Exposure]:
         """The exposures of a list, by position."""
 
+    def prune(self, before: datetime, most: int) -> int:
+        """Remove the oldest lists of before a time, at most so many, with their exposures; returns how many lists."""
+
 
 class AccessStore(Protocol):
     """Who may do what. Secrets never come here, only their hashes (`workflows.keys`)."""
@@ -288,6 +291,10 @@ class Store(Protocol):
     @property
     def schema_version(self) -> str:
         """The migration that the database is at."""
+
+    @property
+    def queued_rows(self) -> int:
+        """Rows that wait to be written."""
 
     def check(self) -> list[Finding]:
         """Whether it answers, is complete and current; never raises."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -47,6 +48,10 @@ class SqlShown:
         with self.reader.connection() as connection:
             return [_exposure(row) for row in connection.execute(query)]
 
+    def prune(self, before: datetime, most: int) -> int:
+        """See `ShownStore.prune`."""
+        return self.writer.write(_prune, (to_micros(before), most))
+
 
 def _save_lists(transaction: Transaction, batches: Sequence[Sequence[RankedList]]) -> list[None]:
     first: dict[str, RankedList] = {}
@@ -75,6 +80,18 @@ def _save_exposures(transaction: Transaction, batches: Sequence[Sequence[Exposur
     if rows:
         transaction.connection.execute(exposures.insert(), rows)
     return verdicts
+
+
+def _prune(transaction: Transaction, asked: Sequence[tuple[int, int]]) -> list[int]:
+    removed = []
+    for before, most in asked:
+        old = sa.select(ranked_lists.c.list_id).where(ranked_lists.c.created_at < before)
+        ids = transaction.connection.execute(old.order_by(ranked_lists.c.created_at).limit(most)).scalars().all()
+        if ids:
+            for table in (exposures, ranked_lists):
+                transaction.connection.execute(table.delete().where(table.c.list_id.in_(ids)))
+        removed.append(len(ids))
+    return removed
 
 
 def _list_row(ranked: RankedList) -> dict[str, Any]:

@@ -105,6 +105,11 @@ class SqlStore:
         with self.reader.connection() as connection:
             return schema.version(connection)
 
+    @property
+    def queued_rows(self) -> int:
+        """See `Store.queued_rows`."""
+        return self.writer.waiting
+
     def check(self) -> list[Finding]:
         """See `Store.check`."""
         findings = [self._find(message("the database answers"), self._answers)]
@@ -160,7 +165,7 @@ class Unwritable(Writer):
     """The writer of a store that was opened for reading."""
 
     def __init__(self, place: str) -> None:
-        self._place = place
+        self._place, self._rows = place, 0
 
     def submit(self, handler: Handler[P, R], payload: P, size: int = 1) -> Future[R]:
         """Always refuse."""
