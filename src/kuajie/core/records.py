@@ -162,7 +162,7 @@ class Reason(Record, frozen=True):
 
 
 class RankedItem(Record, frozen=True):
-    """One place of a ranked list."""
+    """One place of a ranked list. `propensity`: how probable the item was at this place; None where nobody knows."""
 
     domain: str
     item: str
@@ -173,7 +173,7 @@ class RankedItem(Record, frozen=True):
 
 
 class RankedList(Record, frozen=True):
-    """What one person is shown."""
+    """What one person is shown. `tags` are whatever the asking page wanted to be kept with it."""
 
     list_id: str
     account: Account
@@ -182,6 +182,8 @@ class RankedList(Record, frozen=True):
     created_at: datetime
     items: tuple[RankedItem, ...]
     fallback: str = ""
+    placement: str = ""
+    tags: tuple[str, ...] = ()
 
 
 class EditorList(Record, frozen=True):

@@ -168,7 +168,7 @@ class MemoryCatalogue:
         self.all_people: Latest[Account, Traits] = Latest(counter, attrgetter("account"))
         self.all_triples: Latest[Triple, Triple] = Latest(counter, lambda triple: triple)
         self.lists: dict[tuple[str, str], EditorList] = {}
-        self.said: dict[Account, Consent] = {}
+        self.said: Latest[Account, Consent] = Latest(counter, attrgetter("account"))
 
     def put_items(self, items: Sequence[Item]) -> None:
         """See `CatalogueStore.put_items`."""
@@ -218,16 +218,24 @@ class MemoryCatalogue:
         """See `CatalogueStore.editor_list`."""
         return self.lists.get((target, placement)) or self.lists.get((target, ""))
 
+    def editor_lists(self) -> list[EditorList]:
+        """See `CatalogueStore.editor_lists`."""
+        return [self.lists[key] for key in sorted(self.lists)]
+
     def put_consents(self, consents: Sequence[Consent]) -> None:
         """See `CatalogueStore.put_consents`."""
         for consent in consents:
-            known = self.said.get(consent.account)
+            known = self.said.get([consent.account]).get(consent.account)
             if known is None or consent.changed_at >= known.changed_at:
-                self.said[consent.account] = consent
+                self.said.put([consent])
 
     def consents(self, accounts: Sequence[Account]) -> dict[Account, Consent]:
         """See `CatalogueStore.consents`."""
-        return {account: self.said[account] for account in accounts if account in self.said}
+        return self.said.get(accounts)
+
+    def consents_after(self, sequence: int, most: int = 1_000) -> list[Change[Consent]]:
+        """See `CatalogueStore.consents_after`."""
+        return self.said.after(sequence, most)
 
 
 class MemoryShown:

@@ -262,6 +262,9 @@ class StoreContract:
         store.catalogue.put_editor_list(msgspec.structs.replace(home, items=()))
         assert store.catalogue.editor_list("car", "首页") == everywhere
         assert store.catalogue.editor_list("film") is None
+        film = EditorList(target="film", placement="", items=("a",))
+        store.catalogue.put_editor_list(film)
+        assert store.catalogue.editor_lists() == [everywhere, film]
 
     def test_the_latest_consent_counts(self, store: Store) -> None:
         account = Account(domain="课程", user="a")
@@ -277,6 +280,21 @@ class StoreContract:
         store.catalogue.put_consents([says(True, 6)])
         assert store.catalogue.consents([account]) == {account: says(True, 6)}
 
+    def test_consents_are_read_in_the_order_of_change(self, store: Store) -> None:
+        def says(user: str, personalised: bool, minutes: int = 0) -> Consent:
+            changed = NOW + timedelta(minutes=minutes)
+            return Consent(account=Account(domain="a", user=user), personalised=personalised, changed_at=changed)
+
+        store.catalogue.put_consents([says("张", False), says("b", True), says("c", False)])
+        first = store.catalogue.consents_after(0)
+        assert [change.value for change in first] == [says("张", False), says("b", True), says("c", False)]
+        assert [change.sequence for change in store.catalogue.consents_after(first[0].sequence, most=1)] == [
+            first[1].sequence
+        ]
+        store.catalogue.put_consents([says("张", True, 1), says("c", True, -1)])
+        later = store.catalogue.consents_after(first[-1].sequence)
+        assert [change.value for change in later] == [says("张", True, 1)], "what is older than the last word is none"
+
     # what was shown
 
     def test_lists_are_kept_as_they_were_shown(self, store: Store) -> None:
@@ -289,11 +307,16 @@ class StoreContract:
             model_version="v1",
             created_at=NOW,
             items=(place,),
+            placement="首页 ",
+            tags=("秋季", "b"),
         )
         store.shown.save_lists([shown, shown])
         store.shown.submit_lists([msgspec.structs.replace(shown, model_version="v2")]).result(20)
         assert store.shown.ranked_list("l1") == shown
         assert store.shown.ranked_list("L1") is None
+        plain = msgspec.structs.replace(shown, list_id="l2", placement="", tags=())
+        store.shown.save_lists([plain])
+        assert store.shown.ranked_list("l2") == plain
 
     def test_exposures_count_once(self, store: Store) -> None:
         seen = [

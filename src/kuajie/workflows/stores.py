@@ -8,7 +8,7 @@
     Store           all of them
 
 Every write returns when it is durable, and raises `StoreError` when it may not be; then it is safe to send it again.
-`sequence` numbers order all changes of events, items, people, links and triples: who has read up to a number misses
+`sequence` numbers order all changes of events, items, people, links, triples and consents: who has read up to a number misses
 nothing that becomes visible later. Times are UTC, to the microsecond.
 """
 
@@ -130,11 +130,17 @@ class CatalogueStore(Protocol):
     def editor_list(self, target: str, placement: str = "") -> EditorList | None:
         """The list of the placement, else the one of every placement, else None."""
 
+    def editor_lists(self) -> list[EditorList]:
+        """All of them, by target and placement; they are few."""
+
     def put_consents(self, consents: Sequence[Consent]) -> None:
         """Insert or replace; of two the one that was changed later stays."""
 
     def consents(self, accounts: Sequence[Account]) -> dict[Account, Consent]:
         """Those that have said something."""
+
+    def consents_after(self, sequence: int, most: int = 1_000) -> list[Change[Consent]]:
+        """Consents that changed after a sequence number, in order of their last change."""
 
 
 class ShownStore(Protocol):

@@ -89,6 +89,15 @@ class SqlCatalogue:
             return None
         return EditorList(target=row.target, placement=row.placement, items=from_json(row.items, tuple[str, ...]))
 
+    def editor_lists(self) -> list[EditorList]:
+        """See `CatalogueStore.editor_lists`."""
+        query = sa.select(editor_lists).order_by(editor_lists.c.target, editor_lists.c.placement)
+        with self.reader.connection() as connection:
+            return [
+                EditorList(target=row.target, placement=row.placement, items=from_json(row.items, tuple[str, ...]))
+                for row in connection.execute(query)
+            ]
+
     def put_consents(self, consents: Sequence[Consent]) -> None:
         """See `CatalogueStore.put_consents`."""
         self.writer.write(_put_consents, consents, len(consents))
@@ -97,6 +106,10 @@ class SqlCatalogue:
         """See `CatalogueStore.consents`."""
         found = (_consent(row) for row in self._of_accounts(consents, accounts))
         return {consent.account: consent for consent in found}
+
+    def consents_after(self, sequence: int, most: int = 1_000) -> list[Change[Consent]]:
+        """See `CatalogueStore.consents_after`."""
+        return [Change(row.sequence, _consent(row)) for row in self._after(consents, sequence, most)]
 
     def _after(self, table: sa.Table, sequence: int, most: int) -> list[sa.Row[Any]]:
         query = sa.select(table).where(table.c.sequence > sequence).order_by(table.c.sequence).limit(most)
@@ -231,6 +244,7 @@ def _put_consents(transaction: Transaction, batches: Sequence[Sequence[Consent]]
             "user_id": user,
             "personalised": int(consent.personalised),
             "changed_at": to_micros(consent.changed_at),
+            "sequence": transaction.number(),
         }
         for (domain, user), consent in newest.items()
     ]

@@ -87,6 +87,8 @@ def _list_row(ranked: RankedList) -> dict[str, Any]:
         "created_at": to_micros(ranked.created_at),
         "fallback": ranked.fallback,
         "items": to_json(ranked.items),
+        "placement": ranked.placement or None,
+        "tags": to_json(ranked.tags) if ranked.tags else None,
     }
 
 
@@ -99,6 +101,8 @@ def _list(row: sa.Row[Any]) -> RankedList:
         created_at=from_micros(row.created_at),
         items=from_json(row.items, tuple[RankedItem, ...]),
         fallback=row.fallback,
+        placement=row.placement or "",
+        tags=from_json(row.tags, tuple[str, ...]) if row.tags else (),
     )
 
 
