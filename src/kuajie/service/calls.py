@@ -12,13 +12,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from kuajie.bootstrap import list_keys
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.errors import StoreError
 from kuajie.core.records import Account, RankedList
 from kuajie.core.texts import Text
+from kuajie.service.lists import Fallbacks
 from kuajie.service.refusals import not_allowed, not_found, not_stored
 from kuajie.workflows.access import SCOPES, Caller, Doorkeeper, TokenBucket
 from kuajie.workflows.deploy import Deployed, Deployment
+from kuajie.workflows.list_ids import Seals
 from kuajie.workflows.live import SLOW_SECONDS, Person, Tail
 from kuajie.workflows.receive import EventRules
 from kuajie.workflows.stores import Cache, Store
@@ -58,11 +61,15 @@ class Service:
     rules: EventRules = field(init=False)
     doorkeeper: Doorkeeper = field(init=False)
     bucket: TokenBucket = field(init=False)
+    fallbacks: Fallbacks = field(init=False)
+    seals: Seals = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.workspace.config
         self.rules = EventRules(frozenset(config.domains), config.cleaning)
         self.doorkeeper = Doorkeeper(self.store.access, time.monotonic)
+        self.fallbacks = Fallbacks(config.serving, self.cache, self.store.catalogue)
+        self.seals = Seals(list_keys(self.workspace))
         self.bucket = TokenBucket(config.service.requests_per_second, time.monotonic)
 
     @property
@@ -112,8 +119,9 @@ class Service:
         if not self.tail.failing:
             with suppress(TimeoutError):
                 async with asyncio.timeout(SLOW_SECONDS):
-                    return await asyncio.get_running_loop().run_in_executor(self.threads, live.load, account, now)
-        return live.without_store(account, now)
+                    loaded = await asyncio.get_running_loop().run_in_executor(self.threads, live.load, account, now)
+                    return self.fallbacks.willing(loaded)
+        return self.fallbacks.willing(live.without_store(account, now))
 
     def keep(self, ranked: RankedList) -> None:
         """Queue a list to be stored; the answer does not wait."""
@@ -135,6 +143,7 @@ class Service:
         """One look at what others wrote and at the model that should serve."""
         with suppress(StoreError):  # `tail.failing` says so; the next look goes on
             self.tail.read(self.deployment.now.live)
+        self.fallbacks.look(self.deployment.now.live, self.clock())
         self.deployment.look()
 
     def close(self) -> None:
@@ -190,7 +199,7 @@ class Call:
             Refusal: no such domain.
         """
         domains = self.service.deployment.now.dataset.space.domains
-        if domain not in domains:
+        if domain not in domains and not self.service.fallbacks.editors.has(domain):
             raise not_found(
                 Text("there is no domain '{domain}'; there are {names}", domain=domain[:100], names=", ".join(domains))
             )

@@ -46,6 +46,7 @@ class Person:
         degraded: the store did not answer, so that something may be missing.
         loaded_at: unix seconds.
         events: in the store, by domain and event id.
+        dismissals: those that say no, as of a version.
     """
 
     accounts: tuple[Account, ...]
@@ -57,6 +58,7 @@ class Person:
     history: Histories | None = field(default=None, repr=False)
     built_at: float = 0.0
     version: int = 0
+    dismissals: tuple[int, tuple[Event, ...]] = (-1, ())
 
     def add(self, event: Event) -> None:
         """One more event, or one that is known."""
@@ -95,6 +97,11 @@ class LiveHistories:
         self._people: OrderedDict[Account, Person] = OrderedDict()
         self._fresh: OrderedDict[Account, list[Event]] = OrderedDict()
         self._forgotten = 0
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The domains of the snapshot."""
+        return self._dataset.space.domains
 
     def ready(self, account: Account, now: datetime) -> Person | None:
         """The person behind an account if no store must be asked."""
@@ -277,6 +284,11 @@ def merge(
             if account in {a, b}:
                 found += [each for each in snapshot([a, b]) if each not in found]
     return found
+
+
+def nobody(now: datetime) -> Person:
+    """Somebody who was not named: no history, and nothing that would be theirs."""
+    return Person((), (), personalised=False, degraded=False, loaded_at=now.timestamp(), events=OrderedDict())
 
 
 def answering_user(account: Account) -> str:

@@ -8,8 +8,8 @@
     Store           all of them
 
 Every write returns when it is durable, and raises `StoreError` when it may not be; then it is safe to send it again.
-`sequence` numbers order all changes of events, items, people, links, triples and consents: who has read up to a number misses
-nothing that becomes visible later. Times are UTC, to the microsecond.
+`sequence` numbers order all changes of events, items, people, links, triples and consents: who has read up to a number
+misses nothing that becomes visible later. Times are UTC, to the microsecond.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

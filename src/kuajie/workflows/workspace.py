@@ -16,6 +16,7 @@ from kuajie.core.progress import Progress
 from kuajie.core.recommender import FitOptions
 from kuajie.data.config import DataConfig
 from kuajie.evaluation.tasks import RankingTask
+from kuajie.rerank.exploration import ExplorationConfig
 from kuajie.workflows.arena import ArenaOptions, Chosen
 from kuajie.workflows.choose import ChooseConfig, choose
 
@@ -74,6 +75,8 @@ class ServiceConfig(Config):
         body_seconds: a request whose body has not arrived by then is refused.
         drain_seconds: how long requests may go on after the service was told to stop.
         poll_seconds: how often what other processes wrote, and the model that serves, are looked at.
+        list_secret_env: name of the environment variable that holds the secret of list ids, for machines that share no
+            disk; left out: a file of the workspace, made by itself.
     """
 
     requests_per_second: Annotated[float, Field(gt=0)] = 2_000.0
@@ -82,6 +85,23 @@ class ServiceConfig(Config):
     body_seconds: Annotated[float, Field(gt=0)] = 10.0
     drain_seconds: Annotated[float, Field(gt=0)] = 10.0
     poll_seconds: Annotated[float, Field(gt=0, le=60)] = 0.3
+    list_secret_env: str | None = None
+
+
+class ServingConfig(Config):
+    """The section `[serving]`: what people are shown.
+
+    Attributes:
+        exploration: how often lists are shuffled, so that more can be learned about; off unless told.
+        cached_list_seconds: so long a person's last good list may stand in where the model or the store fails; 0:
+            never.
+        model_seconds: where the model takes longer than this for one answer, three times in a row, it is left alone
+            for some seconds.
+    """
+
+    exploration: ExplorationConfig = ExplorationConfig()
+    cached_list_seconds: Annotated[int, Field(ge=0, le=7 * 86_400)] = 86_400
+    model_seconds: Annotated[float, Field(gt=0)] = 1.0
 
 
 class WorkspaceConfig(DataConfig):
@@ -91,6 +111,7 @@ class WorkspaceConfig(DataConfig):
     training: ChooseConfig = ChooseConfig()
     store: StoreConfig = StoreConfig()
     service: ServiceConfig = ServiceConfig()
+    serving: ServingConfig = ServingConfig()
 
     @classmethod
     def read(cls, path: Path) -> Self:

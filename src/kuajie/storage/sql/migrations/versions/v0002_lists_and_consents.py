@@ -50,7 +50,7 @@ def _number_consents(connection: sa.Connection) -> None:
     counter = counters.c.name == "changes"
     last = connection.execute(sa.select(counters.c.value).where(counter)).scalar_one()
     keys = sa.select(consents.c.domain, consents.c.user_id).where(consents.c.sequence == 0)
-    for last, key in enumerate(connection.execute(keys).all(), last + 1):  # noqa: B007, B020 - `last` is kept
+    for last, key in enumerate(connection.execute(keys).all(), last + 1):  # noqa: B020 - `last` is kept
         of_key = (consents.c.domain == key.domain, consents.c.user_id == key.user_id)
         connection.execute(consents.update().where(*of_key).values(sequence=last))
     connection.execute(counters.update().where(counter).values(value=last))
