@@ -90,7 +90,7 @@ async def listed(service: "Service", deployed: Deployed, person: Person, questio
     """
     target, kept = question.target, service.fallbacks
     if target not in deployed.dataset.space.domains and kept.editors.has(target):
-        return _chosen(service, deployed, question, degraded=person.degraded)
+        return _chosen(service, deployed, question, person.degraded)
     no = said_no(person, deployed.dataset.catalog, target, service.clock())
     asked = replace(question, exclude=question.exclude | no) if no else question
     given = _scored(service, deployed, person, asked)
@@ -101,8 +101,8 @@ async def listed(service: "Service", deployed: Deployed, person: Person, questio
         found = await _cached(service, deployed, person, asked)
         if found is not None and found.ranked.items:
             return found
-    if not given.ranked.items:
-        return _chosen(service, deployed, asked, degraded=given.degraded)
+    if not given.ranked.items and kept.editors.find(target, question.placement):
+        return _chosen(service, deployed, asked, given.degraded)
     exploration = service.workspace.config.serving.exploration
     return replace(given, ranked=explored(given.ranked, question.k, exploration))
 
@@ -140,8 +140,8 @@ async def _cached(service: "Service", deployed: Deployed, person: Person, questi
     return Answer(ranked, personalised=True, degraded=True)
 
 
-def _chosen(service: "Service", deployed: Deployed, question: Question, *, degraded: bool) -> Answer:
-    """What an editor chose, the last that there is; it may be empty."""
+def _chosen(service: "Service", deployed: Deployed, question: Question, degraded: bool) -> Answer:
+    """What an editor chose, the last that there is."""
     engine = deployed.engines[question.language]
     chosen = service.fallbacks.editors.find(question.target, question.placement)
     ranked = from_editor(engine, question.account, question.target, question.k, chosen, question.exclude)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from kuajie.core.records import Consent, Event, Item, Link, RankedItem, Traits, Triple, Verdict
+from kuajie.core.records import Consent, EditorList, Event, Item, Link, RankedItem, Reason, Traits, Triple, Verdict
 
 MOST_ROWS = 500
 MOST_ITEMS = 100
@@ -172,6 +172,37 @@ class ConsentBatch(Wire, frozen=True):
     """Who wants to be recommended what fits them, and who does not."""
 
     consents: Annotated[list[Consent], Rows]
+
+
+class EditorListBatch(Wire, frozen=True):
+    """Editor's lists, new or changed; an empty placement stands for every other, an empty list removes."""
+
+    lists: Annotated[list[EditorList], msgspec.Meta(min_length=1, max_length=20)]
+
+
+class EditorListsReply(Wire, frozen=True):
+    """Editor's lists of a domain."""
+
+    lists: list[EditorList]
+
+
+class WhyResponse(Wire, frozen=True):
+    """Why an item is in a list.
+
+    `reasons` are those that the list carries. `paths` is everything in the history that speaks for the item as it
+    stands now, with its share, the strongest first; empty where another model serves by now, or no history was used.
+    """
+
+    list_id: str
+    domain: str
+    item: str
+    title: str
+    position: int
+    fallback: str
+    model_version: str
+    propensity: float | None
+    reasons: tuple[Reason, ...]
+    paths: tuple[Reason, ...]
 
 
 class UsedItem(Wire, frozen=True):

@@ -21,9 +21,12 @@ from kuajie.core.texts import Translate
 from kuajie.workflows.context import Viewed, naming_viewed, with_viewed
 from kuajie.workflows.deploy import Deployed
 from kuajie.workflows.live import Person
+from kuajie.workflows.reasons import reasons_of
 from kuajie.workflows.recommend import Engine
 
 log = logging.getLogger("kuajie.answer")
+MOST_PATHS = 50
+"""Of one item, when somebody asks why."""
 MANY = 20
 """So many excluded items may be explained in vain."""
 
@@ -139,6 +142,30 @@ def _ranked(engine: Engine, history: Histories, question: Question) -> RankedLis
 def _kept(ranked: RankedList, question: Question) -> RankedList:
     kept = [each for each in ranked.items if each.item not in question.exclude][: question.k]
     return msgspec.structs.replace(ranked, items=tuple(kept))
+
+
+def explained(
+    deployed: Deployed, person: Person, target: str, item: str, now: datetime, language: str
+) -> tuple[Reason, ...]:
+    """Everything in a person's history that speaks for an item, the strongest first; () where the model knows nothing.
+
+    Raises:
+        UsageError: no such domain or item.
+    """
+    engine, catalog = deployed.engines[language], deployed.dataset.catalog
+    place = catalog.number(target, item) - catalog.space.slice(target).start
+    history = deployed.live.history(person, now)
+    if not len(history.items):
+        return ()
+    score = float(engine.model.score(history, target)[0, place])
+    if not score > 0:  # also where it is not known
+        return ()
+    explanation = engine.model.explain(history, target, np.array([place]))
+
+    def name(number: int) -> tuple[str, str, str]:
+        return (*catalog.name(number), engine.titles[number])
+
+    return reasons_of(explanation, [score], name, engine.translate, most=MOST_PATHS)[0]
 
 
 def generalised(
