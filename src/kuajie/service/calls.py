@@ -144,6 +144,7 @@ class Service:
         with suppress(StoreError):  # `tail.failing` says so; the next look goes on
             self.tail.read(self.deployment.now.live)
         self.fallbacks.look(self.deployment.now.live, self.clock())
+        self.seals.refresh()
         self.deployment.look()
 
     def close(self) -> None:

@@ -12,7 +12,9 @@ also the stream that encrypts; the id of the list is the nonce. Encrypt, then si
 import base64
 import binascii
 import hmac
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -20,12 +22,15 @@ from typing import Protocol
 
 import msgspec
 
+from kuajie.core.errors import KuajieError
 from kuajie.core.records import Account, RankedList
 
 VALID_DAYS = 30
 """So long a seal stands for its list; a list that is stored is known for as long as it is."""
 LONGEST = 2_048
 """Characters of a signed id: 100 items and the longest names fit."""
+REFRESH_SECONDS = 1.0
+"""How often the keys are read at most, also where somebody sends ids of keys that there are not."""
 MOST_ITEMS = 100
 """Of a list that the seal vouches for; later ones need the stored list."""
 _KEY, _TAG, _LENGTH, _DIGEST = 4, 16, 2, 4
@@ -141,18 +146,26 @@ class Seals:
 
     Args:
         read: the keys that there are, the newest last.
+        monotonic: seconds.
+
+    Raises:
+        KuajieError: there are none to be read.
     """
 
-    def __init__(self, read: Callable[[], Sequence[ListKey]]) -> None:
-        self._read = read
-        self._keys: dict[bytes, _Keys] = {}
-        self.refresh()
+    def __init__(self, read: Callable[[], Sequence[ListKey]], monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._read, self._monotonic = read, monotonic
+        self._keys = {key.key_id: _Keys(key) for key in read()}
+        self._refreshed_at = -REFRESH_SECONDS
 
     def refresh(self) -> None:
-        """Read the keys again: another process may have made a new one."""
-        read = self._read()
-        if [key.key_id for key in read] != list(self._keys):
-            self._keys = {key.key_id: _Keys(key) for key in read}
+        """Read the keys again, if that was not done a moment ago; where they cannot be read, those of before stay."""
+        if self._monotonic() - self._refreshed_at < REFRESH_SECONDS:
+            return
+        self._refreshed_at = self._monotonic()
+        with suppress(KuajieError):
+            read = self._read()
+            if [key.key_id for key in read] != list(self._keys):
+                self._keys = {key.key_id: _Keys(key) for key in read}
 
     def seal(self, ranked: RankedList) -> str:
         """The id of a list with its seal."""
