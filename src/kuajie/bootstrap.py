@@ -3,7 +3,9 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
+from kuajie.core.errors import UsageError
 from kuajie.core.language import LANGUAGES
 from kuajie.storage.list_keys import ListKeyFile, keys_from
 from kuajie.storage.models import ModelFolder
@@ -86,6 +88,22 @@ def list_keys(workspace: Workspace, environment: Mapping[str, str] = os.environ)
         held = keys_from(variable, environment)
         return lambda: held
     return ListKeyFile.of(workspace.root).read
+
+
+def rotate_list_keys(workspace: Workspace, now: datetime) -> ListKey:
+    """Let a new secret sign the ids of lists.
+
+    Raises:
+        UsageError: the secret is in the environment.
+    """
+    variable = workspace.config.service.list_secret_env
+    if variable is not None:
+        raise UsageError(
+            "the secret of list ids is in the environment variable {variable}. Put a new one in front of it, separated "
+            "by a comma, and start the service again.",
+            variable=variable,
+        )
+    return ListKeyFile.of(workspace.root).rotate(now)
 
 
 def may_be_shared(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> bool:

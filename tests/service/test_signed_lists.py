@@ -1,16 +1,21 @@
 """A list that got lost before it was stored is known by its signed id; a forged, foreign or old id is not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kuajie.core.errors import StoreError
-from kuajie.core.records import Account
+from kuajie.bootstrap import list_keys
+from kuajie.core.errors import ConfigError, StoreError
+from kuajie.core.records import Account, RankedList
 from kuajie.storage.list_keys import ListKeyFile
-from kuajie.workflows.list_ids import VALID_DAYS, plain
+from kuajie.workflows.list_ids import VALID_DAYS, Seals, plain
+from kuajie.workflows.workspace import Workspace
 
-from .conftest import NOW, Running
+from .conftest import NOW, Running, with_sqlite
 from .test_lists import ids
 
 UNKNOWN = "the list is not known"
@@ -165,3 +170,43 @@ def test_a_list_of_somebody_without_an_account_there_is_answered_too(fast: Runni
     event = fast.service.store.events.after(0)[-1].event
     assert Account(domain=event.domain, user=event.user) == Account(domain="car", user="courses:新来的")
     assert fast.recommend("新来的")["fallback"] == ""
+
+
+def test_secrets_are_rotated_by_command_while_sqlite_serves(kuajie: Callable[..., Any], workspace: Workspace) -> None:
+    service = with_sqlite(workspace)
+    try:
+        told = kuajie("keys", "rotate-lists", "-w", workspace.root, "--lang", "zh")
+        assert (told.code, "新密钥" in told.out + told.err) == (0, True)
+        made = kuajie("keys", "rotate-lists", "-w", workspace.root, "--json").data
+        keys = ListKeyFile.of(workspace.root).read()
+        assert (len(keys), keys[-1].key_id.hex()) == (3, made["key_id"])
+        service.seals._refreshed_at = -1e9
+        service.look()
+        assert list(service.seals._keys) == [key.key_id for key in keys]
+    finally:
+        service.close()
+    config = workspace.root / "kuajie.toml"
+    config.write_text(config.read_text(encoding="utf-8") + '\n[service]\nlist_secret_env = "秘密"\n', encoding="utf-8")
+    assert "秘密" in kuajie("keys", "rotate-lists", "-w", workspace.root).err
+    assert kuajie("keys", "rotate-lists", "x", "-w", workspace.root).code == 2
+
+
+def test_machines_that_share_no_disk_share_a_secret(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = workspace.config.model_copy(
+        update={"service": workspace.config.service.model_copy(update={"list_secret_env": "KJ_LISTS"})}
+    )
+    with pytest.raises(ConfigError, match="KJ_LISTS"):
+        list_keys(replace(workspace, config=config))
+    monkeypatch.setenv("KJ_LISTS", "s" * 40)
+    here, there = (Seals(list_keys(replace(workspace, config=config, root=Path(name)))) for name in ("a", "b"))
+    ranked = RankedList(
+        list_id="l",
+        account=Account(domain="courses", user="张"),
+        target="car",
+        model_version="v",
+        created_at=NOW,
+        items=(),
+    )
+    found = there.open(here.seal(ranked), NOW)
+    assert found is not None
+    assert found.account == ranked.account

@@ -89,9 +89,7 @@ def test_the_seal_of_one_list_fits_no_other() -> None:
     first, second = SEALS.seal(ranked()), SEALS.seal(ranked(list_id="aaaaaaaa"))
     with pytest.raises(ForgedError):
         opened(f"{first.partition('.')[0]}.{second.partition('.')[2]}")
-    found = opened(second)
-    assert found is not None
-    assert found.digests != opened(first).digests, "the same item looks different in another list"
+    assert first.partition(".")[2][32:] != second.partition(".")[2][32:], "the same words look different"
 
 
 def test_without_a_key_nothing_is_known() -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def keys(
     action: Annotated[
-        str | None, typer.Argument(metavar="[create|list|revoke KEY]", help="Left out: list the keys.")
+        str | None, typer.Argument(metavar="[create|list|revoke KEY|rotate-lists]", help="Left out: list the keys.")
     ] = None,
     key: Annotated[str | None, typer.Argument(metavar="", show_default=False)] = None,
     organisation: Annotated[str | None, typer.Option(help="Whose key it is; one that is new is made.")] = None,
@@ -52,12 +52,16 @@ def keys(
       kuajie keys create --organisation shop --domains car_parts
       kuajie keys create --organisation shop --publishable --origins https://shop.example
       kuajie keys revoke 4f2a9c0d1e5b7a38
+      kuajie keys rotate-lists     a new secret signs the ids of lists; the old one is known for 30 days
     """
     from kuajie.bootstrap import operational_store
     from kuajie.workflows.workspace import Workspace
 
     opened = Workspace.open(workspace)
     screen = Screen(lang, opened.config.workspace.language, json=json)
+    if action == "rotate-lists" and key is None:
+        _rotate_lists(screen, opened)
+        return
     if action not in {None, "create", "list", "revoke"} or (action == "revoke") != (key is not None):
         raise UsageError("say: kuajie keys list, kuajie keys create --organisation NAME, or kuajie keys revoke KEY")
     store = operational_store(opened)
@@ -76,6 +80,14 @@ def keys(
             _list(screen, store)
     finally:
         store.close()
+
+
+def _rotate_lists(screen: Screen, workspace: "Workspace") -> None:
+    from kuajie.bootstrap import rotate_list_keys
+
+    made = rotate_list_keys(workspace, system_clock())
+    screen.data({"key_id": made.key_id.hex()})
+    screen.say("A new secret signs the ids of lists; a running service notices within 2 seconds.")
 
 
 def _create(

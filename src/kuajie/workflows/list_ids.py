@@ -1,12 +1,12 @@
 """Ids of lists that can stand for them: what was shown to whom, signed, so that an exposure needs no stored list.
 
     0f8fad5bd9cb469fa16570867728950e . AAECAw...
-    id under which the list is stored   seal, base64url: key id 4 | tag 16 | length 2 | sealed words | 4 for each item
+    id under which the list is stored   seal, base64url: key id 4 | tag 16 | words, encrypted
 
-The words are the time, the asking account and the target, encrypted, because ids stand in pages, addresses and logs.
-Each item is a keyed digest of the list's id, its position and its own id: an exposure names an item, and only that item
-at that position fits. All keys come from one secret by BLAKE2b, keyed and with a personal string (RFC 7693), which is
-also the stream that encrypts; the id of the list is the nonce. Encrypt, then sign; see ADR 9.
+The words are the time, the asking account, the target and four bytes for each item, in order: a keyed digest of its id.
+They are encrypted, because ids stand in pages, addresses and logs. An exposure names an item, and only the item that
+was at that position fits. All keys come from one secret by BLAKE2b, keyed and with a personal string (RFC 7693), which
+is also the stream that encrypts; the id of the list is the nonce. Encrypt, then sign; see ADR 9.
 """
 
 import base64
@@ -33,9 +33,8 @@ REFRESH_SECONDS = 1.0
 """How often the keys are read at most, also where somebody sends ids of keys that there are not."""
 MOST_ITEMS = 100
 """Of a list that the seal vouches for; later ones need the stored list."""
-_KEY, _TAG, _LENGTH, _DIGEST = 4, 16, 2, 4
-_HEAD = _KEY + _TAG + _LENGTH
-_BLOCK = 64
+_KEY, _TAG, _DIGEST, _BLOCK = 4, 16, 4, 64
+_MOST_DIGESTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -115,6 +114,7 @@ class _Words(msgspec.Struct, array_like=True):
     domain: str
     user: str
     target: str
+    digests: bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +133,7 @@ class SignedList:
         start = position * _DIGEST
         if position < 0 or start >= len(self.digests) or not named:
             return None
-        right = self.keys.digest(self.list_id, position, named)
+        right = self.keys.digest(named)
         return named if hmac.compare_digest(right, self.digests[start : start + _DIGEST]) else None
 
     def holds(self, item: str) -> bool:
@@ -171,11 +171,16 @@ class Seals:
         """The id of a list with its seal."""
         keys = next(reversed(self._keys.values()))
         account, list_id = ranked.account, ranked.list_id
-        words = _Words(int(ranked.created_at.timestamp()), account.domain, account.user, ranked.target)
+        words = _Words(
+            created_at=int(ranked.created_at.timestamp()),
+            domain=account.domain,
+            user=account.user,
+            target=ranked.target,
+            digests=keys.digests(ranked),
+        )
         sealed = keys.crypt(list_id, msgspec.msgpack.encode(words))
-        body = len(sealed).to_bytes(_LENGTH, "big") + sealed + keys.digests(ranked)
-        seal = keys.key_id + keys.tag(list_id, body) + body
-        return f"{list_id}.{base64.urlsafe_b64encode(seal).decode().rstrip('=')}"
+        seal = base64.urlsafe_b64encode(keys.key_id + keys.tag(list_id, sealed) + sealed)
+        return f"{list_id}.{seal.decode().rstrip('=')}"
 
     def open(self, signed: str, now: datetime) -> SignedList | None:
         """The list that a signed id stands for; None where it is not signed, by nobody known, or too old.
@@ -187,23 +192,22 @@ class Seals:
         seal = _decoded(text)
         if not text:
             return None
-        if seal is None or len(seal) < _HEAD:
+        if seal is None or len(seal) < _KEY + _TAG:
             raise ForgedError
-        key_id, tag, body = seal[:_KEY], seal[_KEY : _KEY + _TAG], seal[_KEY + _TAG :]
+        key_id, tag, sealed = seal[:_KEY], seal[_KEY : _KEY + _TAG], seal[_KEY + _TAG :]
         if key_id not in self._keys:
             self.refresh()
         keys = self._keys.get(key_id)
         if keys is None:
             return None
-        if not hmac.compare_digest(tag, keys.tag(list_id, body)):
+        if not hmac.compare_digest(tag, keys.tag(list_id, sealed)):
             raise ForgedError
-        end = _LENGTH + int.from_bytes(body[:_LENGTH], "big")
-        words = msgspec.msgpack.decode(keys.crypt(list_id, body[_LENGTH:end]), type=_Words)
+        words = msgspec.msgpack.decode(keys.crypt(list_id, sealed), type=_Words)
         created_at = datetime.fromtimestamp(words.created_at, UTC)
         if now - created_at > timedelta(days=VALID_DAYS):
             return None
         account = Account(domain=words.domain, user=words.user)
-        return SignedList(list_id, account, words.target, created_at, body[end:], keys)
+        return SignedList(list_id, account, words.target, created_at, words.digests, keys)
 
 
 class ForgedError(Exception):
@@ -225,35 +229,40 @@ class _Keys:
         self.key_id = key.key_id
         self._stream = blake2b(key=key.secret, person=b"kuajie list encr", digest_size=_BLOCK)
         self._tag = blake2b(key=key.secret, person=b"kuajie list sign", digest_size=_TAG)
+        self._digests: dict[str, bytes] = {}
         self._item = blake2b(key=key.secret, person=b"kuajie list item", digest_size=_DIGEST)
 
     def crypt(self, list_id: str, data: bytes) -> bytes:
         """Encrypt or decrypt."""
-        stream = b""
+        stream, nonce = b"", list_id.encode()
         for block in range(-(-len(data) // _BLOCK)):
             state = self._stream.copy()
-            state.update(block.to_bytes(2, "big") + list_id.encode())
+            state.update(block.to_bytes(2, "big") + nonce)
             stream += state.digest()
         mixed = int.from_bytes(data, "big") ^ int.from_bytes(stream[: len(data)], "big")
         return mixed.to_bytes(len(data), "big")
 
-    def tag(self, list_id: str, body: bytes) -> bytes:
-        """The signature of an id and its body."""
+    def tag(self, list_id: str, sealed: bytes) -> bytes:
+        """The signature of an id and what it is sealed with."""
         state = self._tag.copy()
-        state.update(len(list_id).to_bytes(1, "big") + list_id.encode() + body)
+        state.update(len(list_id).to_bytes(2, "big") + list_id.encode() + sealed)
         return state.digest()
 
     def digests(self, ranked: RankedList) -> bytes:
         """One for each item."""
-        return b"".join(
-            self.digest(ranked.list_id, place, each.item) for place, each in enumerate(ranked.items[:MOST_ITEMS])
-        )
+        return b"".join([self.digest(each.item) for each in ranked.items[:MOST_ITEMS]])
 
-    def digest(self, list_id: str, position: int, item: str) -> bytes:
-        """Of an item at a position of a list."""
-        state = self._item.copy()
-        state.update(f"{list_id}.{position}.{item}".encode())
-        return state.digest()
+    def digest(self, item: str) -> bytes:
+        """Of an item; lists show the same items again and again, so they are kept."""
+        known = self._digests.get(item)
+        if known is None:
+            state = self._item.copy()
+            state.update(item.encode())
+            known = state.digest()
+            if len(self._digests) >= _MOST_DIGESTS:
+                self._digests.clear()
+            self._digests[item] = known
+        return known
 
 
 def _decoded(text: str) -> bytes | None:
