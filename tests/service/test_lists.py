@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kuajie.core.errors import StoreError
-from kuajie.core.records import Account, Consent, EditorList
+from kuajie.core.records import Account, Consent, EditorList, Event
 from kuajie.rerank.exploration import ExplorationConfig
 from kuajie.service.calls import Service
 from kuajie.storage.cache.redis import RedisCache
@@ -109,7 +109,7 @@ def test_a_cached_list_becomes_too_old(fast: Running, break_model: Callable, mon
     fast.service.look()
     break_model()
     kept = fast.service.workspace.config.serving.cached_list_seconds
-    monkeypatch.setattr(fast.service, "clock", lambda: NOW + timedelta(seconds=kept + 60))
+    monkeypatch.setattr(fast.service, "clock", lambda: NOW + timedelta(seconds=2 * kept))
     assert how(fast.recommend("0007")) == ("popular", False, True)
 
 
@@ -371,6 +371,9 @@ def test_why_this_names_every_path(running: Running) -> None:
     assert shares == sorted(shares, reverse=True)
     assert sum(shares) == pytest.approx(1.0, abs=0.05)
     assert running.service.store.events.newest() == events
+    running.service.store.shown.submit_signals([]).result(10)
+    (asked,) = running.service.store.shown.signals_of(plain(ranked["list_id"]))
+    assert (asked.kind, asked.domain, asked.item) == ("why", "courses", item["item"])
     assert ids(running.recommend("新人", k=3)) == ids(ranked), "asking why changes nothing"
     list_id = ranked["list_id"]
     for path, status in (("x/why?item=1", 404), (f"{list_id}/why?item=没有", 404), (f"{list_id}/why", 400)):
@@ -396,3 +399,15 @@ def test_exploration_logs_its_probabilities(fast: Running) -> None:
         for place, each in enumerate(ranked["items"]):
             at_home = ids(plainly)[place] == each["item"]
             assert each["propensity"] == pytest.approx(0.05 + (0.5 if at_home else 0.0))
+
+
+def test_a_dismissal_that_another_process_took_is_known_after_the_next_look(running: Running) -> None:
+    topic(running, "甲", 1)
+    before = running.recommend("甲", k=4)
+    no = Event(
+        event_id="别处", domain="car", user="courses:甲", item=ids(before)[0], kind="dismiss", occurred_at=NOW,
+        exposure_id="courses:x",
+    )  # fmt: skip
+    running.service.store.events.append([no], NOW)
+    running.service.look()
+    assert ids(running.recommend("甲", k=3)) == ids(before)[1:4]

@@ -135,7 +135,7 @@ def test_forged_ids_are_not_known(fast: Running) -> None:
 
 def test_an_old_id_is_not_known(fast: Running) -> None:
     ranked = fast.recommend("0007")
-    fast.service.clock = lambda: NOW + timedelta(days=VALID_DAYS, minutes=1)
+    fast.service.clock = lambda: NOW + timedelta(days=VALID_DAYS + 1)
     assert fast.post("/v1/exposures", seen(ranked))["accepted"] == 1, "its list is stored"
     lose(fast, ranked)
     assert refused(fast, "/v1/exposures", seen(ranked, number=2)) == UNKNOWN

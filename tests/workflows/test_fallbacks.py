@@ -55,7 +55,7 @@ def test_a_list_is_kept_once_in_a_while() -> None:
     found = lists.find(WHO, "车", NOW)
     assert found is not None
     assert (found.model_version, len(found.items)) == ("w", MOST_KEPT)
-    assert len(msgspec.json.encode(found)) < 2_500
+    assert len(msgspec.json.encode(found)) < 1_000
 
 
 def test_what_waits_is_bounded_and_written_little_by_little() -> None:

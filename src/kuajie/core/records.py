@@ -206,6 +206,20 @@ class Exposure(Record, frozen=True):
     item: str = ""
 
 
+class Signal(Record, frozen=True):
+    """Something that was done with a ranked item and says nothing about taste, such as asking why it is there.
+
+    It is counted, and never becomes part of a history.
+    """
+
+    signal_id: str
+    list_id: str
+    domain: str
+    item: str
+    kind: Literal["why"]
+    occurred_at: datetime
+
+
 class Feedback(Record, frozen=True):
     """A seen item was answered."""
 

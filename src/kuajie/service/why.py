@@ -1,7 +1,11 @@
 """The handler of "why this?": what speaks for an item of a list, in full, as far as the caller may know it."""
 
+import uuid
+from contextlib import suppress
+
+from kuajie.core.errors import StoreError
 from kuajie.core.ids import id_problem
-from kuajie.core.records import RankedItem, RankedList, Reason
+from kuajie.core.records import RankedItem, RankedList, Reason, Signal
 from kuajie.core.texts import Text
 from kuajie.service.calls import Call, Reply
 from kuajie.service.refusals import not_found, wrong
@@ -24,6 +28,7 @@ async def why(call: Call) -> Reply:
     if not places:
         raise not_found(Text("the item is not in the list"))
     each = ranked.items[places[0]]
+    _count(call, ranked, each)
     return Reply(
         WhyResponse(
             list_id=ranked.list_id,
@@ -38,6 +43,20 @@ async def why(call: Call) -> Reply:
             paths=_seen_by(call, await _paths(call, ranked, each)),
         )
     )
+
+
+def _count(call: Call, ranked: RankedList, each: RankedItem) -> None:
+    """Somebody asked; that is worth knowing and says nothing about their taste, so it is no event."""
+    asked = Signal(
+        signal_id=uuid.uuid4().hex,
+        list_id=ranked.list_id,
+        domain=ranked.account.domain,
+        item=each.item,
+        kind="why",
+        occurred_at=call.service.clock(),
+    )
+    with suppress(StoreError):  # the answer does not depend on it
+        call.service.store.shown.submit_signals([asked])
 
 
 async def _paths(call: Call, ranked: RankedList, each: RankedItem) -> tuple[Reason, ...]:

@@ -27,6 +27,7 @@ from kuajie.core.records import (
     Organisation,
     QuarantinedEvent,
     RankedList,
+    Signal,
     StoredEvent,
     Traits,
     Triple,
@@ -244,6 +245,7 @@ class MemoryShown:
     def __init__(self) -> None:
         self.lists: dict[str, RankedList] = {}
         self.exposures: dict[tuple[str, str], Exposure] = {}
+        self.signals: dict[str, Signal] = {}
 
     def save_lists(self, lists: Sequence[RankedList]) -> None:
         """See `ShownStore.save_lists`."""
@@ -274,6 +276,19 @@ class MemoryShown:
         """See `ShownStore.exposures_of`."""
         own = [each for each in self.exposures.values() if each.list_id == list_id]
         return sorted(own, key=lambda each: (each.position, each.exposure_id))
+
+    def submit_signals(self, signals: Sequence[Signal]) -> Future[None]:
+        """See `ShownStore.submit_signals`."""
+        for each in signals:
+            self.signals.setdefault(each.signal_id, each)
+        future: Future[None] = Future()
+        future.set_result(None)
+        return future
+
+    def signals_of(self, list_id: str) -> list[Signal]:
+        """See `ShownStore.signals_of`."""
+        own = [each for each in self.signals.values() if each.list_id == list_id]
+        return sorted(own, key=lambda each: (each.occurred_at, each.signal_id))
 
 
 class MemoryAccess:

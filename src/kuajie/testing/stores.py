@@ -29,6 +29,7 @@ from kuajie.core.records import (
     RankedItem,
     RankedList,
     Reason,
+    Signal,
     Traits,
     Triple,
 )
@@ -329,6 +330,16 @@ class StoreContract:
         assert [each.status for each in store.shown.save_exposures([seen[1], other])] == ["duplicate", "accepted"]
         assert store.shown.exposures_of("l") == [seen[2], seen[1], *[seen[0], other]]
         assert store.shown.exposures_of("other") == []
+
+    def test_signals_are_counted_once(self, store: Store) -> None:
+        first, second = (
+            Signal(signal_id=name, list_id="l", domain="课程", item="刹车 ", kind="why", occurred_at=moment)
+            for name, moment in (("2", NOW), ("1", NOW + timedelta(seconds=1)))
+        )
+        store.shown.submit_signals([second, first, first]).result(20)
+        store.shown.submit_signals([msgspec.structs.replace(first, item="other")]).result(20)
+        assert store.shown.signals_of("l") == [first, second]
+        assert store.shown.signals_of("L") == []
 
     # access
 

@@ -26,7 +26,7 @@ REFRESH_SECONDS = 60.0
 """A person's cached list of a target is replaced at most this often."""
 MOST_DUE = 50_000
 MOST_WAITING = 2_000
-MOST_KEPT = 50
+MOST_KEPT = 20
 """Items of a cached list."""
 
 

@@ -2,7 +2,7 @@
 
     EventStore      behaviour as it happens: idempotent, durable, in one order
     CatalogueStore  items, people, links, triples, editor's lists
-    ShownStore      ranked lists and exposures
+    ShownStore      ranked lists, exposures, signals
     AccessStore     organisations and their keys
     Exporter        everything since the beginning, for the next snapshot
     Store           all of them
@@ -33,6 +33,7 @@ from kuajie.core.records import (
     Organisation,
     QuarantinedEvent,
     RankedList,
+    Signal,
     StoredEvent,
     Traits,
     Triple,
@@ -164,6 +165,16 @@ class ShownStore(Protocol):
 
     def exposures_of(self, list_id: str) -> list[Exposure]:
         """The exposures of a list, by position."""
+
+    def submit_signals(self, signals: Sequence[Signal]) -> Future[None]:
+        """Queue signals, each id once.
+
+        Raises:
+            BusyError: the queue is full; nothing was taken.
+        """
+
+    def signals_of(self, list_id: str) -> list[Signal]:
+        """The signals of a list, oldest first."""
 
 
 class AccessStore(Protocol):

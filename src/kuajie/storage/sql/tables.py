@@ -199,6 +199,17 @@ exposures = _table(
     sa.Index("exposures_list", "list_id", "position"),
 )
 
+signals = _table(
+    "signals",
+    sa.Column("signal_id", _exact(), primary_key=True),
+    sa.Column("list_id", _exact(), nullable=False),
+    sa.Column("domain", _domain(), nullable=False),
+    sa.Column("item_id", _exact(), nullable=False),
+    sa.Column("kind", _exact(16, 16), nullable=False),
+    sa.Column("occurred_at", sa.BigInteger, nullable=False),
+    sa.Index("signals_list", "list_id"),
+)
+
 organisations = _table(
     "organisations",
     sa.Column("organisation_id", _exact(), primary_key=True),

@@ -1,4 +1,4 @@
-"""Lists know their placement and tags; changes of consents are numbered, so that every process hears of them.
+"""Lists know their placement and tags, there are signals, and changes of consents are numbered for every process.
 
 Revision: 0002
 """
@@ -16,18 +16,38 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-PLACEMENT = (
-    sa.String(128)
-    .with_variant(sa.String(128, collation="C"), "postgresql")
-    .with_variant(Utf8Bytes(128), "mysql", "mariadb")
-)
+
+def _exact(characters: int = 128, size: int = 128) -> sa.String:
+    text = sa.String(characters)
+    return text.with_variant(sa.String(characters, collation="C"), "postgresql").with_variant(
+        Utf8Bytes(size), "mysql", "mariadb"
+    )
+
+
 TAGS = sa.Text().with_variant(mysql.MEDIUMTEXT(collation="utf8mb4_bin"), "mysql", "mariadb")
 
 
+metadata = sa.MetaData()
+signals = sa.Table(
+    "signals",
+    metadata,
+    sa.Column("signal_id", _exact(), primary_key=True),
+    sa.Column("list_id", _exact(), nullable=False),
+    sa.Column("domain", _exact(64, 256), nullable=False),
+    sa.Column("item_id", _exact(), nullable=False),
+    sa.Column("kind", _exact(16, 16), nullable=False),
+    sa.Column("occurred_at", sa.BigInteger, nullable=False),
+    sa.Index("signals_list", "list_id"),
+    mysql_engine="InnoDB",
+    mysql_charset="utf8mb4",
+)
+
+
 def upgrade() -> None:
-    """Add the columns, number the consents that there are, index the numbers."""
+    """Make the table, add the columns, number the consents that there are, index the numbers."""
     connection = op.get_bind()
-    _add("ranked_lists", sa.Column("placement", PLACEMENT))
+    metadata.create_all(connection, checkfirst=True)
+    _add("ranked_lists", sa.Column("placement", _exact()))
     _add("ranked_lists", sa.Column("tags", TAGS))
     _add("consents", sa.Column("sequence", sa.BigInteger, nullable=False, server_default="0"))
     _number_consents(connection)
@@ -42,7 +62,7 @@ def _add(table: str, column: sa.Column[object]) -> None:
 
 
 def _number_consents(connection: sa.Connection) -> None:
-    exact = PLACEMENT.copy()
+    exact = _exact()
     consents = sa.table(
         "consents", sa.column("domain", exact), sa.column("user_id", exact), sa.column("sequence", sa.BigInteger)
     )
