@@ -22,6 +22,7 @@ import pytest
 import kuajie
 from kuajie.bootstrap import operational_store
 from kuajie.core.records import Account
+from kuajie.workflows.list_ids import plain
 from kuajie.workflows.workspace import Workspace
 
 COMMAND = (sys.executable, "-c", "from kuajie.cli.main import run; run()")
@@ -111,7 +112,7 @@ def test_the_whole_service(workspace: Workspace) -> None:
     store = operational_store(workspace, write=False)
     try:
         assert [row.event.event_id for row in store.events.after(0)] == ["一"]
-        ranked = store.shown.ranked_list(after["list_id"])
+        ranked = store.shown.ranked_list(plain(after["list_id"]))
         assert ranked is not None
         assert ranked.account == Account(domain="courses", user="新人"), "the queued list was stored before the end"
     finally:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from kuajie.core.records import Event
-from kuajie.service import answers, intake, operations, push, wire
+from kuajie.service import answers, editors, intake, operations, push, why, wire
 from kuajie.service.calls import Call, Reply
 from kuajie.service.streams import PushResponse
 from kuajie.workflows.access import Scope
@@ -115,6 +115,12 @@ ROUTES = (
         },
     ),
     Route(
+        "GET", "/v1/lists/{id}/why", why.why, wire.WhyResponse,
+        "Why an item is in a list: its reasons, and every path of the history that leads to it.",
+        scope="recommend", publishable=True,
+        query=(("item", "of the list"),),
+    ),
+    Route(
         "GET", "/v1/people/{domain}/{id}/profile", answers.profile, wire.Profile,
         "What is known of a person, as far as it belongs to the caller.", scope="people",
     ),
@@ -122,6 +128,16 @@ ROUTES = (
         "PUT", "/v1/items", intake.items, wire.Verdicts, "Items, new or changed.",
         scope="catalogue", request=(wire.ItemBatch,),
         example={"items": [{"domain": "courses", "item": "c-0007", "title": "十分钟学会换机油", "category": "养车"}]},
+    ),
+    Route(
+        "PUT", "/v1/editor-lists", editors.put_editor_lists, wire.Verdicts,
+        "Items that an editor chose, shown where nobody's behaviour says anything about their domain yet.",
+        scope="catalogue", request=(wire.EditorListBatch,),
+        example={"lists": [{"target": "courses", "placement": "", "items": ["c-0007", "c-0001"]}]},
+    ),
+    Route(
+        "GET", "/v1/editor-lists", editors.editor_lists, wire.EditorListsReply, "The editor's lists of a domain.",
+        scope="catalogue", query=(("target", "one of the caller's domains"),),
     ),
     Route(
         "PUT", "/v1/triples", intake.triples, wire.Verdicts, "Edges of a knowledge graph.",

@@ -47,6 +47,7 @@ class Person:
         degraded: the store did not answer, so that something may be missing.
         until: unix seconds; then the store is asked again, since a link may have expired.
         events: in the store, by domain and event id.
+        dismissals: those that say no, as of a version.
     """
 
     accounts: tuple[Account, ...]
@@ -58,6 +59,7 @@ class Person:
     history: Histories | None = field(default=None, repr=False)
     built_at: float = 0.0
     version: int = 0
+    dismissals: tuple[int, tuple[Event, ...]] = (-1, ())
 
     def add(self, event: Event) -> bool:
         """One more event, or one that is known; returns whether it is new."""
@@ -102,6 +104,11 @@ class LiveHistories:
         self._fresh: OrderedDict[Account, list[Event]] = OrderedDict()
         self._forgotten = 0
         self.listeners = Listeners()
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The domains of the snapshot."""
+        return self._dataset.space.domains
 
     def ready(self, account: Account, now: datetime) -> Person | None:
         """The person behind an account if no store must be asked."""
@@ -301,6 +308,11 @@ def merge(
     return found
 
 
+def nobody(now: datetime) -> Person:
+    """Somebody who was not named: no history, and nothing that would be theirs."""
+    return Person((), (), personalised=False, degraded=False, until=now.timestamp(), events=OrderedDict())
+
+
 def answering_user(account: Account) -> str:
     """The user of another domain that an account's answers are kept under while it has no account there."""
     return f"{account.domain}:{account.user}"
@@ -313,7 +325,7 @@ class Tail:
     Attributes:
         store: whose tail it is.
         sequence: of the last event that was seen.
-        links, consents: of the last link and the last consent that was seen.
+        links: of the last link that was seen.
         monotonic: seconds.
         failed: whether the last look failed.
         began: when the look began that has not ended.
@@ -322,7 +334,6 @@ class Tail:
     store: Store
     sequence: int
     links: int
-    consents: int
     monotonic: Callable[[], float] = time.monotonic
     failed: bool = False
     began: float | None = None
@@ -335,7 +346,7 @@ class Tail:
             StoreError: the store does not answer.
         """
         newest = store.events.newest()
-        return cls(store, newest, newest, newest)
+        return cls(store, newest, newest)
 
     @property
     def failing(self) -> bool:
@@ -369,7 +380,4 @@ class Tail:
         while changes := self.store.catalogue.links_after(self.links):
             live.forget(end for change in changes for end in (change.value.a, change.value.b))
             self.links = changes[-1].sequence
-        while said := self.store.catalogue.consents_after(self.consents):
-            live.forget(change.value.account for change in said)
-            self.consents = said[-1].sequence
         return count

@@ -85,10 +85,19 @@ class Engine:
         part = self.catalog.space.slice(target)
         answer = self.answering.answer(history, target, k, explain=explain)
         if answer is None:
-            return self._list(account, target, self._popular(history, part, k), FALLBACK)
+            return self.popular(account, history, target, k)
         reasons = self._reasons(answer) if explain else [()] * len(answer.places)
         ranked = zip(answer.places.tolist(), answer.scores.tolist(), reasons, strict=True)
         return self._list(account, target, [(part.start + place, score, why) for place, score, why in ranked])
+
+    def popular(self, account: Account, history: Histories, target: str, k: int = 10) -> RankedList:
+        """What everybody likes of the target, without what the history holds; the model is not asked.
+
+        Raises:
+            UsageError: no such domain.
+        """
+        part = self.catalog.space.slice(target)
+        return self._list(account, target, self._popular(history, part, k), FALLBACK)
 
     def _list(self, account: Account, target: str, items: Iterable[Ranked], fallback: str = "") -> RankedList:
         return RankedList(
@@ -98,7 +107,7 @@ class Engine:
             model_version=self.model_version,
             created_at=self.clock(),
             items=tuple(
-                RankedItem(domain=domain, item=item, title=title, score=score, reasons=reasons)
+                RankedItem(domain=domain, item=item, title=title, score=score, reasons=reasons, propensity=1.0)
                 for number, score, reasons in items
                 for domain, item, title in [self._name(number)]
             ),

@@ -17,6 +17,7 @@ from kuajie.core.progress import Progress
 from kuajie.core.recommender import FitOptions
 from kuajie.data.config import DataConfig
 from kuajie.evaluation.tasks import RankingTask
+from kuajie.rerank.exploration import ExplorationConfig
 from kuajie.workflows.arena import ArenaOptions, Chosen
 from kuajie.workflows.choose import ChooseConfig, choose
 from kuajie.workflows.environment import overridden
@@ -88,6 +89,8 @@ class ServiceConfig(Config):
         log: lines on standard error: off, errors (requests that failed, 5xx) or all; what goes wrong beside requests is
             always said.
         telemetry: whether spans go to OpenTelemetry; needs the extra `telemetry`.
+        list_secret_env: name of the environment variable that holds the secret of list ids, for machines that share no
+            disk; left out: a file of the workspace, made by itself.
     """
 
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
@@ -103,6 +106,23 @@ class ServiceConfig(Config):
     push_seconds: Annotated[float, Field(ge=0, le=60)] = 0.5
     log: Literal["off", "errors", "all"] = "errors"
     telemetry: bool = False
+    list_secret_env: str | None = None
+
+
+class ServingConfig(Config):
+    """The section `[serving]`: what people are shown.
+
+    Attributes:
+        exploration: how often lists are shuffled, so that more can be learned about; off unless told.
+        cached_list_seconds: so long a person's last good list may stand in where the model or the store fails; 0:
+            never.
+        model_seconds: where the model takes longer than this for one answer, three times in a row, it is left alone
+            for some seconds.
+    """
+
+    exploration: ExplorationConfig = ExplorationConfig()
+    cached_list_seconds: Annotated[int, Field(ge=0, le=7 * 86_400)] = 86_400
+    model_seconds: Annotated[float, Field(gt=0)] = 1.0
 
 
 class WorkspaceConfig(DataConfig):
@@ -112,6 +132,7 @@ class WorkspaceConfig(DataConfig):
     training: ChooseConfig = ChooseConfig()
     store: StoreConfig = StoreConfig()
     service: ServiceConfig = ServiceConfig()
+    serving: ServingConfig = ServingConfig()
 
     @classmethod
     def read(cls, path: Path, environment: Mapping[str, str] = os.environ) -> Self:
