@@ -21,6 +21,7 @@ from kuajie.cli.models import models
 from kuajie.cli.recommend import recommend
 from kuajie.cli.search import search
 from kuajie.cli.serve import serve
+from kuajie.cli.store import store
 from kuajie.cli.train import train
 from kuajie.cli.tune import tune
 
@@ -46,6 +47,7 @@ app.command("tune", cls=SpokenCommand)(tune)
 app.command("models", cls=SpokenCommand)(models)
 app.command("serve", cls=SpokenCommand)(serve)
 app.command("keys", cls=SpokenCommand)(keys)
+app.command("store", cls=SpokenCommand)(store)
 app.command("doctor", cls=SpokenCommand)(doctor)
 
 

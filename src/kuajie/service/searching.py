@@ -18,8 +18,10 @@ from kuajie.service.wire import (
     SearchRequest,
     SearchResponse,
 )
-from kuajie.workflows.answer import Answer, Question
+from kuajie.workflows.answer import Answer, Question, nothing
+from kuajie.workflows.context import naming_viewed, with_viewed
 from kuajie.workflows.deploy import Deployed
+from kuajie.workflows.dismissals import said_no
 from kuajie.workflows.find import Findings, Hit, Search, check_query, find
 from kuajie.workflows.library import Library
 from kuajie.workflows.live import Person
@@ -34,7 +36,7 @@ async def search(call: Call) -> Reply:
         call.target(target)
     service, deployed = call.service, call.service.deployment.now  # one version from beginning to end
     engine = deployed.engines[asked.language or call.language]
-    person = None if account is None else await service.person(deployed, account)
+    person = None if account is None or not account.user else await service.person(deployed, account)
     library = await _library(call, deployed)
     findings = find(
         library,
@@ -46,8 +48,10 @@ async def search(call: Call) -> Reply:
     list_id = ""
     if account is not None:
         ranked = findings.ranked(engine, account, asked.targets[0] if len(set(asked.targets)) == 1 else "")
-        service.keep(ranked)
-        list_id = ranked.list_id
+        if asked.placement:
+            ranked = msgspec.structs.replace(ranked, placement=checked_id(asked.placement, "placement"))
+        service.lists.keep(ranked)
+        list_id = service.seals.seal(ranked)
     return Reply(
         SearchResponse(
             list_id=list_id,
@@ -65,38 +69,47 @@ async def search(call: Call) -> Reply:
 async def narrowed(call: Call, deployed: Deployed, person: Person, question: Question, query: str) -> Answer:
     """What `answer` gives, of the items alone that a query matches, and ranked by its words too."""
     check_query(query)
-    engine = deployed.engines[question.language]
+    service, engine = call.service, deployed.engines[question.language]
+    unwanted = question.exclude | said_no(person, deployed.dataset.catalog, question.target, service.clock())
     search = Search(
         query=query,
         domains=(question.target,),
         k=question.k,
         explain=question.explain,
-        exclude=frozenset((question.target, item) for item in question.exclude),
+        exclude=frozenset((question.target, item) for item in unwanted),
         unseen=True,
         owned=question.owned,
     )
     library = await _library(call, deployed)
     history = _history(call, deployed, person, question.personalised)
-    findings = find(library, engine, history, search, call.service.workspace.title)
+    used = history is not None and len(history.items) > 0
+    if question.viewed is not None:
+        seen = nothing(deployed) if history is None else history
+        history = with_viewed(seen, question.viewed, deployed.dataset, service.clock().timestamp())
+    findings = find(library, engine, history, search, service.workspace.title)
+    ranked = findings.ranked(engine, question.account, question.target)
+    if question.viewed is not None:
+        may_name = question.owned is None or question.viewed.domain in question.owned
+        ranked = naming_viewed(ranked, question.viewed, engine.translate, may_name=may_name)
     return Answer(
-        ranked=findings.ranked(engine, question.account, question.target),
-        personalised=findings.personalised,
+        ranked=ranked,
+        personalised=used and findings.personalised,
         degraded=findings.degraded or person.degraded,
     )
 
 
 def _account(call: Call, asked: SearchRequest) -> Account | None:
-    """Who asks, if somebody does.
+    """Who asks, if somebody does; without a user the page alone.
 
     Raises:
-        Refusal: half of an account, or not one of the caller's.
+        Refusal: a user without a domain, or not one of the caller's.
     """
     if not (asked.domain or asked.user):
         return None
-    if not (asked.domain and asked.user):
-        raise wrong(Text("domain and user name somebody together; leave out both, or neither"))
+    if not asked.domain:
+        raise wrong(Text("say the domain of the user"))
     call.own(asked.domain)
-    return Account(domain=asked.domain, user=checked_id(asked.user, "user"))
+    return Account(domain=asked.domain, user=checked_id(asked.user, "user") if asked.user else "")
 
 
 async def _library(call: Call, deployed: Deployed) -> Library:

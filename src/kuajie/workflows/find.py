@@ -119,7 +119,10 @@ class Findings:
     degraded: bool = False
 
     def ranked(self, engine: Engine, account: Account, target: str) -> RankedList:
-        """The items as a list that exposures and answers can name; `target` is empty where they are of many domains."""
+        """The items as a list that exposures and answers can name; `target` is empty where they are of many domains.
+
+        Nothing in it is random, so every propensity is 1.
+        """
         return RankedList(
             list_id=engine.list_id(),
             account=account,
@@ -128,7 +131,12 @@ class Findings:
             created_at=engine.clock(),
             items=tuple(
                 RankedItem(
-                    domain=hit.item.domain, item=hit.item.item, title=hit.title, score=hit.score, reasons=hit.reasons
+                    domain=hit.item.domain,
+                    item=hit.item.item,
+                    title=hit.title,
+                    score=hit.score,
+                    reasons=hit.reasons,
+                    propensity=1.0,
                 )
                 for hit in self.hits
             ),
