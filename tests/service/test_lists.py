@@ -288,7 +288,7 @@ def test_the_item_on_the_page_counts_as_just_viewed(running: Running) -> None:
     similar = running.ask("GET", "/v1/items/courses/课5/similar?target=car&k=5").json()
     assert ids(cold) == ids(similar)
     assert running.recommend("没见过")["fallback"] == "popular", "nothing of it was stored"
-    stored = running.service.lists[plain(cold["list_id"])]
+    stored = running.service.lists.get(plain(cold["list_id"]))
     assert (stored.placement, stored.tags) == ("详情页", ("秋季", "b"))
     topic(running, "喜欢三", 3)
     known = running.recommend("喜欢三", k=8, **page)
@@ -363,6 +363,7 @@ def test_why_this_names_every_path(running: Running) -> None:
         "GET", f"/v1/lists/{ranked['list_id']}/why?item={item['item']}", **{"Accept-Language": "zh"}
     ).json()
     assert (told["item"], told["position"], told["model_version"]) == (item["item"], 1, ranked["model_version"])
+    assert told["list_id"] == ranked["list_id"]
     assert told["reasons"] == item["reasons"]
     assert len(told["paths"]) > len(told["reasons"])
     for path, reason in zip(told["paths"], item["reasons"], strict=False):

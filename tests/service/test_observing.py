@@ -315,3 +315,10 @@ def test_log_lines_go_to_standard_error(capfd: pytest.CaptureFixture[str]) -> No
     RequestLog("errors").request("GET", seen, 0.001)
     assert json.loads(capfd.readouterr().err)["status"] == 500
     assert os.environ.get(FOLDER) is None
+
+
+def test_the_page_of_operations_explains_every_metric(fast: Running) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^\| `(kuajie_\w+)` \|", page, flags=re.MULTILINE))
+    told = {line.split()[2] for line in Numbers(fast).text.splitlines() if line.startswith("# TYPE")}
+    assert explained == {name for name in told if not name.endswith("_created")}

@@ -167,7 +167,7 @@ class ShownStore(Protocol):
         """The exposures of a list, by position."""
 
     def prune(self, before: datetime, most: int) -> int:
-        """Remove the oldest lists of before a time, at most so many, with exposures and signals; returns how many lists."""
+        """Remove the oldest lists of before a time, at most so many, with exposures and signals; returns how many."""
 
     def submit_signals(self, signals: Sequence[Signal]) -> Future[None]:
         """Queue signals, each id once.

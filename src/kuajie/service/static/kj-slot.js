@@ -55,7 +55,7 @@ header { display: flex; align-items: center; gap: .6rem; min-height: 2rem; margi
 }
 ul {
   display: grid; gap: var(--_gap); list-style: none;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--kj-item-width, 16rem)), 1fr));
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--kj-item-width, 18rem)), 1fr));
   grid-auto-rows: minmax(var(--_row), auto);
 }
 li {
@@ -64,7 +64,7 @@ li {
 }
 li:has(.title:hover) { border-color: var(--_accent); }
 img {
-  flex: none; align-self: center; block-size: calc(var(--_row) - 1.8rem); aspect-ratio: 1; object-fit: cover;
+  flex: none; align-self: center; block-size: 4.5rem; aspect-ratio: 1; object-fit: cover;
   border-radius: .5rem; background: var(--_wash);
 }
 .words { min-width: 0; flex: 1; align-self: center; display: flex; flex-direction: column; gap: .25rem; }
@@ -449,6 +449,7 @@ class Slot extends HTMLElement {
     if (before.size && !before.has(item.item)) made.classList.add('fresh');
     const href = this.#filled('href', item);
     const title = element(href ? 'a' : 'button', 'title', item.title);
+    title.title = item.title; // it may be cut
     if (href) {
       title.href = href;
       if (this.#of('label') === 'advertisement') title.rel = 'sponsored';
@@ -461,6 +462,7 @@ class Slot extends HTMLElement {
     if (why) {
       const reason = element('p', 'reason', why.text);
       if (why.domain) reason.classList.add('personal');
+      reason.title = why.text;
       reason.id = 'reason-' + position;
       title.setAttribute('aria-describedby', reason.id);
       words.append(reason);
@@ -545,8 +547,8 @@ class Slot extends HTMLElement {
   #exposure(told) {
     if (told.exposed) return;
     told.exposed = true;
-    const { list_id, position, placement } = told;
-    this.#outbox.add('exposures', 'x' + name(told), { exposure_id: name(told), list_id, position, placement }, 500);
+    const { list_id, item, position, placement } = told;
+    this.#outbox.add('exposures', 'x' + name(told), { exposure_id: name(told), list_id, item, position, placement }, 500);
     this.#tell('kj-exposure', told);
   }
 
