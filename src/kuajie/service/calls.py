@@ -135,6 +135,7 @@ class Service:
         """One look at what others wrote and at the model that should serve."""
         with suppress(StoreError):  # `tail.failing` says so; the next look goes on
             self.tail.read(self.deployment.now.live)
+            self.deployment.now.read_new_items(self.store.catalogue)
         self.deployment.look()
 
     def close(self) -> None:

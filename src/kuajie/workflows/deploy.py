@@ -16,7 +16,9 @@ from kuajie.core.records import Account
 from kuajie.core.texts import Text
 from kuajie.data.dataset import JointDataset
 from kuajie.workflows.live import LiveHistories
+from kuajie.workflows.new_items import NewItems
 from kuajie.workflows.recommend import Engine
+from kuajie.workflows.stores import CatalogueStore
 
 CANARIES = 5
 """People of the snapshot that a new version must answer."""
@@ -31,16 +33,27 @@ class Deployed:
         engines: by language; they share the model.
         dataset: the snapshot that it was trained on.
         live: histories over that snapshot.
+        new_items: what the model has not learned yet; None: such items are left out.
     """
 
     engines: Mapping[str, Engine]
     dataset: JointDataset
     live: LiveHistories
+    new_items: NewItems | None = None
 
     @property
     def model_version(self) -> str:
         """The version."""
         return next(iter(self.engines.values())).model_version
+
+    def read_new_items(self, catalogue: CatalogueStore) -> None:
+        """Learn of items that any process put into the store.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        if self.new_items is not None:
+            self.new_items.read(catalogue)
 
 
 @dataclass(frozen=True)
