@@ -12,8 +12,10 @@ if TYPE_CHECKING:
         benchmark,
         evaluate,
         import_data,
+        loop_once,
         open_server,
         recommend,
+        refit,
         train,
         tune,
     )
@@ -28,8 +30,10 @@ __all__ = [
     "benchmark",
     "evaluate",
     "import_data",
+    "loop_once",
     "open_server",
     "recommend",
+    "refit",
     "train",
     "tune",
 ]

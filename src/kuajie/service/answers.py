@@ -19,6 +19,7 @@ from kuajie.service.wire import (
     UsedItem,
 )
 from kuajie.workflows.answer import Question, answer, similar
+from kuajie.workflows.schedule import LoopLog, told
 
 RECENT = 20
 
@@ -129,6 +130,7 @@ async def ready(call: Call) -> Reply:
             snapshot_id=service.deployment.now.dataset.snapshot.manifest.snapshot_id,
             store="down" if service.tail.failing else "good",
             refused="" if refused is None else f"{refused.model_version}: {refused.reason}",
+            loop=told(LoopLog(service.workspace.models).rounds()),
         ),
         status=503 if service.draining else 200,
     )

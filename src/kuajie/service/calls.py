@@ -20,6 +20,7 @@ from kuajie.service.refusals import not_allowed, not_found, not_stored
 from kuajie.workflows.access import SCOPES, Caller, Doorkeeper, TokenBucket
 from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.live import SLOW_SECONDS, Person, Tail
+from kuajie.workflows.looper import Looper
 from kuajie.workflows.receive import EventRules
 from kuajie.workflows.stores import Cache, Store
 from kuajie.workflows.workspace import Workspace
@@ -40,6 +41,7 @@ class Service:
         deployment: the model that serves.
         tail: what other processes write.
         demo: whether who sends no key may do everything; on loopback only.
+        looper: starts the rounds of the loop; None: somebody else does.
     """
 
     workspace: Workspace
@@ -48,6 +50,7 @@ class Service:
     deployment: Deployment
     tail: Tail
     demo: bool = False
+    looper: Looper | None = None
     clock: Clock = system_clock
     draining: bool = False
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, "kuajie-service"))
@@ -137,10 +140,14 @@ class Service:
             self.tail.read(self.deployment.now.live)
             self.deployment.now.read_new_items(self.store.catalogue)
         self.deployment.look()
+        if self.looper is not None:
+            self.looper.look()
 
     def close(self) -> None:
         """Write what is queued and let go of everything."""
         self.stopped.set()
+        if self.looper is not None:
+            self.looper.stop()
         self.threads.shutdown(wait=True, cancel_futures=True)
         self.store.close()
         self.cache.close()

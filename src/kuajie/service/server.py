@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from kuajie.bootstrap import service_of
 from kuajie.service.app import make_app
 from kuajie.service.calls import Service
+from kuajie.workflows.looper import Looper
 from kuajie.workflows.workspace import ServiceConfig, Workspace
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def open_service(workspace: Workspace, *, demo: bool) -> Service:
         deployment=parts.deployment,
         tail=parts.tail,
         demo=demo,
+        looper=Looper(workspace) if workspace.config.loop.scheduled else None,
     )
 
 

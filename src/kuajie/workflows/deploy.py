@@ -109,7 +109,16 @@ def tried(deployed: Deployed) -> Deployed:
     Raises:
         ArtifactError: an answer has a wrong shape, is infinite, or every answer is empty.
     """
-    dataset, engine = deployed.dataset, next(iter(deployed.engines.values()))
+    try_out(next(iter(deployed.engines.values())), deployed.dataset)
+    return deployed
+
+
+def try_out(engine: Engine, dataset: JointDataset) -> None:
+    """Let a model answer some people of its snapshot, the canaries.
+
+    Raises:
+        ArtifactError: an answer has a wrong shape, is infinite, or every answer is empty.
+    """
     people = np.unique(dataset.events.row[:10_000])[:CANARIES]
     answered = 0
     for person in people.tolist():
@@ -121,13 +130,12 @@ def tried(deployed: Deployed) -> Deployed:
                 raise ArtifactError(
                     "the model {model_version} gives scores that are infinite or of a wrong shape for {target}. "
                     "Run: kuajie train",
-                    model_version=deployed.model_version,
+                    model_version=engine.model_version,
                     target=target,
                 )
             answered += len(engine.recommend(account, history, target, CANARY_ITEMS).items)
     if len(people) and not answered:
         raise ArtifactError(
             "the model {model_version} recommends nothing to anybody. Run: kuajie train",
-            model_version=deployed.model_version,
+            model_version=engine.model_version,
         )
-    return deployed

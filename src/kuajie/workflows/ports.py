@@ -21,8 +21,8 @@ class StoredModel:
 class ModelStore(Protocol):
     """Model versions: immutable once saved; one of them is the one that serves."""
 
-    def save(self, model: Recommender, space: ItemSpace, version: ModelVersion) -> None:
-        """Save a version and let it serve; what served before serves on when this fails.
+    def save(self, model: Recommender, space: ItemSpace, version: ModelVersion, *, serve: bool = True) -> None:
+        """Save a version and let it serve, unless told not to; what served before serves on when this fails.
 
         Raises:
             ArtifactError: the model holds values that are not finite.
@@ -49,6 +49,23 @@ class ModelStore(Protocol):
 
     def versions(self) -> list[ModelVersion]:
         """All readable versions, oldest first."""
+
+    def pinned(self) -> list[str]:
+        """Versions that are never removed; while the one that serves is among them, no schedule replaces it."""
+
+    def pin(self, model_version: str, *, keep: bool = True) -> None:
+        """Pin a version, or no longer.
+
+        Raises:
+            UsageError: there is no such version.
+        """
+
+    def remove(self, model_version: str) -> None:
+        """Remove a version for good.
+
+        Raises:
+            UsageError: there is none, it serves, or it is pinned.
+        """
 
     def damaged(self) -> dict[str, Text]:
         """Versions that cannot be read, with the reason."""

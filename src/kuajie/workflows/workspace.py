@@ -19,6 +19,7 @@ from kuajie.evaluation.tasks import RankingTask
 from kuajie.workflows.arena import ArenaOptions, Chosen
 from kuajie.workflows.choose import ChooseConfig, choose
 from kuajie.workflows.new_items import NewItemsConfig
+from kuajie.workflows.schedule import LoopConfig
 
 FILE = "kuajie.toml"
 
@@ -93,6 +94,7 @@ class WorkspaceConfig(DataConfig):
     store: StoreConfig = StoreConfig()
     service: ServiceConfig = ServiceConfig()
     new_items: NewItemsConfig = NewItemsConfig()
+    loop: LoopConfig = LoopConfig()
 
     @classmethod
     def read(cls, path: Path) -> Self:
