@@ -3,18 +3,20 @@
     its snapshot has not lost a large part of the people, events or items
     recall@10 on what people did since the serving model's snapshot was frozen does not fall by more than a share
 
-For the second, the candidate is fitted on what was known at that moment, as the serving model was, and both are asked
-for what was used since then: neither has seen it. Where too little has happened since, both blends are fitted and asked
-on one held-out row of each person; where they are the same blend, there is nothing to compare.
+For the second, the candidate is fitted on what the new snapshot says of the time before that moment, and both are asked
+for what was used since then, which neither has seen: the serving model by the histories of its own snapshot, so that
+data that have gone wrong meanwhile are found. Where too little has happened since, both blends are fitted and asked on
+one held-out row of each person; where they are the same blend, there is nothing to compare.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from kuajie.core.errors import DataError
+from kuajie.core.errors import DataError, UsageError
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.recommender import FitOptions, Recommender
 from kuajie.core.texts import Text
@@ -34,7 +36,9 @@ MOST_ROWS = 20_000
 CERTAIN = 1.96
 """Standard errors by which a fall must be more than chance."""
 F32 = npt.NDArray[np.float32]
-ScoreOf = Callable[[Histories, str], F32]
+Hits = npt.NDArray[np.float64]
+Ranker = Callable[[RankingTask], Hits]
+"""Recall of each row of a task."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,17 @@ class Limits:
     least_rows: int = 200
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Served:
-    """What serves now: a model over the catalogue and the manifest of its snapshot."""
+    """What serves now: a model and its snapshot."""
 
     model: Recommender
-    catalog: Catalog
-    manifest: Manifest
+    dataset: JointDataset
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the snapshot."""
+        return self.dataset.snapshot.manifest
 
     @property
     def blend(self) -> BlendConfig | None:
@@ -93,28 +101,31 @@ def compare(
     if problem is not None:
         return Verdict(problem=problem)
     interactions, rng = dataset.interactions(), np.random.default_rng([options.seed, 21])
-    fitted: tuple[ScoreOf, ScoreOf] | None = None
+    fitted: tuple[Ranker, Ranker] | None = None
     split = since(interactions, served.manifest.as_of.timestamp(), limits.least_rows)
     if split is not None:
-        fitted = scorer(candidate, split, options), translated(served, dataset.catalog)
+        fitted = ranker(candidate, split, options), serving_ranker(served, dataset, options)
     elif served.blend == candidate:
         return Verdict(note=Text("too little has happened since to compare; the blend is the same"))
     elif served.blend is not None and set(served.blend.targets) == set(candidate.targets):
         split = leave_one_out(interactions, rng)
-        fitted = scorer(candidate, split, options), scorer(served.blend, split, options)
+        fitted = ranker(candidate, split, options), ranker(served.blend, split, options)
     if split is None or fitted is None:
         return Verdict(note=Text("the model that serves cannot be compared with"))
-    hits = {
-        target: (hits_of(task, fitted[0], options), hits_of(task, fitted[1], options))
-        for target, task in tasks_of(split, limits.least_rows, rng).items()
-    }
+    tasks = tasks_of(split, limits.least_rows, rng)
+    hits = {target: (fitted[0](task), fitted[1](task)) for target, task in tasks.items()}
     return judged(hits, limits)
 
 
 def tasks_of(split: Split, least: int, rng: np.random.Generator) -> dict[str, RankingTask]:
     """The targets with enough rows, each with at most `MOST_ROWS`."""
-    enough = {target: task for target, task in split.tasks.items() if task.n_rows >= max(least, 1)}
-    return {target: few(task, rng) for target, task in enough.items()}
+    known = {target: with_history(task) for target, task in split.tasks.items()}
+    return {target: few(task, rng) for target, task in known.items() if task.n_rows >= max(least, 1)}
+
+
+def with_history(task: RankingTask) -> RankingTask:
+    """The rows of whom something was known before: the others say nothing of a model."""
+    return task.take(task.histories.lengths[task.history_of] > 0)
 
 
 def few(task: RankingTask, rng: np.random.Generator) -> RankingTask:
@@ -130,43 +141,64 @@ def since(interactions: Interactions, at: float, least: int) -> Split | None:
         split = time_split(interactions, at)
     except DataError:
         return None
-    return split if any(task.n_rows >= max(least, 1) for task in split.tasks.values()) else None
+    return split if any(with_history(task).n_rows >= max(least, 1) for task in split.tasks.values()) else None
 
 
-def scorer(config: BlendConfig, split: Split, options: FitOptions) -> ScoreOf:
+def ranker(config: BlendConfig, split: Split, options: FitOptions) -> Ranker:
     """A blend fitted on the training part of a split."""
-    return Blend(config).fit(split.train, options).score
+    model = Blend(config).fit(split.train, options)
+    return lambda task: hits_of(task, lambda histories: model.score(histories, task.domain), options)
 
 
-def translated(served: Served, catalog: Catalog) -> ScoreOf:
-    """The scores of what serves in the numbers of a newer catalogue; what it does not know is NaN."""
-    space, old = catalog.space, served.catalog.space
-    number_of = np.full(space.n_items, -1, np.int32)
-    for domain in space.domains:
-        if domain in old.domains:
-            found = served.catalog.ids[domain].numbers(catalog.ids[domain].all)
-            number_of[space.slice(domain)] = np.where(found >= 0, found + old.slice(domain).start, -1)
+def serving_ranker(served: Served, dataset: JointDataset, options: FitOptions) -> Ranker:
+    """What serves, with the histories of its own snapshot, ranking the items of a newer catalogue."""
+    own, old = served.dataset.interactions().histories, served.dataset.space
+    number_of = numbers_in(served.dataset.catalog, dataset.catalog)
 
-    def score(histories: Histories, target: str) -> F32:
-        known = histories.keep(number_of[histories.items] >= 0)
-        scores = np.full((histories.n_rows, space.sizes[space.index(target)]), np.nan, np.float32)
-        if target in old.domains:
-            numbers = number_of[space.slice(target)]
-            there = numbers >= 0
-            moved = replace(known, items=number_of[known.items], n_items=old.n_items)
-            scores[:, there] = served.model.score(moved, target)[:, numbers[there] - old.slice(target).start]
-        return scores
+    def hits(task: RankingTask) -> Hits:
+        people, history_of = np.unique(task.people, return_inverse=True)
+        rows = np.array([row_in(served.dataset, dataset, person, task.domain) for person in people.tolist()])
+        known = own.take(np.maximum(rows, 0))
+        known = known.keep(np.repeat(rows >= 0, known.lengths))
+        numbers = number_of[dataset.space.slice(task.domain)]
+        there = numbers >= 0
 
-    return score
+        def score(histories: Histories) -> F32:
+            scores = np.full((histories.n_rows, task.n_items), np.nan, np.float32)
+            if task.domain in old.domains:
+                columns = numbers[there] - old.slice(task.domain).start
+                scores[:, there] = served.model.score(histories, task.domain)[:, columns]
+            return scores
+
+        return hits_of(replace(task, histories=known, history_of=history_of.astype(np.int64)), score, options)
+
+    return hits
 
 
-def hits_of(task: RankingTask, score: ScoreOf, options: FitOptions) -> npt.NDArray[np.float64]:
+def row_in(old: JointDataset, new: JointDataset, person: int, domain: str) -> int:
+    """The row of a person in an older snapshot, by the account of a domain first; -1: nobody knew them."""
+    for account in sorted(new.accounts_of(person), key=lambda each: each.domain != domain):
+        with suppress(UsageError):
+            return old.person_of(account)
+    return -1
+
+
+def numbers_in(old: Catalog, new: Catalog) -> npt.NDArray[np.int32]:
+    """The joint number that each item of a newer catalogue has in an older one, -1: none."""
+    numbers = np.full(new.space.n_items, -1, np.int32)
+    for domain in new.space.domains:
+        if domain in old.space.domains:
+            found = old.ids[domain].numbers(new.ids[domain].all)
+            numbers[new.space.slice(domain)] = np.where(found >= 0, found + old.space.slice(domain).start, -1)
+    return numbers
+
+
+def hits_of(task: RankingTask, score: Callable[[Histories], F32], options: FitOptions) -> Hits:
     """Recall of each row."""
-    ranks = rank_task(task, lambda histories: score(histories, task.domain), threads=options.threads)
-    return row_metric(ranks, METRIC)
+    return row_metric(rank_task(task, score, threads=options.threads), METRIC)
 
 
-def judged(hits: Mapping[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]], limits: Limits) -> Verdict:
+def judged(hits: Mapping[str, tuple[Hits, Hits]], limits: Limits) -> Verdict:
     """Worse is who falls by more than the limit and by more than chance, for any target.
 
     Args:

@@ -79,9 +79,7 @@ class Loop:
         rounds = LoopLog(self.workspace.models)
         with locked(rounds.lock) as free:
             if not free:
-                raise JobError(
-                    "another process runs a round of the loop. Wait for it, or look: kuajie loop --show"
-                )
+                raise JobError("another process runs a round of the loop. Wait for it, or look: kuajie loop --show")
             current = Round(started_at=self.clock(), outcome="running")
             rounds.keep(current)
             current = msgspec.structs.replace(self._tried(current, force=force), finished_at=self.clock())
@@ -186,8 +184,7 @@ class Loop:
         except KuajieError as error:
             log.warning("what serves cannot be compared with: %s", error)
             return None, None
-        manifest = server.dataset.snapshot.manifest
-        return Served(stored.model, server.dataset.catalog, manifest), stored.version
+        return Served(stored.model, server.dataset), stored.version
 
     def _pruned(self, current: Round) -> Round:
         """Remove what nobody goes back to; a failure of that does not undo the round."""
