@@ -11,10 +11,11 @@ kuajie.recommend(workspace, "courses:42", "car_parts", k=5)
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from kuajie.bootstrap import model_store, operational_store, store_exists
+from kuajie.core.errors import ArtifactError
 from kuajie.core.language import language_of
 from kuajie.core.progress import Progress, silent
 from kuajie.core.recommender import Scope
@@ -30,7 +31,7 @@ from kuajie.workflows.benchmark import benchmark
 from kuajie.workflows.export import with_store
 from kuajie.workflows.ingest import IngestResult, ingest
 from kuajie.workflows.loop import Loop, newer_events
-from kuajie.workflows.refit import RefitResult
+from kuajie.workflows.refit import RefitResult, earlier_of
 from kuajie.workflows.refit import refit as refit_version
 from kuajie.workflows.schedule import Round
 from kuajie.workflows.serving import Server, parse_account
@@ -111,7 +112,12 @@ def refit(workspace: Workspace, *, model: str | None = None) -> RefitResult:
         DataError: there is no snapshot, or nothing to train on.
         ResourceError: it does not fit into memory, or the disk refuses.
     """
-    return refit_version(newest_dataset(workspace), model_store(workspace), workspace.fit_options, model_version=model)
+    models = model_store(workspace)
+    earlier = None
+    with suppress(ArtifactError):  # its snapshot is gone: everything is fitted anew
+        earlier = earlier_of(open_stored(workspace, models, model_version=model), models)
+    dataset = newest_dataset(workspace)
+    return refit_version(dataset, models, workspace.fit_options, model_version=model, earlier=earlier)
 
 
 def loop_once(workspace: Workspace, *, force: bool = False, progress: Progress = silent) -> Round:

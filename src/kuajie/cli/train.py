@@ -50,7 +50,7 @@ def run_refit(screen: Screen, workspace: "Workspace", from_version: str | None) 
     from kuajie.api import refit
 
     result = refit(workspace, model=from_version)
-    screen.data({"version": result.version, "fit_seconds": result.fit_seconds})
+    screen.data({"version": result.version, "fit_seconds": result.fit_seconds, "how": result.how})
     screen.say(
         "Model {version} serves now; the blend of {based_on}, fitted in {fit} s.",
         version=result.version.model_version,

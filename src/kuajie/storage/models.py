@@ -13,8 +13,10 @@ from kuajie.core.names import suggest
 from kuajie.core.recommender import Recommender
 from kuajie.core.records import ModelVersion
 from kuajie.core.space import ItemSpace
+from kuajie.core.statistics import Statistics
 from kuajie.core.texts import Text
 from kuajie.storage.artifacts import load_model, read_manifest, save_model
+from kuajie.storage.sums import load_sums, save_sums
 from kuajie.workflows.ports import StoredModel
 
 SERVING, SERVED, PINNED = "serving", "served", "pinned"
@@ -33,6 +35,14 @@ class ModelFolder:
         save_model(model, space, self.folder / version.model_version, version)
         if serve:
             self._point(version.model_version)
+
+    def keep_sums(self, model_version: str, sums: dict[str, Statistics]) -> None:
+        """See `ModelStore.keep_sums`."""
+        save_sums(self.folder / self._known(model_version), sums)
+
+    def sums(self, model_version: str) -> dict[str, Statistics]:
+        """See `ModelStore.sums`."""
+        return load_sums(self.folder / self._known(model_version))
 
     def load(self, model_version: str | None = None) -> StoredModel:
         """See `ModelStore.load`."""

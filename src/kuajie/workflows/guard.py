@@ -20,7 +20,6 @@ from kuajie.core.errors import DataError, UsageError
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.recommender import FitOptions, Recommender
 from kuajie.core.texts import Text
-from kuajie.data.catalog import Catalog
 from kuajie.data.dataset import JointDataset
 from kuajie.data.snapshot import Manifest
 from kuajie.evaluation.metrics import row_metric
@@ -29,6 +28,7 @@ from kuajie.evaluation.ranking import rank_task
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.models.blend import Blend, BlendConfig
 from kuajie.models.merged import Merged
+from kuajie.workflows.step import numbers_in
 
 METRIC = "recall@10"
 MOST_ROWS = 20_000
@@ -181,16 +181,6 @@ def row_in(old: JointDataset, new: JointDataset, person: int, domain: str) -> in
         with suppress(UsageError):
             return old.person_of(account)
     return -1
-
-
-def numbers_in(old: Catalog, new: Catalog) -> npt.NDArray[np.int32]:
-    """The joint number that each item of a newer catalogue has in an older one, -1: none."""
-    numbers = np.full(new.space.n_items, -1, np.int32)
-    for domain in new.space.domains:
-        if domain in old.space.domains:
-            found = old.ids[domain].numbers(new.ids[domain].all)
-            numbers[new.space.slice(domain)] = np.where(found >= 0, found + old.space.slice(domain).start, -1)
-    return numbers
 
 
 def hits_of(task: RankingTask, score: Callable[[Histories], F32], options: FitOptions) -> Hits:

@@ -31,6 +31,7 @@ from kuajie.workflows.prune import prune
 from kuajie.workflows.refit import blend_of_version, fit_again
 from kuajie.workflows.schedule import LoopConfig, LoopLog, Outcome, Round
 from kuajie.workflows.serving import open_server
+from kuajie.workflows.step import Earlier, Step
 from kuajie.workflows.stores import EventStore
 from kuajie.workflows.train import choose_for
 from kuajie.workflows.workspace import Workspace
@@ -121,6 +122,9 @@ class Loop:
 
     def _train(self, current: Round, dataset: JointDataset, *, force: bool) -> Round:
         served, version = self._served()
+        earlier = None
+        if served is not None and version is not None:
+            earlier = Earlier(served.model, served.dataset, self.models.sums(version.model_version))
         if version is not None and version.snapshot_id == current.snapshot_id and not force:
             return _end(current, "skipped", Text("the model that serves knows this snapshot"))
         blend, mode, chosen_at = self._blend(dataset, version)
@@ -136,6 +140,7 @@ class Loop:
             self.models,
             blend,
             self.options,
+            Step(dataset.catalog, earlier),
             based_on="" if version is None or mode == "chosen" else version.model_version,
             chosen_at=chosen_at,
             metrics=verdict.metrics,

@@ -6,6 +6,7 @@ from typing import Protocol
 from kuajie.core.recommender import Recommender
 from kuajie.core.records import ModelVersion
 from kuajie.core.space import ItemSpace
+from kuajie.core.statistics import Statistics
 from kuajie.core.texts import Text
 
 
@@ -29,6 +30,16 @@ class ModelStore(Protocol):
             UsageError: the version exists.
             ResourceError: the disk refuses.
         """
+
+    def keep_sums(self, model_version: str, sums: dict[str, Statistics]) -> None:
+        """Keep what makes the next step quicker beside a version.
+
+        Raises:
+            ResourceError: the disk refuses.
+        """
+
+    def sums(self, model_version: str) -> dict[str, Statistics]:
+        """What was kept; empty where it was not, or is damaged."""
 
     def load(self, model_version: str | None = None) -> StoredModel:
         """Load a version; None: the one that serves.

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from kuajie.core.clock import Clock, system_clock
-from kuajie.core.errors import UsageError
+from kuajie.core.errors import ResourceError, UsageError
 from kuajie.core.recommender import FitOptions
 from kuajie.core.records import ModelVersion
 from kuajie.core.space import ItemSpace
@@ -14,15 +15,24 @@ from kuajie.data.dataset import JointDataset
 from kuajie.models.blend import Blend, BlendConfig
 from kuajie.models.merged import Merged, merge
 from kuajie.workflows.ports import ModelStore, StoredModel
+from kuajie.workflows.serving import Server
+from kuajie.workflows.step import Earlier, Step
 from kuajie.workflows.train import refuse_weightless, version_name
 
 
 @dataclass(frozen=True)
 class RefitResult:
-    """A stored model version, and the one that its blend is from."""
+    """A stored model version.
+
+    Attributes:
+        version: it; `based_on` is the one that its blend is from.
+        fit_seconds: fitting, merging and storing.
+        how: what was done for its members: "updated", "summed", "warm", "anew" (see `workflows.step`).
+    """
 
     version: ModelVersion
     fit_seconds: float
+    how: tuple[str, ...] = ()
 
 
 def refit(
@@ -31,6 +41,7 @@ def refit(
     options: FitOptions | None = None,
     *,
     model_version: str | None = None,
+    earlier: Earlier | None = None,
     clock: Clock = system_clock,
     serve: bool = True,
 ) -> RefitResult:
@@ -41,6 +52,7 @@ def refit(
         store: has the version, and takes the new one.
         options: seed, threads, memory.
         model_version: whose blend; None: the one that serves.
+        earlier: that version with its snapshot, to go on from; None: everything is fitted anew.
         clock: names the version.
         serve: False: store it alone.
 
@@ -58,17 +70,24 @@ def refit(
             domains=", ".join(dataset.space.domains),
         )
     begun = time.monotonic()
+    step = Step(dataset.catalog, earlier)
     version = fit_again(
         dataset,
         store,
         blend,
         options or FitOptions(),
+        step,
         based_on=stored.version.model_version,
         chosen_at=stored.version.chosen_at or stored.version.created_at,
         clock=clock,
         serve=serve,
     )
-    return RefitResult(version, time.monotonic() - begun)
+    return RefitResult(version, time.monotonic() - begun, tuple(step.how))
+
+
+def earlier_of(server: Server, store: ModelStore) -> Earlier:
+    """An opened version, to go on from."""
+    return Earlier(server.engine.model, server.dataset, store.sums(server.engine.model_version))
 
 
 def blend_of_version(stored: StoredModel, space: ItemSpace) -> BlendConfig | None:
@@ -85,6 +104,7 @@ def fit_again(
     store: ModelStore,
     blend: BlendConfig,
     options: FitOptions,
+    step: Step,
     *,
     based_on: str,
     chosen_at: datetime,
@@ -92,7 +112,7 @@ def fit_again(
     clock: Clock = system_clock,
     serve: bool = True,
 ) -> ModelVersion:
-    """Fit a blend on all events of a snapshot, merge and store it.
+    """Fit a blend on all events of a snapshot, merge and store it with the sums for the next step.
 
     Raises:
         DataError: there is nothing to train on.
@@ -100,7 +120,7 @@ def fit_again(
     """
     interactions = dataset.interactions()
     refuse_weightless(interactions)
-    model = merge(Blend(blend).fit(interactions, options))
+    model = merge(Blend(blend).fit(interactions, options, step.fit))
     now = clock()
     version = ModelVersion(
         model_version=version_name(now),
@@ -112,5 +132,9 @@ def fit_again(
         chosen_at=chosen_at,
         based_on=based_on,
     )
-    store.save(model, interactions.space, version, serve=serve)
+    store.save(model, interactions.space, version, serve=False)
+    with suppress(ResourceError):  # the next step takes longer
+        store.keep_sums(version.model_version, step.sums)
+    if serve:
+        store.serve(version.model_version)
     return version
