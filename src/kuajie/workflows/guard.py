@@ -33,6 +33,8 @@ from kuajie.workflows.step import numbers_in
 METRIC = "recall@10"
 MOST_ROWS = 20_000
 """Of each target, drawn at random."""
+AFTER = 1e-3
+"""Seconds after the newest event that the serving model may have learned."""
 CERTAIN = 1.96
 """Standard errors by which a fall must be more than chance."""
 F32 = npt.NDArray[np.float32]
@@ -102,7 +104,7 @@ def compare(
         return Verdict(problem=problem)
     interactions, rng = dataset.interactions(), np.random.default_rng([options.seed, 21])
     fitted: tuple[Ranker, Ranker] | None = None
-    split = since(interactions, served.manifest.as_of.timestamp(), limits.least_rows)
+    split = since(interactions, served.dataset.now + AFTER, limits.least_rows)
     if split is not None:
         fitted = ranker(candidate, split, options), serving_ranker(served, dataset, options)
     elif served.blend == candidate:

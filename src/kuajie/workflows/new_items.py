@@ -159,7 +159,7 @@ class NewItems:
         if item.item in ids:
             number = self._catalog.number(item.domain, item.item)
             for language, engine in self._engines.items():
-                engine.titles[number] = title_of(item, language)
+                engine.retitle(number, title_of(item, language))
             if self._support[number] > 0:
                 return
         self._forget((item.domain, item.item))
@@ -270,7 +270,14 @@ class NewItems:
             explanation = engine.model.explain(scored, question.target, places)
             reasons = self._stand_ins.reasons(explanation, scores[places].tolist(), engine, real, lent, names)
         return tuple(
-            RankedItem(domain=domain, item=item, title=engine.titles[number], score=float(scores[place]), reasons=why)
+            RankedItem(
+                domain=domain,
+                item=item,
+                title=engine.titles[number],
+                score=float(scores[place]),
+                reasons=why,
+                propensity=1.0,
+            )
             for place, why in zip(places.tolist(), reasons, strict=True)
             for number in [part.start + place]
             for domain, item in [self._catalog.name(number)]
@@ -347,7 +354,7 @@ class NewItems:
             text = words.format(group=group.neighbours.label)
             reasons = (Reason(domain=question.target, item="", title="", share=1.0, exact=False, text=text),)
         title = title_of(record, engine.language) or item
-        return RankedItem(domain=question.target, item=item, title=title, score=score, reasons=reasons)
+        return RankedItem(domain=question.target, item=item, title=title, score=score, reasons=reasons, propensity=1.0)
 
 
 NEW, UNUSED = message("New in {group}"), message("Nobody has tried it yet: {group}")

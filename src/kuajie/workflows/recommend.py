@@ -87,6 +87,10 @@ class Engine:
         ranked = zip(answer.places.tolist(), answer.scores.tolist(), reasons, strict=True)
         return self._list(account, target, [(part.start + place, score, why) for place, score, why in ranked])
 
+    def retitle(self, number: int, title: str) -> None:
+        """Show another title of an item from now on."""
+        self.titles[number] = title
+
     def _list(self, account: Account, target: str, items: Iterable[Ranked], fallback: str = "") -> RankedList:
         return RankedList(
             list_id=self.list_id(),
