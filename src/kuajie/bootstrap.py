@@ -2,18 +2,21 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from kuajie.core.errors import UsageError
+from kuajie.core.errors import StoreError, UsageError
 from kuajie.core.language import LANGUAGES
+from kuajie.data.content import BrandAndCategory
 from kuajie.storage.list_keys import ListKeyFile, keys_from
 from kuajie.storage.models import ModelFolder
 from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.library import Shelves
 from kuajie.workflows.list_ids import ListKey
 from kuajie.workflows.live import LiveHistories, Tail
+from kuajie.workflows.new_items import NewItems
 from kuajie.workflows.ports import ModelStore
 from kuajie.workflows.serving import open_server
 from kuajie.workflows.stores import Cache, Store
@@ -158,9 +161,16 @@ def deployed(
     """A model version with its snapshot and the histories over it, not tried yet."""
     server = open_server(workspace, models, LANGUAGES[0], version)
     config = workspace.config
+    engines = {language: replace(server.engine, language=language) for language in LANGUAGES}
+    content = BrandAndCategory(server.dataset.catalog, server.engine.popularity)
+    near = config.cleaning.near_duplicate_seconds
+    new_items = NewItems(server.dataset, engines, content, config.new_items, near)
+    with suppress(StoreError):  # the next look at the tail goes on
+        new_items.read(store.catalogue)
     return Deployed(
-        engines={language: replace(server.engine, language=language) for language in LANGUAGES},
+        engines=engines,
         dataset=server.dataset,
         live=LiveHistories(server.dataset, store, shared, config.identity, config.cleaning),
         shelves=Shelves(server.dataset.catalog, server.dataset.knowledge, store.catalogue),
+        new_items=new_items,
     )

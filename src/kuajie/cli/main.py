@@ -17,6 +17,7 @@ from kuajie.cli.help import SpokenCommand, SpokenGroup
 from kuajie.cli.import_data import import_data
 from kuajie.cli.init import init
 from kuajie.cli.keys import keys
+from kuajie.cli.loop import loop
 from kuajie.cli.models import models
 from kuajie.cli.recommend import recommend
 from kuajie.cli.search import search
@@ -45,6 +46,7 @@ app.command("search", cls=SpokenCommand)(search)
 app.command("benchmark", cls=SpokenCommand)(benchmark)
 app.command("tune", cls=SpokenCommand)(tune)
 app.command("models", cls=SpokenCommand)(models)
+app.command("loop", cls=SpokenCommand)(loop)
 app.command("serve", cls=SpokenCommand)(serve)
 app.command("keys", cls=SpokenCommand)(keys)
 app.command("store", cls=SpokenCommand)(store)

@@ -140,7 +140,12 @@ class Snapshot(Record, frozen=True):
 
 
 class ModelVersion(Record, frozen=True):
-    """A fitted model: arrays and a JSON manifest in one folder."""
+    """A fitted model: arrays and a JSON manifest in one folder.
+
+    Attributes:
+        chosen_at: when its members and their settings were chosen on validation data.
+        based_on: the version that they were taken from, where they were not chosen anew.
+    """
 
     model_version: str
     snapshot_id: str
@@ -148,6 +153,8 @@ class ModelVersion(Record, frozen=True):
     created_at: datetime
     contains_histories: bool = False
     metrics: dict[str, dict[str, float]] = {}
+    chosen_at: datetime | None = None
+    based_on: str = ""
 
 
 class Reason(Record, frozen=True):

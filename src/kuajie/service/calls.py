@@ -28,6 +28,7 @@ from kuajie.workflows.access import DEMO_SCOPES, Caller, Doorkeeper, TokenBucket
 from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.list_ids import Seals
 from kuajie.workflows.live import SLOW_SECONDS, Person, Tail
+from kuajie.workflows.looper import Looper
 from kuajie.workflows.receive import EventRules
 from kuajie.workflows.stores import Cache, Store
 from kuajie.workflows.workspace import Workspace
@@ -49,6 +50,7 @@ class Service:
         demo: whether who sends no key may do everything; on loopback only.
         insist: whether it stays so when there are keys.
         metrics, log, tracing: what operators see.
+        looper: starts the rounds of the loop; None: somebody else does.
     """
 
     workspace: Workspace
@@ -58,6 +60,7 @@ class Service:
     tail: Tail
     demo: bool = False
     insist: bool = False
+    looper: Looper | None = None
     clock: Clock = system_clock
     draining: bool = False
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, "kuajie-service"))
@@ -156,6 +159,7 @@ class Service:
         self.lists.flush()
         with suppress(StoreError):  # `tail.failing` says so; the next look goes on
             self.tail.read(self.deployment.now.live)
+            self.deployment.now.read_new_items(self.store.catalogue)
         self.fallbacks.look(self.deployment.now.live, self.clock())
         self.seals.refresh()
         if self.deployment.look():
@@ -164,10 +168,14 @@ class Service:
             with suppress(RuntimeError):  # it is being closed
                 self.stocking = self.threads.submit(self.deployment.now.shelves.restock)
         self.metrics.refresh(self)
+        if self.looper is not None:
+            self.looper.look()
 
     def close(self) -> None:
         """Write what is queued and let go of everything."""
         self.stopped.set()
+        if self.looper is not None:
+            self.looper.stop()
         self.threads.shutdown(wait=True, cancel_futures=True)
         self.lists.flush()
         self.store.close()

@@ -93,8 +93,12 @@ async def exposures(call: Call) -> Reply:
 
 
 async def items(call: Call) -> Reply:
-    """Items, new or changed; they are recommended from the next snapshot on."""
-    return (await _put(call, "items", Item, lambda each: [each.domain], lambda each: each.item))[0]
+    """Items, new or changed; from this answer on they are recommended through items of their kind."""
+    reply, stored = await _put(call, "items", Item, lambda each: [each.domain], lambda each: each.item)
+    new_items = call.service.deployment.now.new_items
+    if new_items is not None:
+        new_items.learn(stored)
+    return reply
 
 
 async def people(call: Call) -> Reply:

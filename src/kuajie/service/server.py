@@ -25,6 +25,7 @@ from kuajie.service.metrics import FOLDER, Metrics
 from kuajie.service.overload import GatedProtocol
 from kuajie.service.streams import ENDS
 from kuajie.service.tracing import tracing_of
+from kuajie.workflows.looper import Looper
 from kuajie.workflows.workspace import ServiceConfig, Workspace
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ def open_service(workspace: Workspace, *, demo: bool) -> Service:
         metrics=Metrics(folder=os.environ.get(FOLDER)),
         log=RequestLog(config.log),
         tracing=tracing,
+        looper=Looper(workspace) if workspace.config.loop.scheduled else None,
     )
 
 

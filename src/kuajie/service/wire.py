@@ -386,13 +386,17 @@ class Alive(Wire, frozen=True):
 
 
 class Ready(Wire, frozen=True):
-    """What the process answers with. `refused` names a model version that must not serve, and why."""
+    """What the process answers with.
+
+    `refused` names a model version that must not serve, and why; `loop` what became of the last round of the loop.
+    """
 
     ready: bool
     model_version: str
     snapshot_id: str
     store: Literal["good", "down"]
     refused: str = ""
+    loop: str = ""
 
 
 class Failure(Wire, frozen=True):

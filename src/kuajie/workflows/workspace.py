@@ -21,6 +21,8 @@ from kuajie.rerank.exploration import ExplorationConfig
 from kuajie.workflows.arena import ArenaOptions, Chosen
 from kuajie.workflows.choose import ChooseConfig, choose
 from kuajie.workflows.environment import overridden
+from kuajie.workflows.new_items import NewItemsConfig
+from kuajie.workflows.schedule import LoopConfig
 
 FILE = "kuajie.toml"
 FROM_ENVIRONMENT = frozenset({"store", "service", "loop"})
@@ -133,6 +135,8 @@ class WorkspaceConfig(DataConfig):
     store: StoreConfig = StoreConfig()
     service: ServiceConfig = ServiceConfig()
     serving: ServingConfig = ServingConfig()
+    new_items: NewItemsConfig = NewItemsConfig()
+    loop: LoopConfig = LoopConfig()
 
     @classmethod
     def read(cls, path: Path, environment: Mapping[str, str] = os.environ) -> Self:
