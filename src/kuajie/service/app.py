@@ -21,6 +21,7 @@ from kuajie.core.language import translator
 from kuajie.core.texts import Text
 from kuajie.service.bodies import checked, read_body
 from kuajie.service.calls import Call, Service
+from kuajie.service.connections import most_connections
 from kuajie.service.openapi import document
 from kuajie.service.overload import Gate
 from kuajie.service.refusals import (
@@ -47,7 +48,12 @@ NOBODY = Caller("", frozenset(), frozenset())
 
 def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     """The ASGI application over a service; it watches the store and the model while it runs, and closes them."""
-    gate = Gate()
+    limits = service.workspace.config.service
+    gate = Gate(
+        header_seconds=limits.header_seconds,
+        body_seconds=limits.body_seconds,
+        most_connections=most_connections(limits.most_connections),
+    )
     gate.know(routes)
 
     @asynccontextmanager

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import sys
-from asyncio import TimerHandle, Transport
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from starlette.applications import Starlette
 from kuajie.bootstrap import service_of
 from kuajie.service.app import make_app
 from kuajie.service.calls import Service
-from kuajie.service.overload import GatedProtocol
+from kuajie.service.connections import PunctualProtocol
 from kuajie.workflows.workspace import ServiceConfig, Workspace
 
 if TYPE_CHECKING:
@@ -25,47 +24,6 @@ if TYPE_CHECKING:
 
 VARIABLE = "KUAJIE_SERVE"
 """What worker processes are told to serve, as JSON."""
-HEADER_SECONDS = "KUAJIE_HEADER_SECONDS"
-
-
-class PunctualProtocol(GatedProtocol):
-    """HTTP on a connection that is closed when its headers do not arrive in time; uvicorn itself waits for ever."""
-
-    late: TimerHandle | None = None
-
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Start to wait."""
-        super().connection_made(transport)
-        self._wait()
-
-    def on_message_begin(self) -> None:
-        """Start to wait for the headers of the next request."""
-        super().on_message_begin()
-        if self.late is None:
-            self._wait()
-
-    def on_headers_complete(self) -> None:
-        """They are here."""
-        self._stop_waiting()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody waits any more."""
-        self._stop_waiting()
-        super().connection_lost(exc)
-
-    def _wait(self) -> None:
-        self.late = self.loop.call_later(float(os.environ.get(HEADER_SECONDS, "10")), self._give_up)
-
-    def _stop_waiting(self) -> None:
-        if self.late is not None:
-            self.late.cancel()
-            self.late = None
-
-    def _give_up(self) -> None:
-        self.late = None
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.close()
 
 
 def factory() -> Starlette:
@@ -140,9 +98,7 @@ def serve(service: Service, bound: socket.socket, announce: Callable[[], None]) 
         announce: called when it answers.
     """
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
-    config = service.workspace.config.service
-    os.environ[HEADER_SECONDS] = str(config.header_seconds)
-    server = AnnouncedServer(uvicorn.Config(make_app(service), **options(config)))
+    server = AnnouncedServer(uvicorn.Config(make_app(service), **options(service.workspace.config.service)))
     server.announce = announce
 
     def drained(number: int, frame: "FrameType | None") -> None:
@@ -157,6 +113,5 @@ def serve_with_workers(workspace: Workspace, host: str, port: int, workers: int,
     """Serve in several processes until told to stop."""
     config = workspace.config.service
     os.environ[VARIABLE] = json.dumps({"workspace": str(workspace.root.resolve()), "demo": demo})
-    os.environ[HEADER_SECONDS] = str(config.header_seconds)
     target = "kuajie.service.server:factory"
     uvicorn.run(target, factory=True, workers=workers, host=host, port=port, **options(config))
