@@ -29,10 +29,10 @@ serve: install  ## answer over HTTP for the workspace that make demo has made
 	$(BIN)/kuajie serve --workspace $(DEMO)
 
 test: install  ## the fast tests
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 test-slow: install  ## all tests
-	$(BIN)/python -m pytest --numprocesses auto -m "slow or not slow"
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup -m "slow or not slow"
 
 check: install  ## linters, types, direction of imports
 	$(BIN)/ruff check
@@ -53,10 +53,13 @@ bench: install  ## measure speed on this machine
 bench-service: install  ## measure the service under load (apt install wrk; Python without it)
 	$(BIN)/python -m benchmarks.service
 
-lock: install  ## resolve requirements/dev.txt anew
+lock: install  ## resolve the files of requirements/ anew
 	$(BIN)/python -m pip install --quiet "uv>=0.6"
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
 		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements/dev.txt
+	$(BIN)/uv pip compile pyproject.toml --extra service --extra mysql --extra postgres --extra redis --extra telemetry \
+		--universal --python-version 3.11 --upgrade --constraints requirements/dev.txt \
+		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements/service.txt
 
 clean:  ## remove what was built here; keeps .venv
 	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

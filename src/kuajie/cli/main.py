@@ -20,6 +20,7 @@ from kuajie.cli.keys import keys
 from kuajie.cli.models import models
 from kuajie.cli.recommend import recommend
 from kuajie.cli.serve import serve
+from kuajie.cli.store import store
 from kuajie.cli.train import train
 from kuajie.cli.tune import tune
 
@@ -44,6 +45,7 @@ app.command("tune", cls=SpokenCommand)(tune)
 app.command("models", cls=SpokenCommand)(models)
 app.command("serve", cls=SpokenCommand)(serve)
 app.command("keys", cls=SpokenCommand)(keys)
+app.command("store", cls=SpokenCommand)(store)
 app.command("doctor", cls=SpokenCommand)(doctor)
 
 

@@ -7,9 +7,11 @@ Where a process has as many connections as it may, a newcomer takes the place of
 """
 
 import sys
-from asyncio import TimerHandle, Transport
+from asyncio import AbstractEventLoop, TimerHandle, Transport
+from typing import Any
 
 from kuajie.service.overload import GatedProtocol
+from kuajie.service.streams import ENDS
 
 READ_SECONDS = 30.0
 MOST_PIPELINED = 16
@@ -18,6 +20,33 @@ LATER_SECONDS = 2.0
 """So much later than the application, which tells the sender what was wrong."""
 SPARE_FILES = 200
 """Files that a process needs for other things than connections."""
+
+
+class JoiningTransport:
+    """A transport that sends what is written in one turn of the loop together: headers and body in one packet."""
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._held: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Send soon."""
+        if not self._held:
+            self._loop.call_soon(self._flush)
+        self._held.append(data)
+
+    def close(self) -> None:
+        """Send, then close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held = self._held, []
+            self._transport.writelines(held)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the transport has
+        return getattr(self._transport, name)
 
 
 class PunctualProtocol(GatedProtocol):
@@ -29,7 +58,7 @@ class PunctualProtocol(GatedProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Start to wait for the first headers."""
-        super().connection_made(transport)
+        super().connection_made(JoiningTransport(transport, self.loop))  # type: ignore[arg-type]
         if self.gate is None:
             return
         self._wait(self.gate.header_seconds)
@@ -90,6 +119,14 @@ class PunctualProtocol(GatedProtocol):
         """Nobody waits any more."""
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Stop: an answer may be finished, a stream ends now."""
+        super().shutdown()
+        scope: dict[str, Any] | None = self.scope  # type: ignore[assignment] # None before the first request
+        end = (scope or {}).get(ENDS)
+        if end is not None:
+            end()
 
     def _wait(self, seconds: float) -> None:
         self.late = self.loop.call_later(seconds, self._give_up)

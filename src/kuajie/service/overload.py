@@ -32,7 +32,7 @@ SMOOTH = 0.05
 """Weight of one measurement; the last twenty or so count."""
 WILD = 4.0
 """A measurement counts as at most so many times the estimate, so that one hiccup refuses nobody."""
-LEAST_STEP = 0.000_1
+LEAST_STEP, FIRST_STEP = 0.000_1, 0.000_5
 FEW = 8
 """So few waiting requests are no reason to look closer."""
 
@@ -94,7 +94,7 @@ class Gate:
     most_connections: int = 4_096
     half_open: dict[Any, None] = field(default_factory=dict, repr=False)
     waiting: int = 0
-    step: float = LEAST_STEP
+    step: float = FIRST_STEP
     paths: dict[bytes, Lane] = field(default_factory=dict)
     starts: list[tuple[bytes, Lane]] = field(default_factory=list)
 

@@ -1,27 +1,35 @@
 """Running the application on uvicorn: one process, or several over a database that several may write."""
 
+import gc
 import json
-import logging
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.applications import Starlette
+from threadpoolctl import threadpool_limits
 
 from kuajie.bootstrap import service_of
 from kuajie.service.app import make_app
 from kuajie.service.calls import Service
 from kuajie.service.connections import PunctualProtocol
+from kuajie.service.logs import RequestLog, log_as_json
+from kuajie.service.metrics import FOLDER, Metrics
+from kuajie.service.tracing import tracing_of
 from kuajie.workflows.workspace import ServiceConfig, Workspace
 
 if TYPE_CHECKING:
     from types import FrameType
 
+SWITCH_SECONDS = 0.0005
+"""How soon a thread that computes lets others run; Python's 5 ms are longer than a request takes."""
 VARIABLE = "KUAJIE_SERVE"
 """What worker processes are told to serve, as JSON."""
 
@@ -29,11 +37,28 @@ VARIABLE = "KUAJIE_SERVE"
 def factory() -> Starlette:
     """The application of a worker process."""
     told = json.loads(os.environ[VARIABLE])
-    return make_app(open_service(Workspace.open(Path(told["workspace"])), demo=told["demo"]))
+    log_as_json()
+    service = open_service(Workspace.open(Path(told["workspace"])), demo=told["demo"])
+    service.insist = told["insist"]
+    share_the_processor()
+    return make_app(service)
+
+
+def share_the_processor() -> None:
+    """Settings of a process that answers many small questions; call it when the model is loaded.
+
+    Threads of BLAS would only wait for each other, and the garbage collector need not look at the catalogue.
+    """
+    threadpool_limits(limits=1, user_api="blas")
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()
 
 
 def open_service(workspace: Workspace, *, demo: bool) -> Service:
     """The service of a workspace, ready to answer."""
+    config = workspace.config.service
+    tracing = tracing_of(wanted=config.telemetry)
     parts = service_of(workspace)
     return Service(
         workspace=workspace,
@@ -42,6 +67,9 @@ def open_service(workspace: Workspace, *, demo: bool) -> Service:
         deployment=parts.deployment,
         tail=parts.tail,
         demo=demo,
+        metrics=Metrics(folder=os.environ.get(FOLDER)),
+        log=RequestLog(config.log),
+        tracing=tracing,
     )
 
 
@@ -97,7 +125,8 @@ def serve(service: Service, bound: socket.socket, announce: Callable[[], None]) 
         bound: where.
         announce: called when it answers.
     """
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    log_as_json()
+    share_the_processor()
     server = AnnouncedServer(uvicorn.Config(make_app(service), **options(service.workspace.config.service)))
     server.announce = announce
 
@@ -109,9 +138,13 @@ def serve(service: Service, bound: socket.socket, announce: Callable[[], None]) 
     server.run([bound])
 
 
-def serve_with_workers(workspace: Workspace, host: str, port: int, workers: int, *, demo: bool) -> None:
+def serve_with_workers(workspace: Workspace, host: str, port: int, workers: int, *, demo: bool, insist: bool) -> None:
     """Serve in several processes until told to stop."""
     config = workspace.config.service
-    os.environ[VARIABLE] = json.dumps({"workspace": str(workspace.root.resolve()), "demo": demo})
+    os.environ[VARIABLE] = json.dumps({"workspace": str(workspace.root.resolve()), "demo": demo, "insist": insist})
+    os.environ[FOLDER] = numbers = tempfile.mkdtemp(prefix="kuajie-metrics-")
     target = "kuajie.service.server:factory"
-    uvicorn.run(target, factory=True, workers=workers, host=host, port=port, **options(config))
+    try:
+        uvicorn.run(target, factory=True, workers=workers, host=host, port=port, **options(config))
+    finally:
+        shutil.rmtree(numbers, ignore_errors=True)
