@@ -25,6 +25,7 @@ from kuajie.core.language import translator
 from kuajie.core.texts import Text
 from kuajie.service.bodies import checked, read_body
 from kuajie.service.calls import Call, Service
+from kuajie.service.connections import most_connections
 from kuajie.service.observing import Observer, seen
 from kuajie.service.openapi import document
 from kuajie.service.overload import Gate
@@ -56,7 +57,12 @@ NOBODY = Caller("", frozenset(), frozenset())
 
 def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     """The ASGI application over a service; it watches the store and the model while it runs, and closes them."""
-    gate = Gate()
+    limits = service.workspace.config.service
+    gate = Gate(
+        header_seconds=limits.header_seconds,
+        body_seconds=limits.body_seconds,
+        most_connections=most_connections(limits.most_connections),
+    )
     gate.know(routes)
 
     @asynccontextmanager

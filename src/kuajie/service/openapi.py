@@ -11,6 +11,7 @@ import kuajie
 from kuajie.core.ids import LONGEST_ID
 from kuajie.service.routes import Route
 from kuajie.service.wire import MOST_ITEMS, Failure, Verdicts
+from kuajie.workflows.list_ids import LONGEST as LONGEST_LIST_ID
 
 REF = "#/components/schemas/{name}"
 REFUSALS = {
@@ -31,7 +32,7 @@ HEADERS = {
     "429": {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}, "required": True}},
     "503": {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}, "required": True}},
 }
-IDS = {"event_id", "exposure_id", "list_id", "domain", "user", "item", "target", "head", "relation", "tail"}
+IDS = {"event_id", "exposure_id", "domain", "user", "item", "target", "head", "relation", "tail"}
 TIMES = {"occurred_at", "changed_at", "expires_at"}
 QUERY = {"k": {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": 10}}
 LIST = "$response.body#/list_id"
@@ -41,13 +42,13 @@ LINKS: dict[str, dict[str, dict[str, Any]]] = {
     "recommend": {
         "Seen": {
             "operationId": "exposures",
-            "requestBody": {"exposures": [{"exposure_id": LIST, "list_id": LIST, "position": 0}]},
+            "requestBody": {"exposures": [{"exposure_id": "x-1", "list_id": LIST, "position": 0}]},
         },
         "Answered": {
             "operationId": "feedback",
             "requestBody": {
                 "feedback": [
-                    {"event_id": LIST, "list_id": LIST, "exposure_id": LIST, "item": FIRST, "kind": "click"},
+                    {"event_id": "f-1", "list_id": LIST, "exposure_id": "x-1", "item": FIRST, "kind": "click"},
                 ]
             },
         },
@@ -55,6 +56,7 @@ LINKS: dict[str, dict[str, dict[str, Any]]] = {
             "operationId": "similar_items",
             "parameters": {"domain": "$response.body#/target", "id": FIRST},
         },
+        "Explained": {"operationId": "why", "parameters": {"id": LIST, "item": FIRST}},
         "Known": {"operationId": "profile", "parameters": {"domain": ASKER["domain"], "id": ASKER["user"]}},
     },
     "events": {
@@ -102,7 +104,9 @@ def _precise(schema: dict[str, Any]) -> None:
             if name in TIMES:
                 text["format"] = "date-time"
             elif name in IDS and schema["title"] not in ANSWERS:
-                text.update(minLength=1, maxLength=LONGEST_ID)
+                text.update(minLength=int(field.get("default") != ""), maxLength=LONGEST_ID)
+            elif name == "list_id":
+                text.update(minLength=1, maxLength=LONGEST_LIST_ID)
 
 
 ANSWERS = {"Reason"}
@@ -137,12 +141,13 @@ def _operation(route: Route, of: dict[type, Any], known: set[str]) -> dict[str, 
         schemas = [of[kind] for kind in route.request]
         content = {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}, "example": route.example}
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+    longest = LONGEST_LIST_ID if route.path.startswith("/v1/lists/") else LONGEST_ID
     parameters = [
         {
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_ID},
+            "schema": {"type": "string", "minLength": 1, "maxLength": longest},
         }
         for name in re.findall(r"\{(\w+)\}", route.path)
     ]

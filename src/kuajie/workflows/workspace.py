@@ -82,6 +82,7 @@ class ServiceConfig(Config):
         workers: processes; more than one need a database server.
         requests_per_second: of one key, on average; twice as many at once.
         most_at_once: requests that one process answers at the same time; more are told to come again.
+        most_connections: that one process keeps open; above it, whoever has been half-open for longest is let go.
         header_seconds: a connection that has not sent its headers by then is closed.
         body_seconds: a request whose body has not arrived by then is refused.
         drain_seconds: how long requests may go on after the service was told to stop.
@@ -100,6 +101,7 @@ class ServiceConfig(Config):
     workers: Annotated[int, Field(ge=1, le=1_000)] = 1
     requests_per_second: Annotated[float, Field(gt=0)] = 2_000.0
     most_at_once: Annotated[int, Field(ge=1)] = 512
+    most_connections: Annotated[int, Field(ge=1)] = 4_096
     header_seconds: Annotated[float, Field(gt=0)] = 10.0
     body_seconds: Annotated[float, Field(gt=0)] = 10.0
     drain_seconds: Annotated[float, Field(gt=0)] = 10.0
