@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 import kuajie
-from kuajie.service.routes import Route
+from kuajie.service.routes import JSON, Route
 from kuajie.service.wire import Failure
 
 REF = "#/components/schemas/{name}"
@@ -53,7 +53,7 @@ def _operation(route: Route, of: dict[type, Any]) -> dict[str, Any]:
         "operationId": route.name,
         "summary": route.summary,
         "security": [{"key": []}] if route.scope else [],
-        "responses": {"200": _content("what was asked for", of[route.response], route.media)},
+        "responses": {"200": _answered(route, of[route.response])},
     }
     if route.scope:
         operation["x-scope"] = route.scope
@@ -80,5 +80,19 @@ def _operation(route: Route, of: dict[type, Any]) -> dict[str, Any]:
     return operation
 
 
-def _content(meaning: str, schema: object, media: str = "application/json") -> dict[str, Any]:
-    return {"description": meaning, "content": {media: {"schema": schema}}}
+def _answered(route: Route, schema: object) -> dict[str, Any]:
+    """What was asked for: once, or in the data of each event of a stream."""
+    if route.media == JSON:
+        return _content("what was asked for", schema)
+    told = {
+        "event": {"const": "list"},
+        "id": {"type": "string"},
+        "retry": {"type": "integer"},
+        "data": {"type": "string", "contentMediaType": JSON, "contentSchema": schema},
+    }
+    event = {"type": "object", "required": ["event", "data"], "properties": told}
+    return {"description": "what was asked for, event by event", "content": {route.media: {"schema": event}}}
+
+
+def _content(meaning: str, schema: object) -> dict[str, Any]:
+    return {"description": meaning, "content": {"application/json": {"schema": schema}}}
