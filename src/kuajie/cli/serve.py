@@ -103,6 +103,7 @@ def _serve_many(screen: Screen, workspace: "Workspace", host: str, port: int, wo
     screen.say("kuajie answers on {url} with {workers} processes.", url=f"http://{host}:{port}", workers=workers)
     if demo:
         screen.warn(OPEN)
+        screen.say("The demo page: {url}/demo", url=f"http://{host}:{port}")
     serve_with_workers(workspace, host, port, workers, demo=demo, insist=insist)
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 import kuajie
 from kuajie.core.ids import LONGEST_ID
-from kuajie.service.routes import Route
+from kuajie.service.routes import JSON, Route
 from kuajie.service.wire import MOST_ITEMS, Failure, Verdicts
 from kuajie.workflows.list_ids import LONGEST as LONGEST_LIST_ID
 
@@ -122,7 +122,7 @@ def _operation(route: Route, of: dict[type, Any], known: set[str]) -> dict[str, 
         "operationId": route.name,
         "summary": route.summary,
         "security": [{"key": []}] if route.scope else [],
-        "responses": {"200": _content("what was asked for", of[route.response], media=route.media)},
+        "responses": {"200": _answered(route, of[route.response])},
     }
     if route.scope:
         operation["x-scope"] = route.scope
@@ -166,9 +166,21 @@ def _operation(route: Route, of: dict[type, Any], known: set[str]) -> dict[str, 
     return operation
 
 
-def _content(
-    meaning: str, schema: object, headers: dict[str, Any] | None = None, media: str = "application/json"
-) -> dict[str, Any]:
-    media = "text/plain" if schema == {"type": "string"} else media
+def _answered(route: Route, schema: object) -> dict[str, Any]:
+    """What was asked for: once, or in the data of each event of a stream."""
+    if route.media == JSON:
+        return _content("what was asked for", schema)
+    told = {
+        "event": {"const": "list"},
+        "id": {"type": "string"},
+        "retry": {"type": "integer"},
+        "data": {"type": "string", "contentMediaType": JSON, "contentSchema": schema},
+    }
+    event = {"type": "object", "required": ["event", "data"], "properties": told}
+    return {"description": "what was asked for, event by event", "content": {route.media: {"schema": event}}}
+
+
+def _content(meaning: str, schema: object, headers: dict[str, Any] | None = None) -> dict[str, Any]:
+    media = "text/plain" if schema == {"type": "string"} else JSON
     content: dict[str, Any] = {"description": meaning, "content": {media: {"schema": schema}}}
     return {**content, "headers": headers} if headers else content

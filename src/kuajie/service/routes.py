@@ -12,6 +12,8 @@ from kuajie.service.calls import Call, Reply
 from kuajie.service.streams import PushResponse
 from kuajie.workflows.access import Scope
 
+JSON = "application/json"
+
 
 @dataclass(frozen=True)
 class Route:
@@ -40,7 +42,7 @@ class Route:
     query: tuple[tuple[str, str], ...] = ()
     publishable: bool = False
     example: Any = None
-    media: str = "application/json"
+    media: str = JSON
 
     @property
     def name(self) -> str:

@@ -102,6 +102,7 @@ class Engine:
     def retitle(self, number: int, title: str) -> None:
         """Show another title of an item from now on."""
         self.titles[number] = title
+        self._named.pop(number, None)
 
     def _list(self, account: Account, target: str, items: Iterable[Ranked], fallback: str = "") -> RankedList:
         return RankedList(
