@@ -7,10 +7,10 @@ INSTALLED := $(VENV)/.installed
 DEMO ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test test-slow check format docs bench lock clean
+.PHONY: help install demo serve test test-slow check format docs bench bench-service lock clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 install: $(INSTALLED)  ## kuajie and what the tests need, into .venv
 
@@ -29,10 +29,10 @@ serve: install  ## answer over HTTP for the workspace that make demo has made
 	$(BIN)/kuajie serve --workspace $(DEMO)
 
 test: install  ## the fast tests
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 test-slow: install  ## all tests
-	$(BIN)/python -m pytest --numprocesses auto -m "slow or not slow"
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup -m "slow or not slow"
 
 check: install  ## linters, types, direction of imports
 	$(BIN)/ruff check
@@ -49,6 +49,9 @@ docs: install  ## write docs/reference.md anew from the code
 
 bench: install  ## measure speed on this machine
 	$(BIN)/python -m benchmarks
+
+bench-service: install  ## measure the service under load (apt install wrk; Python without it)
+	$(BIN)/python -m benchmarks.service
 
 lock: install  ## resolve the files of requirements/ anew
 	$(BIN)/python -m pip install --quiet "uv>=0.6"

@@ -22,6 +22,7 @@ import pytest
 import kuajie
 from kuajie.bootstrap import operational_store
 from kuajie.core.records import Account
+from kuajie.workflows.list_ids import plain
 from kuajie.workflows.workspace import Workspace
 
 COMMAND = (sys.executable, "-c", "from kuajie.cli.main import run; run()")
@@ -86,6 +87,7 @@ def serving(folder: Path, *arguments: str) -> Iterator[Served]:
 def test_the_whole_service(workspace: Workspace) -> None:
     with serving(workspace.root) as served:
         assert "curl" in served.said
+        assert f"演示页面：{served.url}/demo" in served.said
         before = served.recommend("新人")
         assert before["fallback"] == "popular"
         event = {"event_id": "一", "domain": "courses", "user": "新人", "item": "课1", "kind": "purchase"}
@@ -111,7 +113,7 @@ def test_the_whole_service(workspace: Workspace) -> None:
     store = operational_store(workspace, write=False)
     try:
         assert [row.event.event_id for row in store.events.after(0)] == ["一"]
-        ranked = store.shown.ranked_list(after["list_id"])
+        ranked = store.shown.ranked_list(plain(after["list_id"]))
         assert ranked is not None
         assert ranked.account == Account(domain="courses", user="新人"), "the queued list was stored before the end"
     finally:
@@ -243,7 +245,7 @@ def test_keys_are_made_listed_and_revoked(kuajie: Callable[..., Any], workspace:
         seen = kuajie("keys", *wrong, "-w", folder)
         assert (seen.code, said in seen.err) == (2, True), seen.err
     with serving(folder) as served:
-        assert "演示模式" not in served.said
+        assert "演示" not in served.said
         asked = {"domain": "courses", "user": "0007", "target": "car"}
         assert served.ask("/v1/recommend", asked)[0] == 401
         assert served.ask("/v1/recommend", asked, Authorization=f"Bearer {made['key']}")[0] == 200

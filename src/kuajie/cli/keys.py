@@ -37,7 +37,7 @@ class Desk(Protocol):
 def keys(
     action: Annotated[
         str | None,
-        typer.Argument(metavar="[create|list|rotate KEY|revoke KEY]", help="Left out: list the keys."),
+        typer.Argument(metavar="[create|list|rotate KEY|revoke KEY|rotate-lists]", help="Left out: list the keys."),
     ] = None,
     key: Annotated[str | None, typer.Argument(metavar="", show_default=False)] = None,
     organisation: Annotated[str | None, typer.Option(help="Whose key it is; one that is new is made.")] = None,
@@ -74,11 +74,15 @@ def keys(
       kuajie keys create --organisation operators --scopes operations --name prometheus
       kuajie keys rotate 4f2a9c0d1e5b7a38 --hours 48
       kuajie keys revoke 4f2a9c0d1e5b7a38
+      kuajie keys rotate-lists     a new secret signs the ids of lists; the old one is known for 30 days
     """
     from kuajie.workflows.workspace import Workspace
 
     opened = Workspace.open(workspace)
     screen = Screen(lang, opened.config.workspace.language, json=json)
+    if action == "rotate-lists" and key is None:
+        _rotate_lists(screen, opened)
+        return
     if action not in {None, "create", "list", "revoke", "rotate"} or (action in {"revoke", "rotate"}) != bool(key):
         raise UsageError(
             "say: kuajie keys list, kuajie keys create --organisation NAME, kuajie keys rotate KEY, or kuajie keys "
@@ -170,3 +174,11 @@ def _list(screen: Screen, found: "list[KeyShown]") -> None:
             for key in found
         ],
     )
+
+
+def _rotate_lists(screen: Screen, workspace: "Workspace") -> None:
+    from kuajie.bootstrap import rotate_list_keys
+
+    made = rotate_list_keys(workspace, system_clock())
+    screen.data({"key_id": made.key_id.hex()})
+    screen.say("A new secret signs the ids of lists; a running service notices within 2 seconds.")

@@ -130,6 +130,7 @@ def _announce(screen: Screen, url: str, dataset: "JointDataset", *, demo: bool) 
     screen.say("kuajie answers on {url} (Ctrl-C stops it; {url}/openapi.json describes it).", url=url)
     if demo:
         screen.warn(OPEN)
+        screen.say("The demo page: {url}/demo", url=url)
     account, item, target = sample(dataset)
     key = "" if demo else ' -H "Authorization: Bearer $KUAJIE_KEY"'
     screen.say("Try it in another terminal: ask, tell what somebody did, and ask again.")

@@ -10,6 +10,7 @@ is short; longer histories than factors take the f x f one. `als.py` says the sa
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -24,17 +25,21 @@ I32 = npt.NDArray[np.int32]
 
 @dataclass(frozen=True, eq=False)
 class Basis:
-    """Factors where G is diagonal.
+    """Factors where G is diagonal, for those whose zeros count in some domains.
 
     Attributes:
         factors: float32 (n_items, f): Y V.
         values: float64 (f,): the diagonal.
         vectors: float64 (f, f): V.
+        zeros: confidence of all zeros of those domains.
+        typical: confidence that is typical there.
     """
 
     factors: F32
     values: F64
     vectors: F64
+    zeros: float
+    typical: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +102,8 @@ class SingleALS:
             learned = self.model.learned_
             values, vectors = np.linalg.eigh(learned.grams[counted].sum(axis=0, dtype=np.float64))
             factors = np.ascontiguousarray(learned.factors @ vectors.astype(np.float32))
-            self.bases[key] = Basis(factors, np.maximum(values, 0.0), vectors)
+            zeros, typical = float(counted @ learned.zeros), float(counted @ learned.scales.typical)
+            self.bases[key] = Basis(factors, np.maximum(values, 0.0), vectors, zeros, typical)
         return self.bases[key]
 
     def fold(self, items: I32, weights: F64, target: str) -> Folded:
@@ -112,21 +118,27 @@ class SingleALS:
         if self.model.mapping_ is not None:
             return self._fold_with_prior(items, weights, self.model.space_.index(target))
         solved = self.solved(items, weights)
-        return Folded(solved.basis.factors, solved.responses, self.nobody, solved.responses.sum(axis=0))
+        return Folded(solved.basis.factors, solved.responses, self.nobody, np.add.reduce(solved.responses, axis=0))
 
     def solved(self, items: I32, weights: F64, ridge: float | None = None) -> Solved:
         """The system of some entries; `ridge` in the place of their reg."""
-        learned = self.model.learned_
-        counted = self.everywhere
-        if not learned.objective.absent:
-            counted = np.zeros(len(counted), np.bool_)
-            counted[self.domain_of[items]] = True
-        basis = self.basis(counted)
+        objective = self.model.learned_.objective
+        basis = self.common if objective.absent else self.basis(self._domains_of(items))
         if ridge is None:
-            confidence = float(weights.sum() + counted @ learned.zeros)
-            ridge = learned.objective.ridge(confidence, float(counted @ learned.scales.typical))
+            ridge = objective.ridge(float(np.add.reduce(weights)) + basis.zeros, basis.typical)
         diagonal = basis.values + ridge
-        return Solved(basis, items, diagonal, responses(basis.factors[items].astype(np.float64), weights, diagonal))
+        entries = basis.factors.take(items, axis=0).astype(np.float64)
+        return Solved(basis, items, diagonal, responses(entries, weights, diagonal))
+
+    @cached_property
+    def common(self) -> Basis:
+        """Of everybody, where the zeros of all domains count."""
+        return self.basis(self.everywhere)
+
+    def _domains_of(self, items: I32) -> npt.NDArray[np.bool_]:
+        counted = np.zeros(len(self.everywhere), np.bool_)
+        counted[self.domain_of[items]] = True
+        return counted
 
     def _fold_with_prior(self, items: I32, weights: F64, number: int) -> Folded:
         """See `als.py`: the person's target factors are drawn to the mapped ones."""

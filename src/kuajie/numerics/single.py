@@ -20,6 +20,16 @@ def distinct_entries(items: I32, weights: F32, order: I64) -> tuple[I32, F64]:
 
 
 @kernel
+def count_between(items: I32, start: int, stop: int) -> int:
+    """How many of the items lie in [start, stop)."""
+    count = 0
+    for item in items:
+        if start <= item < stop:
+            count += 1
+    return count
+
+
+@kernel
 def usable_places(items: I32, weights: F64, known: Bools) -> I64:
     """Places of the entries that were trained and have a weight."""
     places = np.empty(len(items), np.int64)
@@ -134,21 +144,21 @@ def best_of(total: F32, unknown: Bools, items: I32, start: int, k: int) -> I64:
 
 
 @kernel
-def strongest_of(terms: F64, most: int) -> I64:
-    """Columns of the largest terms of each row, largest first, ties by column: (n, <= most)."""
+def strongest_of(terms: F64, most: int) -> tuple[I64, F64]:
+    """Columns of the largest terms of each row, largest first, ties by column, and the terms: (n, <= most) each."""
     size, width = terms.shape
     kept = min(most, width)
-    columns = np.empty((size, kept), np.int64)
+    columns, values = np.empty((size, kept), np.int64), np.empty((size, kept), np.float64)
     for row in range(size):
         count = 0
         for column in range(width):
             term = terms[row, column]
-            if count == kept and (kept == 0 or not term > terms[row, columns[row, count - 1]]):
+            if count == kept and (kept == 0 or not term > values[row, count - 1]):
                 continue
             count = min(count + 1, kept)
             at = count - 1
-            while at > 0 and terms[row, columns[row, at - 1]] < term:
-                columns[row, at] = columns[row, at - 1]
+            while at > 0 and values[row, at - 1] < term:
+                columns[row, at], values[row, at] = columns[row, at - 1], values[row, at - 1]
                 at -= 1
-            columns[row, at] = column
-    return columns
+            columns[row, at], values[row, at] = column, term
+    return columns, values

@@ -1,11 +1,14 @@
 """Handlers that answer: lists, similar items, profiles, health."""
 
+import msgspec
+
 from kuajie.core.errors import StoreError, UsageError
 from kuajie.core.ids import id_problem
 from kuajie.core.records import Account, Traits
 from kuajie.core.texts import Text
 from kuajie.service.bodies import decoded
 from kuajie.service.calls import Call, Reply
+from kuajie.service.lists import listed
 from kuajie.service.observing import seen
 from kuajie.service.refusals import not_found, wrong
 from kuajie.service.wire import (
@@ -19,7 +22,9 @@ from kuajie.service.wire import (
     SimilarResponse,
     UsedItem,
 )
-from kuajie.workflows.answer import Question, answer, similar
+from kuajie.workflows.answer import Question, similar
+from kuajie.workflows.context import Viewed
+from kuajie.workflows.live import nobody
 
 RECENT = 20
 
@@ -27,12 +32,14 @@ RECENT = 20
 async def recommend(call: Call) -> Reply:
     """A ranked list for a person, live."""
     asked = decoded(call.body, RecommendRequest)
-    account = Account(domain=asked.domain, user=_id(asked.user, "user"))
+    named = asked.user != ""
+    account = Account(domain=asked.domain, user=_id(asked.user, "user") if named else "")
+    placement = _id(asked.placement, "placement") if asked.placement else ""
     call.own(asked.domain)
     call.target(asked.target)
     language = asked.language or call.language
     service, deployed = call.service, call.service.deployment.now  # one version from beginning to end
-    person = await service.person(deployed, account)
+    person = await service.person(deployed, account) if named else nobody(service.clock())
     question = Question(
         account=account,
         target=asked.target,
@@ -42,15 +49,19 @@ async def recommend(call: Call) -> Reply:
         personalised=asked.personalised,
         language=language,
         owned=call.named,
+        viewed=_viewed(call, asked),
+        placement=placement,
     )
     with service.tracing.span("model"):
-        given = answer(deployed, person, question, service.clock(), service.workspace.title)
+        given = await listed(service, deployed, person, question)
     ranked, seen().model_version = given.ranked, given.ranked.model_version
     service.metrics.listed(ranked.fallback, degraded=given.degraded, personalised=given.personalised)
+    if asked.placement or asked.context.tags:
+        ranked = msgspec.structs.replace(ranked, placement=placement, tags=_tags(asked))
     service.lists.keep(ranked)
     return Reply(
         RecommendResponse(
-            list_id=ranked.list_id,
+            list_id=service.seals.seal(ranked),
             target=ranked.target,
             model_version=ranked.model_version,
             personalised=given.personalised,
@@ -157,6 +168,19 @@ def _id(text: str, name: str) -> str:
     if problem is not None:
         raise wrong(Text("{name} {problem}", name=name, problem=Text(problem)))
     return text
+
+
+def _viewed(call: Call, asked: RecommendRequest) -> Viewed | None:
+    """The item on the page; one that the catalogue does not know yet is no error."""
+    item = asked.context.item
+    if item is None:
+        return None
+    call.target(item.domain)
+    return Viewed(item.domain, _id(item.item, "item"))
+
+
+def _tags(asked: RecommendRequest) -> tuple[str, ...]:
+    return tuple(_id(tag, "tag") for tag in asked.context.tags)
 
 
 def _count(text: str) -> int:

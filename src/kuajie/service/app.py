@@ -2,9 +2,11 @@
 
 import logging
 import math
+import re
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import msgspec
@@ -13,15 +15,20 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
 from starlette.routing import Route as StarletteRoute
+from starlette.types import Receive, Scope, Send
 
 from kuajie.core.errors import KuajieError, StoreError
+from kuajie.core.ids import CONTROL
 from kuajie.core.language import translator
 from kuajie.core.texts import Text
 from kuajie.service.bodies import checked, read_body
 from kuajie.service.calls import Call, Service
 from kuajie.service.observing import Observer, seen
 from kuajie.service.openapi import document
+from kuajie.service.overload import Gate
+from kuajie.service.pages import page_routes
 from kuajie.service.refusals import (
     Refusal,
     no_key,
@@ -33,6 +40,7 @@ from kuajie.service.refusals import (
     wrong,
 )
 from kuajie.service.routes import ROUTES, Route
+from kuajie.service.streams import PushResponse
 from kuajie.service.upkeep import start as start_upkeep
 from kuajie.service.wire import Failure
 from kuajie.workflows.access import Caller
@@ -41,18 +49,22 @@ log = logging.getLogger("kuajie.service")
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 FOR_EVENTS = 0.2
 """Share of the places that only events may take when the service is busy."""
+UNSHOWN = re.compile(rf"{CONTROL}|[\u202a-\u202e\u2066-\u2069]")
+Endpoint = Callable[[Request], Awaitable[Response]]
 NOBODY = Caller("", frozenset(), frozenset())
 
 
 def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     """The ASGI application over a service; it watches the store and the model while it runs, and closes them."""
+    gate = Gate()
+    gate.know(routes)
 
     @asynccontextmanager
-    async def life(_: Starlette) -> AsyncIterator[None]:
+    async def life(_: Starlette) -> AsyncIterator[dict[str, object]]:
         watcher = threading.Thread(target=service.watch, name="kuajie-watcher", daemon=True)
         watcher.start()
         upkeep = start_upkeep(service)
-        yield
+        yield {"gate": gate}
         service.draining = True
         service.stopped.set()
         watcher.join(5)
@@ -64,11 +76,14 @@ def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     async def openapi(_: Request) -> Response:
         return Response(described, media_type="application/json")
 
-    table = [
-        StarletteRoute(route.path.replace("{id}", "{id:path}"), _endpoint(service, route), methods=[route.method])
-        for route in routes
+    endpoints = {(str(route.method), route.path): _endpoint(service, route) for route in routes}
+    table: list[BaseRoute] = [Exact(endpoints)]
+    table += [
+        StarletteRoute(path.replace("{id}", "{id:path}"), endpoint, methods=[method])
+        for (method, path), endpoint in endpoints.items()
     ]
     table.append(StarletteRoute("/openapi.json", openapi, methods=["GET"]))
+    table += page_routes(service)
     table.append(StarletteRoute("/v1/{path:path}", _preflight(service), methods=["OPTIONS"]))
     observer = Middleware(Observer, service.metrics, service.log, service.tracing)
     refusing = {HTTPException: _no_route(service)}
@@ -77,7 +92,24 @@ def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     return app
 
 
-def _endpoint(service: Service, route: Route) -> Callable[[Request], Awaitable[Response]]:
+class Exact(BaseRoute):
+    """Paths without parameters, found at once: most requests go to a few of them."""
+
+    def __init__(self, endpoints: Mapping[tuple[str, str], Endpoint]) -> None:
+        self._endpoints = endpoints
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether path and method are one of them."""
+        endpoint = self._endpoints.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        return (Match.NONE, {}) if endpoint is None else (Match.FULL, {"endpoint": endpoint, "path_params": {}})
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        response = await scope["endpoint"](Request(scope, receive, send))
+        await response(scope, receive, send)
+
+
+def _endpoint(service: Service, route: Route) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         language = language_of_request(service, request)
         service.at_work += 1
@@ -95,9 +127,11 @@ def _endpoint(service: Service, route: Route) -> Callable[[Request], Awaitable[R
                 values = checked(body)
             call = Call(service, caller, request.path_params, request.query_params, body, values, language)
             reply = await route.handler(call)
+            if isinstance(reply, PushResponse):
+                return reply.for_origin(origin)
             if isinstance(reply.content, Response):
                 return reply.content
-            return _json(reply.content, reply.status, origin)
+            return Json(reply.content, reply.status, origin)
         except Refusal as refusal:
             return said(refusal, language, origin)
         except StoreError as error:
@@ -182,6 +216,7 @@ def _refuse_strangers(request: Request) -> None:
         raise not_allowed(Text("demo mode answers this machine alone, at 127.0.0.1"))
 
 
+@lru_cache(1_000)
 def _host(address: str) -> str:
     try:
         return urlsplit(address).hostname or ""
@@ -189,7 +224,7 @@ def _host(address: str) -> str:
         return ""
 
 
-def _preflight(service: Service) -> Callable[[Request], Awaitable[Response]]:
+def _preflight(service: Service) -> Endpoint:
     """What browsers ask before a page may ask. The key decides; it comes with the question itself."""
 
     async def preflight(request: Request) -> Response:
@@ -213,7 +248,9 @@ def _no_route(service: Service) -> Callable[[Request, Exception], Response]:
         language = language_of_request(service, request)
         if status == 405:
             what = Text("this path does not take {method}", method=request.method[:20])
-            return said(Refusal(405, what, Text("/openapi.json lists what it takes.")), language)
+            response = said(Refusal(405, what, Text("/openapi.json lists what it takes.")), language)
+            response.headers.update(getattr(error, "headers", None) or {})  # Allow
+            return response
         return said(not_found(Text("there is nothing at this path")), language)
 
     return no_route
@@ -235,7 +272,7 @@ def said(refusal: Refusal, language: str, origin: str | None = None) -> Response
     noted.refused = refusal.reason
     error, do = _plain(refusal.error.say(translate)), _plain(refusal.do.say(translate))
     failure = Failure(error=error, do=do, request_id=noted.request_id)
-    response = _json(failure, refusal.status, origin)
+    response = Json(failure, refusal.status, origin)
     if refusal.wait is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(refusal.wait)))
     if refusal.status == 401:
@@ -245,17 +282,28 @@ def said(refusal: Refusal, language: str, origin: str | None = None) -> Response
     return response
 
 
-def _json(content: msgspec.Struct, status: int, origin: str | None) -> Response:
-    response = Response(msgspec.json.encode(content), status, media_type="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    if origin is not None:
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = "Retry-After, X-Request-Id"
-        response.headers["Vary"] = "Origin"
-    return response
+class Json(Response):
+    """JSON with the headers that every answer carries; Starlette's own way of making headers takes longer."""
+
+    def __init__(self, content: msgspec.Struct, status: int, origin: str | None) -> None:
+        self.status_code = status
+        self.body = ENCODER.encode(content)
+        self.background = None
+        self.raw_headers = [(b"content-length", b"%d" % len(self.body)), *ALWAYS]
+        if origin is not None:
+            allowed = origin.encode("latin-1")
+            self.raw_headers += [(b"access-control-allow-origin", allowed), *TO_PAGES]
+
+
+ENCODER = msgspec.json.Encoder()
+TO_PAGES = ((b"access-control-expose-headers", b"Retry-After, X-Request-Id"), (b"vary", b"Origin"))
+ALWAYS = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+)
 
 
 def _plain(text: str) -> str:
-    """Half surrogate pairs cannot be written as UTF-8."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """What somebody sent is quoted without half surrogate pairs, control characters and turns of direction."""
+    return UNSHOWN.sub("\ufffd", text.encode("utf-8", "replace").decode("utf-8"))

@@ -12,17 +12,21 @@ from typing import Any, TypeVar
 import msgspec
 from starlette.responses import Response
 
+from kuajie.bootstrap import list_keys
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.errors import StoreError
 from kuajie.core.records import Account
 from kuajie.core.texts import Text
 from kuajie.service.kept import KeptLists
+from kuajie.service.lists import Fallbacks
 from kuajie.service.logs import RequestLog
 from kuajie.service.metrics import Metrics
 from kuajie.service.refusals import not_allowed, not_found, not_stored
+from kuajie.service.streams import Streams
 from kuajie.service.tracing import NoTracing, Tracing
 from kuajie.workflows.access import DEMO_SCOPES, Caller, Doorkeeper, TokenBucket
 from kuajie.workflows.deploy import Deployed, Deployment
+from kuajie.workflows.list_ids import Seals
 from kuajie.workflows.live import SLOW_SECONDS, Person, Tail
 from kuajie.workflows.receive import EventRules
 from kuajie.workflows.stores import Cache, Store
@@ -66,13 +70,19 @@ class Service:
     rules: EventRules = field(init=False)
     doorkeeper: Doorkeeper = field(init=False)
     bucket: TokenBucket = field(init=False)
+    streams: Streams = field(init=False)
+    fallbacks: Fallbacks = field(init=False)
+    seals: Seals = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.workspace.config
         self.lists = KeptLists(self.store.shown)
         self.rules = EventRules(frozenset(config.domains), config.cleaning)
         self.doorkeeper = Doorkeeper(self.store.access, time.monotonic)
+        self.fallbacks = Fallbacks(config.serving, self.cache, self.store.catalogue)
+        self.seals = Seals(list_keys(self.workspace))
         self.bucket = TokenBucket(config.service.requests_per_second, time.monotonic)
+        self.streams = Streams(config.service.most_streams)
 
     @property
     def queued_rows(self) -> int:
@@ -129,9 +139,10 @@ class Service:
             self.metrics.history("store")
             with suppress(TimeoutError), self.tracing.span("history"):
                 async with asyncio.timeout(SLOW_SECONDS):
-                    return await asyncio.get_running_loop().run_in_executor(self.threads, live.load, account, now)
+                    loaded = await asyncio.get_running_loop().run_in_executor(self.threads, live.load, account, now)
+                    return self.fallbacks.willing(loaded)
         self.metrics.history("no_store")
-        return live.without_store(account, now)
+        return self.fallbacks.willing(live.without_store(account, now))
 
     def watch(self) -> None:
         """Read the tail and look at the pointer, again and again until the service stops: a thread."""
@@ -144,7 +155,10 @@ class Service:
         self.lists.flush()
         with suppress(StoreError):  # `tail.failing` says so; the next look goes on
             self.tail.read(self.deployment.now.live)
-        self.deployment.look()
+        self.fallbacks.look(self.deployment.now.live, self.clock())
+        self.seals.refresh()
+        if self.deployment.look():
+            self.streams.wake()
         self.metrics.refresh(self)
 
     def close(self) -> None:
@@ -202,7 +216,7 @@ class Call:
             Refusal: no such domain.
         """
         domains = self.service.deployment.now.dataset.space.domains
-        if domain not in domains:
+        if domain not in domains and not self.service.fallbacks.editors.has(domain):
             raise not_found(
                 Text("there is no domain '{domain}'; there are {names}", domain=domain[:100], names=", ".join(domains))
             )

@@ -7,8 +7,9 @@ from typing import Any, Literal
 import msgspec
 
 from kuajie.core.records import Event
-from kuajie.service import answers, intake, operations, wire
+from kuajie.service import answers, editors, intake, operations, push, why, wire
 from kuajie.service.calls import Call, Reply
+from kuajie.service.streams import PushResponse
 from kuajie.workflows.access import Scope
 
 
@@ -26,12 +27,12 @@ class Route:
         query: parameters after the path, with what they mean.
         publishable: whether keys that stand in web pages may.
         example: a body, in JSON.
-        statuses: besides 200.
+        media: type of what is answered; with a stream, `response` is the data of each event.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
-    handler: Callable[[Call], Awaitable[Reply]]
+    handler: Callable[[Call], Awaitable[Reply | PushResponse]]
     response: type[Any]
     summary: str
     scope: Scope | None = None
@@ -39,6 +40,7 @@ class Route:
     query: tuple[tuple[str, str], ...] = ()
     publishable: bool = False
     example: Any = None
+    media: str = "application/json"
 
     @property
     def name(self) -> str:
@@ -85,6 +87,13 @@ ROUTES = (
         example={**ACCOUNT, "target": "car_parts", "k": 5},
     ),
     Route(
+        "POST", "/v1/recommend/stream", push.stream, wire.RecommendResponse,
+        "The same list now and whenever the person's history has changed, as server-sent events.",
+        scope="recommend", request=(wire.RecommendRequest,), publishable=True, media=push.MEDIA,
+        query=(("seconds", "0 to 600: it ends after so long; 0: after the first list; left out: 300"),),
+        example={**ACCOUNT, "target": "car_parts", "k": 5},
+    ),
+    Route(
         "GET", "/v1/items/{domain}/{id}/similar", answers.similar_items, wire.SimilarResponse,
         "Items of any domain that go with one item.",
         scope="recommend", publishable=True,
@@ -106,6 +115,12 @@ ROUTES = (
         },
     ),
     Route(
+        "GET", "/v1/lists/{id}/why", why.why, wire.WhyResponse,
+        "Why an item is in a list: its reasons, and every path of the history that leads to it.",
+        scope="recommend", publishable=True,
+        query=(("item", "of the list"),),
+    ),
+    Route(
         "GET", "/v1/people/{domain}/{id}/profile", answers.profile, wire.Profile,
         "What is known of a person, as far as it belongs to the caller.", scope="people",
     ),
@@ -113,6 +128,16 @@ ROUTES = (
         "PUT", "/v1/items", intake.items, wire.Verdicts, "Items, new or changed.",
         scope="catalogue", request=(wire.ItemBatch,),
         example={"items": [{"domain": "courses", "item": "c-0007", "title": "十分钟学会换机油", "category": "养车"}]},
+    ),
+    Route(
+        "PUT", "/v1/editor-lists", editors.put_editor_lists, wire.Verdicts,
+        "Items that an editor chose, shown where nobody's behaviour says anything about their domain yet.",
+        scope="catalogue", request=(wire.EditorListBatch,),
+        example={"lists": [{"target": "courses", "placement": "", "items": ["c-0007", "c-0001"]}]},
+    ),
+    Route(
+        "GET", "/v1/editor-lists", editors.editor_lists, wire.EditorListsReply, "The editor's lists of a domain.",
+        scope="catalogue", query=(("target", "one of the caller's domains"),),
     ),
     Route(
         "PUT", "/v1/triples", intake.triples, wire.Verdicts, "Edges of a knowledge graph.",

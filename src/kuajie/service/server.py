@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from starlette.applications import Starlette
 from threadpoolctl import threadpool_limits
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kuajie.bootstrap import service_of
 from kuajie.service.app import make_app
 from kuajie.service.calls import Service
 from kuajie.service.logs import RequestLog, log_as_json
 from kuajie.service.metrics import FOLDER, Metrics
+from kuajie.service.overload import GatedProtocol
+from kuajie.service.streams import ENDS
 from kuajie.service.tracing import tracing_of
 from kuajie.workflows.workspace import ServiceConfig, Workspace
 
@@ -63,7 +64,7 @@ class JoiningTransport:
         return getattr(self._transport, name)
 
 
-class PunctualProtocol(HttpToolsProtocol):
+class PunctualProtocol(GatedProtocol):
     """HTTP on a connection that is closed when its headers do not arrive in time; uvicorn itself waits for ever."""
 
     late: TimerHandle | None = None
@@ -88,6 +89,14 @@ class PunctualProtocol(HttpToolsProtocol):
         """Nobody waits any more."""
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Stop: an answer may be finished, a stream ends now."""
+        super().shutdown()
+        scope: dict[str, Any] | None = self.scope  # type: ignore[assignment] # None before the first request
+        end = (scope or {}).get(ENDS)
+        if end is not None:
+            end()
 
     def _wait(self) -> None:
         self.late = self.loop.call_later(float(os.environ.get(HEADER_SECONDS, "10")), self._give_up)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from kuajie.core.records import Consent, Event, Item, Link, RankedItem, Traits, Triple, Verdict
+from kuajie.core.records import Consent, EditorList, Event, Item, Link, RankedItem, Reason, Traits, Triple, Verdict
 
 MOST_ROWS = 500
 MOST_ITEMS = 100
@@ -40,28 +40,45 @@ class Verdicts(Wire, frozen=True):
         return cls(verdicts=verdicts, **counts)
 
 
+class ItemRef(Wire, frozen=True):
+    """An item, by its name."""
+
+    domain: str
+    item: str
+
+
+class Context(Wire, frozen=True):
+    """The page that asks: the item it shows counts as just viewed, for this list alone; tags are kept with the list."""
+
+    item: ItemRef | None = None
+    tags: Annotated[list[Annotated[str, msgspec.Meta(max_length=128)]], msgspec.Meta(max_length=16)] = []
+
+
 class RecommendRequest(Wire, frozen=True):
     """Who is recommended items of which domain.
 
-    `personalised: false` leaves the history out; `exclude` names items of the target.
+    Without a `user` the list fits the page alone. `personalised: false` leaves the history out; `exclude` names items
+    of the target.
     """
 
     domain: str
-    user: str
     target: str
+    user: str = ""
     k: Annotated[int, msgspec.Meta(ge=1, le=MOST_ITEMS)] = 10
     exclude: Annotated[list[str], msgspec.Meta(max_length=MOST_ROWS)] = []
     explain: bool = True
     personalised: bool = True
     placement: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    context: Context = Context()
     language: Language | None = None
 
 
 class RecommendResponse(Wire, frozen=True):
     """A ranked list.
 
-    `fallback` is empty where the list fits the person, "popular" where it shows what everybody likes; `degraded` says
-    that something did not work.
+    `list_id` is signed: exposures and feedback name it as it is. `fallback` is empty where the list fits the person or
+    the page, "cached" where it is an earlier one, "popular" where it shows what everybody likes, "editor" where an
+    editor chose; `degraded` says that something did not work.
     """
 
     list_id: str
@@ -86,11 +103,15 @@ class SimilarResponse(Wire, frozen=True):
 
 
 class ExposureRow(Wire, frozen=True):
-    """The item at a position (the first is 0) of a list was seen."""
+    """The item at a position (the first is 0) of a list was seen.
+
+    Named, the exposure stands even where the list got lost before it was stored.
+    """
 
     exposure_id: str
     list_id: str
     position: int
+    item: str = ""
     occurred_at: datetime | None = None
     placement: str = ""
 
@@ -102,7 +123,10 @@ class ExposureBatch(Wire, frozen=True):
 
 
 class FeedbackRow(Wire, frozen=True):
-    """An item of a list was answered; it counts once for its exposure and kind."""
+    """An item of a list was answered; it counts once for its exposure and kind.
+
+    `dismiss` is "not interested", in the item alone or, by `scope`, in its brand or category.
+    """
 
     event_id: str
     list_id: str
@@ -111,6 +135,7 @@ class FeedbackRow(Wire, frozen=True):
     kind: Literal["click", "purchase", "dismiss", "rate"]
     occurred_at: datetime | None = None
     value: float | None = None
+    scope: Literal["item", "brand", "category"] = "item"
 
 
 class FeedbackBatch(Wire, frozen=True):
@@ -147,6 +172,37 @@ class ConsentBatch(Wire, frozen=True):
     """Who wants to be recommended what fits them, and who does not."""
 
     consents: Annotated[list[Consent], Rows]
+
+
+class EditorListBatch(Wire, frozen=True):
+    """Editor's lists, new or changed; an empty placement stands for every other, an empty list removes."""
+
+    lists: Annotated[list[EditorList], msgspec.Meta(min_length=1, max_length=20)]
+
+
+class EditorListsReply(Wire, frozen=True):
+    """Editor's lists of a domain."""
+
+    lists: list[EditorList]
+
+
+class WhyResponse(Wire, frozen=True):
+    """Why an item is in a list.
+
+    `reasons` are those that the list carries. `paths` is everything in the history that speaks for the item as it
+    stands now, with its share, the strongest first; empty where another model serves by now, or no history was used.
+    """
+
+    list_id: str
+    domain: str
+    item: str
+    title: str
+    position: int
+    fallback: str
+    model_version: str
+    propensity: float | None
+    reasons: tuple[Reason, ...]
+    paths: tuple[Reason, ...]
 
 
 class UsedItem(Wire, frozen=True):

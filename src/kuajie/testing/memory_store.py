@@ -27,6 +27,7 @@ from kuajie.core.records import (
     Organisation,
     QuarantinedEvent,
     RankedList,
+    Signal,
     StoredEvent,
     Traits,
     Triple,
@@ -218,6 +219,10 @@ class MemoryCatalogue:
         """See `CatalogueStore.editor_list`."""
         return self.lists.get((target, placement)) or self.lists.get((target, ""))
 
+    def editor_lists(self) -> list[EditorList]:
+        """See `CatalogueStore.editor_lists`."""
+        return [self.lists[key] for key in sorted(self.lists)]
+
     def put_consents(self, consents: Sequence[Consent]) -> None:
         """See `CatalogueStore.put_consents`."""
         for consent in consents:
@@ -240,6 +245,7 @@ class MemoryShown:
     def __init__(self) -> None:
         self.lists: dict[str, RankedList] = {}
         self.exposures: dict[tuple[str, str], Exposure] = {}
+        self.signals: dict[str, Signal] = {}
 
     def save_lists(self, lists: Sequence[RankedList]) -> None:
         """See `ShownStore.save_lists`."""
@@ -277,7 +283,21 @@ class MemoryShown:
         ids = {each.list_id for each in old[:most]}
         self.lists = {name: each for name, each in self.lists.items() if name not in ids}
         self.exposures = {key: each for key, each in self.exposures.items() if each.list_id not in ids}
+        self.signals = {key: each for key, each in self.signals.items() if each.list_id not in ids}
         return len(ids)
+
+    def submit_signals(self, signals: Sequence[Signal]) -> Future[None]:
+        """See `ShownStore.submit_signals`."""
+        for each in signals:
+            self.signals.setdefault(each.signal_id, each)
+        future: Future[None] = Future()
+        future.set_result(None)
+        return future
+
+    def signals_of(self, list_id: str) -> list[Signal]:
+        """See `ShownStore.signals_of`."""
+        own = [each for each in self.signals.values() if each.list_id == list_id]
+        return sorted(own, key=lambda each: (each.occurred_at, each.signal_id))
 
 
 class MemoryAccess:

@@ -29,6 +29,7 @@ from kuajie.core.records import (
     RankedItem,
     RankedList,
     Reason,
+    Signal,
     Traits,
     Triple,
 )
@@ -262,6 +263,9 @@ class StoreContract:
         store.catalogue.put_editor_list(msgspec.structs.replace(home, items=()))
         assert store.catalogue.editor_list("car", "首页") == everywhere
         assert store.catalogue.editor_list("film") is None
+        film = EditorList(target="film", placement="", items=("a",))
+        store.catalogue.put_editor_list(film)
+        assert store.catalogue.editor_lists() == [everywhere, film]
 
     def test_the_latest_consent_counts(self, store: Store) -> None:
         account = Account(domain="课程", user="a")
@@ -314,6 +318,21 @@ class StoreContract:
         assert [len(own) for own in found.events.values()] == [3, 3]
         assert store.about([a], [], with_links=False) == About([], {}, {})
 
+    def test_consents_are_read_in_the_order_of_change(self, store: Store) -> None:
+        def says(user: str, personalised: bool, minutes: int = 0) -> Consent:
+            changed = NOW + timedelta(minutes=minutes)
+            return Consent(account=Account(domain="a", user=user), personalised=personalised, changed_at=changed)
+
+        store.catalogue.put_consents([says("张", False), says("b", True), says("c", False)])
+        first = store.catalogue.consents_after(0)
+        assert [change.value for change in first] == [says("张", False), says("b", True), says("c", False)]
+        assert [change.sequence for change in store.catalogue.consents_after(first[0].sequence, most=1)] == [
+            first[1].sequence
+        ]
+        store.catalogue.put_consents([says("张", True, 1), says("c", True, -1)])
+        later = store.catalogue.consents_after(first[-1].sequence)
+        assert [change.value for change in later] == [says("张", True, 1)], "what is older than the last word is none"
+
     # what was shown
 
     def test_lists_are_kept_as_they_were_shown(self, store: Store) -> None:
@@ -326,11 +345,16 @@ class StoreContract:
             model_version="v1",
             created_at=NOW,
             items=(place,),
+            placement="首页 ",
+            tags=("秋季", "b"),
         )
         store.shown.save_lists([shown, shown])
         store.shown.submit_lists([msgspec.structs.replace(shown, model_version="v2")]).result(20)
         assert store.shown.ranked_list("l1") == shown
         assert store.shown.ranked_list("L1") is None
+        plain = msgspec.structs.replace(shown, list_id="l2", placement="", tags=())
+        store.shown.save_lists([plain])
+        assert store.shown.ranked_list("l2") == plain
 
     def test_exposures_count_once(self, store: Store) -> None:
         seen = [
@@ -373,6 +397,16 @@ class StoreContract:
         assert store.shown.ranked_list("l4") is not None
         again = store.events.append([event("2", exposure_id="1.0"), event("1")], NOW)
         assert [each.status for each in again] == ["duplicate", "duplicate"], "answers count once for ever"
+
+    def test_signals_are_counted_once(self, store: Store) -> None:
+        first, second = (
+            Signal(signal_id=name, list_id="l", domain="课程", item="刹车 ", kind="why", occurred_at=moment)
+            for name, moment in (("2", NOW), ("1", NOW + timedelta(seconds=1)))
+        )
+        store.shown.submit_signals([second, first, first]).result(20)
+        store.shown.submit_signals([msgspec.structs.replace(first, item="other")]).result(20)
+        assert store.shown.signals_of("l") == [first, second]
+        assert store.shown.signals_of("L") == []
 
     # access
 

@@ -22,6 +22,7 @@ from kuajie.data.dataset import JointDataset
 from kuajie.data.entries import Weighed, histories
 from kuajie.data.live import joined, rows_of
 from kuajie.data.strength import strength
+from kuajie.workflows.listening import Listeners
 from kuajie.workflows.stores import MOST_EVENTS, About, Cache, Store
 
 MOST_PEOPLE = 20_000
@@ -46,6 +47,7 @@ class Person:
         degraded: the store did not answer, so that something may be missing.
         until: unix seconds; then the store is asked again, since a link may have expired.
         events: in the store, by domain and event id.
+        dismissals: those that say no, as of a version.
     """
 
     accounts: tuple[Account, ...]
@@ -57,14 +59,17 @@ class Person:
     history: Histories | None = field(default=None, repr=False)
     built_at: float = 0.0
     version: int = 0
+    dismissals: tuple[int, tuple[Event, ...]] = (-1, ())
 
-    def add(self, event: Event) -> None:
-        """One more event, or one that is known."""
-        if self.events.setdefault((event.domain, event.event_id), event) is event:
-            self.history = None
-            self.version += 1
-            while len(self.events) > MOST_EVENTS * len(self.accounts):
-                self.events.popitem(last=False)
+    def add(self, event: Event) -> bool:
+        """One more event, or one that is known; returns whether it is new."""
+        if self.events.setdefault((event.domain, event.event_id), event) is not event:
+            return False
+        self.history = None
+        self.version += 1
+        while len(self.events) > MOST_EVENTS * len(self.accounts):
+            self.events.popitem(last=False)
+        return True
 
 
 class LiveHistories:
@@ -77,6 +82,9 @@ class LiveHistories:
         identity: which accounts are one person.
         cleaning: what is a duplicate.
         most_people: that stay in memory.
+
+    Attributes:
+        listeners: are told whose history has changed.
     """
 
     def __init__(
@@ -95,6 +103,12 @@ class LiveHistories:
         self._people: OrderedDict[Account, Person] = OrderedDict()
         self._fresh: OrderedDict[Account, list[Event]] = OrderedDict()
         self._forgotten = 0
+        self.listeners = Listeners()
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The domains of the snapshot."""
+        return self._dataset.space.domains
 
     def ready(self, account: Account, now: datetime) -> Person | None:
         """The person behind an account if no store must be asked."""
@@ -164,6 +178,7 @@ class LiveHistories:
 
     def learn(self, events: Iterable[Event]) -> None:
         """Events that are durable, from their sender or from the tail of the store; each counts once."""
+        changed: list[Account] = []
         with self._lock:
             for event in events:
                 account = Account(domain=event.domain, user=event.user)
@@ -174,15 +189,18 @@ class LiveHistories:
                 if len(self._fresh) > self._most_people:
                     self._fresh.popitem(last=False)
                 person = self._people.get(account)
-                if person is not None:
-                    person.add(event)
+                if person is None or person.add(event):
+                    changed.append(account)
+        self.listeners.tell(changed)
 
     def forget(self, accounts: Iterable[Account]) -> None:
         """Ask the store anew for these: a link or a consent has changed."""
+        changed = list(accounts)
         with self._lock:
             self._forgotten += 1
-            for account in accounts:
+            for account in changed:
                 self._drop(account)
+        self.listeners.tell(changed)
 
     def history(self, person: Person, now: datetime) -> Histories:
         """The one row that is scored."""
@@ -290,6 +308,11 @@ def merge(
     return found
 
 
+def nobody(now: datetime) -> Person:
+    """Somebody who was not named: no history, and nothing that would be theirs."""
+    return Person((), (), personalised=False, degraded=False, until=now.timestamp(), events=OrderedDict())
+
+
 def answering_user(account: Account) -> str:
     """The user of another domain that an account's answers are kept under while it has no account there."""
     return f"{account.domain}:{account.user}"
@@ -302,7 +325,7 @@ class Tail:
     Attributes:
         store: whose tail it is.
         sequence: of the last event that was seen.
-        links, consents: of the last link and the last consent that was seen.
+        links: of the last link that was seen.
         monotonic: seconds.
         failed: whether the last look failed.
         began: when the look began that has not ended.
@@ -311,7 +334,6 @@ class Tail:
     store: Store
     sequence: int
     links: int
-    consents: int
     monotonic: Callable[[], float] = time.monotonic
     failed: bool = False
     began: float | None = None
@@ -324,7 +346,7 @@ class Tail:
             StoreError: the store does not answer.
         """
         newest = store.events.newest()
-        return cls(store, newest, newest, newest)
+        return cls(store, newest, newest)
 
     @property
     def failing(self) -> bool:
@@ -358,7 +380,4 @@ class Tail:
         while changes := self.store.catalogue.links_after(self.links):
             live.forget(end for change in changes for end in (change.value.a, change.value.b))
             self.links = changes[-1].sequence
-        while said := self.store.catalogue.consents_after(self.consents):
-            live.forget(change.value.account for change in said)
-            self.consents = said[-1].sequence
         return count

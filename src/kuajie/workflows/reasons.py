@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from kuajie.core.recommender import Explanation
 from kuajie.core.records import Reason
 from kuajie.core.texts import Translate
@@ -33,24 +31,25 @@ def reasons_of(
     """
     because, popular = translate("Because of “{title}” in your history"), translate("Popular with everybody")
     said: dict[int, tuple[str, str, str, str]] = {}  # one entry carries many items
-    columns = strongest_of(explanation.contributions, most)
-    strongest = np.take_along_axis(explanation.contributions, columns, axis=1).tolist()
+    columns, strongest = strongest_of(explanation.contributions, most)
     numbers, exact = explanation.history_items[columns].tolist(), explanation.exact
     found = []
-    for score, parts, items, base in zip(scores, strongest, numbers, explanation.base.tolist(), strict=True):
-        reasons = []
-        for part, number in zip(parts, items, strict=True):
-            if score <= 0 or part / score < LEAST_SHARE:
-                break
-            words = said.get(number)
-            if words is None:
-                domain, item, title = name(number)
-                words = said[number] = (domain, item, title, because.format(title=title or item))
-            domain, item, title, text = words
-            reasons.append(reason(domain, item, title, part / score, text, exact=exact))
-        if score > 0 and base / score >= LEAST_SHARE:
-            reasons.append(reason("", "", "", base / score, popular, exact=exact))
-            reasons.sort(key=lambda one: -one.share)
+    for score, parts, items, base in zip(scores, strongest.tolist(), numbers, explanation.base.tolist(), strict=True):
+        least = LEAST_SHARE * score
+        reasons: list[Reason] = []
+        if score > 0:
+            for part, number in zip(parts, items, strict=True):
+                if part < least:
+                    break
+                words = said.get(number)
+                if words is None:
+                    domain, item, title = name(number)
+                    words = said[number] = (domain, item, title, because.format(title=title or item))
+                domain, item, title, text = words
+                reasons.append(reason(domain, item, title, part / score, text, exact=exact))
+            if base >= least:
+                place = sum(part >= base for part in parts[: len(reasons)])
+                reasons.insert(place, reason("", "", "", base / score, popular, exact=exact))
         found.append(tuple(reasons[:most]))
     return found
 

@@ -2,7 +2,7 @@
 
     EventStore      behaviour as it happens: idempotent, durable, in one order
     CatalogueStore  items, people, links, triples, editor's lists
-    ShownStore      ranked lists and exposures
+    ShownStore      ranked lists, exposures, signals
     AccessStore     organisations and their keys
     Exporter        everything since the beginning, for the next snapshot
     Store           all of them
@@ -33,6 +33,7 @@ from kuajie.core.records import (
     Organisation,
     QuarantinedEvent,
     RankedList,
+    Signal,
     StoredEvent,
     Traits,
     Triple,
@@ -130,6 +131,9 @@ class CatalogueStore(Protocol):
     def editor_list(self, target: str, placement: str = "") -> EditorList | None:
         """The list of the placement, else the one of every placement, else None."""
 
+    def editor_lists(self) -> list[EditorList]:
+        """All of them, by target and placement; they are few."""
+
     def put_consents(self, consents: Sequence[Consent]) -> None:
         """Insert or replace; of two the one that was changed later stays."""
 
@@ -163,7 +167,17 @@ class ShownStore(Protocol):
         """The exposures of a list, by position."""
 
     def prune(self, before: datetime, most: int) -> int:
-        """Remove the oldest lists of before a time, at most so many, with their exposures; returns how many lists."""
+        """Remove the oldest lists of before a time, at most so many, with exposures and signals; returns how many."""
+
+    def submit_signals(self, signals: Sequence[Signal]) -> Future[None]:
+        """Queue signals, each id once.
+
+        Raises:
+            BusyError: the queue is full; nothing was taken.
+        """
+
+    def signals_of(self, list_id: str) -> list[Signal]:
+        """The signals of a list, oldest first."""
 
 
 class AccessStore(Protocol):

@@ -89,6 +89,15 @@ class SqlCatalogue:
             return None
         return EditorList(target=row.target, placement=row.placement, items=from_json(row.items, tuple[str, ...]))
 
+    def editor_lists(self) -> list[EditorList]:
+        """See `CatalogueStore.editor_lists`."""
+        query = sa.select(editor_lists).order_by(editor_lists.c.target, editor_lists.c.placement)
+        with self.reader.connection() as connection:
+            return [
+                EditorList(target=row.target, placement=row.placement, items=from_json(row.items, tuple[str, ...]))
+                for row in connection.execute(query)
+            ]
+
     def put_consents(self, consents: Sequence[Consent]) -> None:
         """See `CatalogueStore.put_consents`."""
         self.writer.write(_put_consents, consents, len(consents))
