@@ -63,9 +63,12 @@ def test_demo_mode_makes_no_keys_and_ends_when_there_is_one(fast: Running, token
 
 
 def test_old_lists_are_removed_while_serving(fast: Running) -> None:
-    ids = [fast.recommend(f"{n:04d}")["list_id"] for n in range(3)]
+    for number in range(3):
+        fast.recommend(f"{number:04d}")
     fast.service.lists.flush()
     shown, upkeep = fast.service.store.shown, Upkeep(fast.service)
+    ids = list(shown.lists)
+    assert len(ids) == 3
     upkeep.look(0.0)
     assert all(shown.ranked_list(each) for each in ids)
     clock = fast.service.clock
