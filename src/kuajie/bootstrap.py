@@ -11,6 +11,7 @@ from kuajie.core.language import LANGUAGES
 from kuajie.storage.list_keys import ListKeyFile, keys_from
 from kuajie.storage.models import ModelFolder
 from kuajie.workflows.deploy import Deployed, Deployment
+from kuajie.workflows.library import Shelves
 from kuajie.workflows.list_ids import ListKey
 from kuajie.workflows.live import LiveHistories, Tail
 from kuajie.workflows.ports import ModelStore
@@ -161,4 +162,5 @@ def deployed(
         engines={language: replace(server.engine, language=language) for language in LANGUAGES},
         dataset=server.dataset,
         live=LiveHistories(server.dataset, store, shared, config.identity, config.cleaning),
+        shelves=Shelves(server.dataset.catalog, server.dataset.knowledge, store.catalogue),
     )

@@ -20,6 +20,7 @@ OWN = {"domain": "courses", "user": "0007"}
 BODIES = {
     "events": {"events": [{"event_id": "1", **OWN, "item": "课1", "kind": "view"}]},
     "recommend": {**OWN, "target": "car"},
+    "search": {**OWN, "query": "课1"},
     "stream": {**OWN, "target": "car"},
     "exposures": {"exposures": [{"exposure_id": "1", "list_id": "LIST", "position": 0}]},
     "feedback": {
@@ -55,6 +56,7 @@ MATRIX = {
     "revoke_key": OPERATORS,
     "events": PAGES,
     "recommend": PAGES,
+    "search": PAGES,
     "stream": PAGES,
     "similar_items": PAGES,
     "exposures": PAGES,

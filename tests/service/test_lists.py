@@ -363,6 +363,7 @@ def test_why_this_names_every_path(running: Running) -> None:
         "GET", f"/v1/lists/{ranked['list_id']}/why?item={item['item']}", **{"Accept-Language": "zh"}
     ).json()
     assert (told["item"], told["position"], told["model_version"]) == (item["item"], 1, ranked["model_version"])
+    assert told["list_id"] == ranked["list_id"]
     assert told["reasons"] == item["reasons"]
     assert len(told["paths"]) > len(told["reasons"])
     for path, reason in zip(told["paths"], item["reasons"], strict=False):

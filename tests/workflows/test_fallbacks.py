@@ -6,11 +6,19 @@ import msgspec
 import pytest
 
 from kuajie.core.errors import StoreError
-from kuajie.core.records import Account, Consent, RankedItem, RankedList
+from kuajie.core.records import Account, Consent, EditorList, Item, RankedItem, RankedList
 from kuajie.storage.cache.memory import MemoryCache
 from kuajie.testing.memory_store import MemoryStore
 from kuajie.testing.stores import NOW
-from kuajie.workflows.fallbacks import MOST_KEPT, MOST_WAITING, REFRESH_SECONDS, CachedLists, Chosen
+from kuajie.workflows.fallbacks import (
+    MOST_KEPT,
+    MOST_WAITING,
+    REFRESH_SECONDS,
+    TITLES_SECONDS,
+    CachedLists,
+    Chosen,
+    EditorLists,
+)
 from kuajie.workflows.pace import PAUSE_SECONDS, SLOW_IN_A_ROW, ModelPace
 from kuajie.workflows.refusals import Refusals
 
@@ -122,6 +130,26 @@ def test_an_editors_item_has_a_title_in_any_language() -> None:
     both = Chosen("1", "标题", "Title")
     assert (both.title_in("zh"), both.title_in("en")) == ("标题", "Title")
     assert (Chosen("1", "标题").title_in("en"), Chosen("1").title_in("zh")) == ("标题", "1")
+
+
+def test_titles_of_editors_lists_are_read_when_lists_change_and_once_in_a_while() -> None:
+    seconds, store = 100.0, MemoryStore()
+    lists = EditorLists(lambda: seconds)
+    store.catalogue.put_items([Item(domain="车", item="1", title="旧")])
+    store.catalogue.put_editor_list(EditorList(target="车", placement="", items=("1", "2")))
+    lists.read(store.catalogue)
+    assert lists.find("车", "首页") == (Chosen("1", "旧"), Chosen("2"))
+    assert lists.has("车")
+    assert not lists.has("课程")
+    store.catalogue.put_items([Item(domain="车", item="1", title="新")])
+    lists.read(store.catalogue)
+    assert lists.find("车", "")[0].title == "旧"
+    seconds += TITLES_SECONDS
+    lists.read(store.catalogue)
+    assert lists.find("车", "")[0].title == "新"
+    store.catalogue.put_editor_list(EditorList(target="车", placement="", items=()))
+    lists.read(store.catalogue)
+    assert (lists.find("车", ""), lists.has("车")) == ((), False)
 
 
 def test_refusals_are_those_of_the_store(monkeypatch: pytest.MonkeyPatch) -> None:

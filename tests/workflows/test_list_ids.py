@@ -3,6 +3,7 @@
 import base64
 from datetime import timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -173,3 +174,26 @@ def test_ids_are_short_enough_and_others_are_no_ids() -> None:
     for wrong in ("", ".", "a b", "列表", "a" * 129, "a." + "b" * LONGEST, "../x", "a\x00"):
         assert plain(wrong) is None
     assert (plain("a" * 128), plain("abc.def")) == ("a" * 128, "abc")
+
+
+def test_of_a_list_of_many_domains_the_domain_is_signed_too() -> None:
+    items = tuple(RankedItem(domain=domain, item="同", title="", score=1.0) for domain in ("car", "courses"))
+    mixed = msgspec.structs.replace(ranked(), target="", items=items)
+    found, known = opened(SEALS.seal(mixed)), KnownList(mixed)
+    assert found is not None
+    for each in (found, known):
+        assert each.seen_at(0, "同", "car") == ("car", "同")
+        assert each.seen_at(1, "同", "courses") == ("courses", "同")
+        assert each.seen_at(0, "同", "courses") is each.seen_at(2, "同", "car") is each.seen_at(0, "异", "car") is None
+        assert (each.domain_of("同", "courses"), each.domain_of("同", "film")) == ("courses", None)
+        assert each.domain_of("异", "car") is None
+    assert found.seen_at(0, "同") is found.seen_at(0, "", "car") is found.domain_of("同") is None, "a digest names none"
+    assert (known.seen_at(1), known.domain_of("同")) == (("courses", "同"), "car")
+
+
+def test_of_a_list_of_one_domain_it_need_not_be_named() -> None:
+    for each in (opened(SEALS.seal(ranked())), KnownList(ranked())):
+        assert each is not None
+        assert each.seen_at(0, "物1") == each.seen_at(0, "物1", "car") == ("car", "物1")
+        assert each.seen_at(0, "物1", "courses") is each.seen_at(0, "物2") is each.domain_of("物1", "courses") is None
+        assert each.domain_of("物2") == each.domain_of("物2", "car") == "car"

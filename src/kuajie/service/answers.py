@@ -3,14 +3,16 @@
 import msgspec
 
 from kuajie.core.errors import StoreError, UsageError
-from kuajie.core.ids import id_problem
+from kuajie.core.histories import Histories
 from kuajie.core.records import Account, Traits
 from kuajie.core.texts import Text
 from kuajie.service.bodies import decoded
 from kuajie.service.calls import Call, Reply
+from kuajie.service.ids import checked_id as _id
 from kuajie.service.lists import listed
 from kuajie.service.observing import seen
 from kuajie.service.refusals import not_found, wrong
+from kuajie.service.searching import narrowed
 from kuajie.service.wire import (
     MOST_ITEMS,
     Alive,
@@ -20,11 +22,14 @@ from kuajie.service.wire import (
     RecommendRequest,
     RecommendResponse,
     SimilarResponse,
+    TasteShare,
     UsedItem,
 )
 from kuajie.workflows.answer import Question, similar
 from kuajie.workflows.context import Viewed
+from kuajie.workflows.deploy import Deployed
 from kuajie.workflows.live import nobody
+from kuajie.workflows.tastes import Kind, tastes
 
 RECENT = 20
 
@@ -53,7 +58,10 @@ async def recommend(call: Call) -> Reply:
         placement=placement,
     )
     with service.tracing.span("model"):
-        given = await listed(service, deployed, person, question)
+        if asked.query:
+            given = await narrowed(call, deployed, person, question, asked.query)
+        else:
+            given = await listed(service, deployed, person, question)
     ranked, seen().model_version = given.ranked, given.ranked.model_version
     service.metrics.listed(ranked.fallback, degraded=given.degraded, personalised=given.personalised)
     if asked.placement or asked.context.tags:
@@ -116,6 +124,8 @@ async def profile(call: Call) -> Reply:
             accounts=[f"{each.domain}:{each.user}" for each in own],
             attributes=await service.ask(_attributes, call, own),
             personalised=person.personalised,
+            categories=_tastes(call, deployed, history, "category"),
+            brands=_tastes(call, deployed, history, "brand"),
             recent=[
                 UsedItem(domain=domain, item=item, title=titles[number])
                 for domain, item, number in named
@@ -148,6 +158,11 @@ async def ready(call: Call) -> Reply:
     )
 
 
+def _tastes(call: Call, deployed: Deployed, history: Histories, kind: Kind) -> list[TasteShare]:
+    found = tastes(history, deployed.dataset.catalog, call.caller.domains, kind)
+    return [msgspec.convert(each, TasteShare, from_attributes=True) for each in found]
+
+
 def _attributes(call: Call, accounts: list[Account]) -> dict[str, str]:
     try:
         found: dict[Account, Traits] = call.service.store.catalogue.people(accounts)
@@ -161,13 +176,6 @@ def _is_plain(account: Account, accounts: tuple[Account, ...]) -> bool:
     from kuajie.workflows.live import answering_user
 
     return all(account.user != answering_user(other) for other in accounts if other.domain != account.domain)
-
-
-def _id(text: str, name: str) -> str:
-    problem = id_problem(text)
-    if problem is not None:
-        raise wrong(Text("{name} {problem}", name=name, problem=Text(problem)))
-    return text
 
 
 def _viewed(call: Call, asked: RecommendRequest) -> Viewed | None:

@@ -63,6 +63,7 @@ class Service:
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, "kuajie-service"))
     at_work: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
+    stocking: Future[None] | None = None
     metrics: Metrics = field(default_factory=Metrics)
     log: RequestLog = field(default_factory=RequestLog)
     tracing: Tracing = field(default_factory=NoTracing)
@@ -159,6 +160,9 @@ class Service:
         self.seals.refresh()
         if self.deployment.look():
             self.streams.wake()
+        if self.stocking is None or self.stocking.done():  # in a thread of its own: events must not wait for it
+            with suppress(RuntimeError):  # it is being closed
+                self.stocking = self.threads.submit(self.deployment.now.shelves.restock)
         self.metrics.refresh(self)
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from kuajie.service.wire import EditorListBatch, EditorListsReply, Verdicts
 from kuajie.workflows.described import problem_of
 
 NOT_YOURS = "target is not one of yours"
-MOST_PLACEMENTS = 1_000
+MOST_PLACEMENTS = 200
 """Lists of one target, which are all kept in memory."""
 
 

@@ -54,13 +54,14 @@ async def feedback(call: Call) -> Reply:
     read: list[Event | BadEvent] = []
     for row in batch.feedback:
         shown = lists.get(row.list_id)
-        if shown is None or not shown.holds(row.item):
+        domain = None if shown is None else shown.domain_of(row.item, row.domain)
+        if shown is None or domain is None:
             read.append(_bad(row, UNKNOWN_LIST if shown is None else "the item is not in the list"))
         elif not shown.account.user:
             read.append(_bad(row, OF_NOBODY))
         else:
             person = await service.person(service.deployment.now, shown.account)
-            read.append(service.rules.check(_event(row, shown, person.accounts), now))
+            read.append(service.rules.check(_event(row, shown.account, domain, person.accounts), now))
     verdicts = await _store(call, read)
     return _told(
         [
@@ -174,18 +175,17 @@ def _told(verdicts: list[Verdict]) -> Reply:
     return Reply(told, status=422 if told.rejected == len(verdicts) else 200)
 
 
-def _event(row: FeedbackRow, ranked: Shown, accounts: Sequence[Account]) -> Event:
+def _event(row: FeedbackRow, asked: Account, domain: str, accounts: Sequence[Account]) -> Event:
     """An answer as an event of the item's domain, of the person's account there or, without one, of its stand-in.
 
     Ids carry the domain of their sender, so that two senders cannot take each other's.
     """
-    asked = ranked.account
-    there = [each.user for each in accounts if each.domain == ranked.target]
+    there = [each.user for each in accounts if each.domain == domain]
     plain = [user for user in there if user != answering_user(asked)]
-    user = asked.user if asked.domain == ranked.target else (plain or [answering_user(asked)])[0]
+    user = asked.user if asked.domain == domain else (plain or [answering_user(asked)])[0]
     return Event(
         event_id=f"{asked.domain}:{row.event_id}",
-        domain=ranked.target,
+        domain=domain,
         user=user,
         item=row.item,
         kind=row.kind,
@@ -207,9 +207,10 @@ def _why_not(row: ExposureRow, shown: Shown | None) -> str:
 
 
 def _exposure(call: Call, row: ExposureRow, shown: Shown) -> Exposure | None:
-    item = shown.item_at(row.position, row.item)
-    if item is None:
+    seen = shown.seen_at(row.position, row.item, row.domain)
+    if seen is None:
         return None
+    domain, item = seen
     when = row.occurred_at or call.service.clock()
     return Exposure(
         exposure_id=f"{shown.account.domain}:{row.exposure_id}",
@@ -217,7 +218,7 @@ def _exposure(call: Call, row: ExposureRow, shown: Shown) -> Exposure | None:
         placement=row.placement,
         position=row.position,
         occurred_at=when if when.tzinfo else when.replace(tzinfo=UTC),
-        domain=shown.target,
+        domain=domain,
         item=item,
     )
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from kuajie.core.records import Event
-from kuajie.service import answers, editors, intake, operations, push, why, wire
+from kuajie.service import answers, editors, intake, operations, push, searching, why, wire
 from kuajie.service.calls import Call, Reply
 from kuajie.service.streams import PushResponse
 from kuajie.workflows.access import Scope
@@ -92,6 +92,12 @@ ROUTES = (
         scope="recommend", request=(wire.RecommendRequest,), publishable=True, media=push.MEDIA,
         query=(("seconds", "0 to 600: it ends after so long; 0: after the first list; left out: 300"),),
         example={**ACCOUNT, "target": "car_parts", "k": 5},
+    ),
+    Route(
+        "POST", "/v1/search", searching.search, wire.SearchResponse,
+        "Items and knowledge of all domains that fit a question in words, ranked for the person who asks.",
+        scope="recommend", request=(wire.SearchRequest,), publishable=True,
+        example={**ACCOUNT, "query": "第一次买车贷款", "k": 5},
     ),
     Route(
         "GET", "/v1/items/{domain}/{id}/similar", answers.similar_items, wire.SimilarResponse,

@@ -31,7 +31,7 @@ async def why(call: Call) -> Reply:
     _count(call, ranked, each)
     return Reply(
         WhyResponse(
-            list_id=ranked.list_id,
+            list_id=sent,
             domain=each.domain,
             item=each.item,
             title=each.title,

@@ -58,7 +58,7 @@ class RecommendRequest(Wire, frozen=True):
     """Who is recommended items of which domain.
 
     Without a `user` the list fits the page alone. `personalised: false` leaves the history out; `exclude` names items
-    of the target.
+    of the target; `query` leaves only what fits its words.
     """
 
     domain: str
@@ -69,6 +69,7 @@ class RecommendRequest(Wire, frozen=True):
     explain: bool = True
     personalised: bool = True
     placement: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    query: str = ""
     context: Context = Context()
     language: Language | None = None
 
@@ -91,6 +92,89 @@ class RecommendResponse(Wire, frozen=True):
     items: tuple[RankedItem, ...]
 
 
+class SearchRequest(Wire, frozen=True):
+    """What is looked for, in words; who asks, if somebody does: a `domain`, and a `user` of it or the page alone.
+
+    `targets` names the domains to look in, none: all; `personalised: false` leaves the history out.
+    """
+
+    query: str
+    domain: str = ""
+    user: str = ""
+    targets: Annotated[list[str], msgspec.Meta(max_length=100)] = []
+    k: Annotated[int, msgspec.Meta(ge=1, le=MOST_ITEMS)] = 10
+    explain: bool = True
+    personalised: bool = True
+    placement: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    language: Language | None = None
+
+
+class Matched(Wire, frozen=True):
+    """A field of an item that words of the query are in.
+
+    `field` is "title", "category", "brand", "item" or "attributes." and a name; `ranges` are first character and
+    last + 1 in `text`, counted in code points.
+    """
+
+    field: str
+    text: str
+    ranges: list[tuple[int, int]]
+
+
+class FoundItem(Wire, frozen=True):
+    """An item that was found. `score` orders the list; `text_score` is what the words alone say."""
+
+    domain: str
+    item: str
+    title: str
+    score: float
+    text_score: float
+    matched: list[Matched]
+    reasons: tuple[Reason, ...]
+
+
+class CategoryCount(Wire, frozen=True):
+    """How many of the found items are in a category."""
+
+    category: str
+    count: int
+
+
+class DomainCount(Wire, frozen=True):
+    """How many items of a domain were found, and its largest categories among them."""
+
+    domain: str
+    title: str
+    count: int
+    categories: list[CategoryCount]
+
+
+class KnowledgeHit(Wire, frozen=True):
+    """Something of the knowledge graph that is no item: a brand, a topic. `domains` counts the triples that name it."""
+
+    name: str
+    relations: tuple[str, ...]
+    domains: dict[str, int]
+    triples: tuple[Triple, ...]
+    score: float
+
+
+class SearchResponse(Wire, frozen=True):
+    """What was found, best first; `domains` counts everything, `items` are the first.
+
+    `list_id` is empty where nobody asked: nothing can answer such a list.
+    """
+
+    list_id: str
+    model_version: str
+    personalised: bool
+    degraded: bool
+    placement: str
+    items: list[FoundItem]
+    domains: list[DomainCount]
+    knowledge: list[KnowledgeHit]
+
+
 class SimilarResponse(Wire, frozen=True):
     """Items that go with one item."""
 
@@ -105,13 +189,15 @@ class SimilarResponse(Wire, frozen=True):
 class ExposureRow(Wire, frozen=True):
     """The item at a position (the first is 0) of a list was seen.
 
-    Named, the exposure stands even where the list got lost before it was stored.
+    Named, the exposure stands even where the list got lost before it was stored; of what a search found in several
+    domains `domain` is named too.
     """
 
     exposure_id: str
     list_id: str
     position: int
     item: str = ""
+    domain: str = ""
     occurred_at: datetime | None = None
     placement: str = ""
 
@@ -125,6 +211,7 @@ class ExposureBatch(Wire, frozen=True):
 class FeedbackRow(Wire, frozen=True):
     """An item of a list was answered; it counts once for its exposure and kind.
 
+    `domain` is the item's, needed only where a list holds two items of one id.
     `dismiss` is "not interested", in the item alone or, by `scope`, in its brand or category.
     """
 
@@ -133,6 +220,7 @@ class FeedbackRow(Wire, frozen=True):
     exposure_id: str
     item: str
     kind: Literal["click", "purchase", "dismiss", "rate"]
+    domain: str = ""
     occurred_at: datetime | None = None
     value: float | None = None
     scope: Literal["item", "brand", "category"] = "item"
@@ -220,6 +308,14 @@ class Elsewhere(Wire, frozen=True):
     title: str
 
 
+class TasteShare(Wire, frozen=True):
+    """What part of the history in the caller's domains is of a category or brand, by the strength of its events."""
+
+    domain: str
+    name: str
+    share: float
+
+
 class Profile(Wire, frozen=True):
     """What is known of a person, as far as it belongs to the caller."""
 
@@ -228,6 +324,8 @@ class Profile(Wire, frozen=True):
     accounts: list[str]
     attributes: dict[str, str]
     personalised: bool
+    categories: list[TasteShare]
+    brands: list[TasteShare]
     recent: list[UsedItem]
     elsewhere: list[Elsewhere]
     degraded: bool

@@ -10,6 +10,7 @@ editor     what an editor of the target's owner chose, where popularity knows no
 """
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from kuajie.workflows.stores import Cache, CatalogueStore
 CACHED, EDITOR = "cached", "editor"
 REFRESH_SECONDS = 60.0
 """A person's cached list of a target is replaced at most this often."""
+TITLES_SECONDS = 60.0
+"""How old the titles of editor's lists may be."""
 MOST_DUE = 50_000
 MOST_WAITING = 2_000
 MOST_KEPT = 20
@@ -140,23 +143,33 @@ class Chosen:
 
 
 class EditorLists:
-    """All editor's lists, in memory."""
+    """All editor's lists, in memory.
 
-    def __init__(self) -> None:
+    Args:
+        monotonic: seconds.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._read: list[EditorList] = []
+        self._titled_at = 0.0
         self._lists: dict[tuple[str, str], tuple[Chosen, ...]] = {}
 
     def read(self, store: CatalogueStore) -> None:
-        """Read them all, and the titles of their items.
+        """Read them all; where they have changed, and once in a while, the titles of their items too.
 
         Raises:
             StoreError: the store does not answer; what was known stays.
         """
-        chosen = store.editor_lists()
+        chosen, now = store.editor_lists(), self._monotonic()
+        if chosen == self._read and now - self._titled_at < TITLES_SECONDS:
+            return
         wanted: dict[str, dict[str, None]] = {}
         for each in chosen:
             wanted.setdefault(each.target, {}).update(dict.fromkeys(each.items))
         titles = {target: store.items(target, list(items)) for target, items in wanted.items()}
         self._lists = {(each.target, each.placement): _chosen(each, titles[each.target]) for each in chosen}
+        self._read, self._titled_at = chosen, now
 
     def find(self, target: str, placement: str) -> tuple[Chosen, ...]:
         """The list of the placement, else the one of every placement, else nothing."""

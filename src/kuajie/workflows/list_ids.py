@@ -65,13 +65,19 @@ class Shown(Protocol):
 
     @property
     def target(self) -> str:
-        """Domain of its items."""
+        """Domain of its items; empty where they are of many."""
 
     def item_at(self, position: int, named: str = "") -> str | None:
         """The item at a position; None where there is none, or not the one that was named."""
 
     def holds(self, item: str) -> bool:
         """Whether the item is in the list."""
+
+    def seen_at(self, position: int, item: str = "", domain: str = "") -> tuple[str, str] | None:
+        """Domain and id of the item at a position; None where there is none, or not the one that was named."""
+
+    def domain_of(self, item: str, domain: str = "") -> str | None:
+        """The domain of an item of the list, of the one that was named where it is of many; None: it is not in it."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,17 @@ class KnownList:
         """See `Shown`."""
         return any(each.item == item for each in self.ranked.items)
 
+    def seen_at(self, position: int, item: str = "", domain: str = "") -> tuple[str, str] | None:
+        """See `Shown`."""
+        found = self.item_at(position, item)
+        own = "" if found is None else self.ranked.items[position].domain
+        return None if found is None or domain not in {"", own} else (own, found)
+
+    def domain_of(self, item: str, domain: str = "") -> str | None:
+        """See `Shown`."""
+        held = (each.domain for each in self.ranked.items if each.item == item and domain in {"", each.domain})
+        return next(held, None)
+
 
 class _Words(msgspec.Struct, array_like=True):
     """What is sealed."""
@@ -139,6 +156,19 @@ class SignedList:
     def holds(self, item: str) -> bool:
         """See `Shown`."""
         return any(self.item_at(place, item) for place in range(len(self.digests) // _DIGEST))
+
+    def seen_at(self, position: int, item: str = "", domain: str = "") -> tuple[str, str] | None:
+        """See `Shown`; of a list of many domains the domain must be named too."""
+        if not item or domain not in ({"", self.target} if self.target else {domain} - {""}):
+            return None
+        known = self.item_at(position, _named(self.target, domain, item))
+        return None if known is None else (self.target or domain, item)
+
+    def domain_of(self, item: str, domain: str = "") -> str | None:
+        """See `Shown`."""
+        places = range(len(self.digests) // _DIGEST)
+        held = any(self.seen_at(place, item, domain) is not None for place in places)
+        return (self.target or domain) if held else None
 
 
 class Seals:
@@ -214,6 +244,11 @@ class ForgedError(Exception):
     """An id that was signed by nobody, or changed since."""
 
 
+def _named(target: str, domain: str, item: str) -> str:
+    """What a digest is of: the item, and its domain where the list is of many; no id holds NUL."""
+    return item if target else f"{domain}\0{item}"
+
+
 def plain(list_id: str) -> str | None:
     """The id under which a list is stored; None where it is no id of a list."""
     if not 0 < len(list_id) <= LONGEST or not list_id.isascii():
@@ -250,7 +285,8 @@ class _Keys:
 
     def digests(self, ranked: RankedList) -> bytes:
         """One for each item."""
-        return b"".join([self.digest(each.item) for each in ranked.items[:MOST_ITEMS]])
+        target = ranked.target
+        return b"".join([self.digest(_named(target, each.domain, each.item)) for each in ranked.items[:MOST_ITEMS]])
 
     def digest(self, item: str) -> bytes:
         """Of an item; lists show the same items again and again, so they are kept."""

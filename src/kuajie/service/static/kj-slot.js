@@ -547,8 +547,8 @@ class Slot extends HTMLElement {
   #exposure(told) {
     if (told.exposed) return;
     told.exposed = true;
-    const { list_id, position, placement } = told;
-    this.#outbox.add('exposures', 'x' + name(told), { exposure_id: name(told), list_id, position, placement }, 500);
+    const { list_id, item, position, placement } = told;
+    this.#outbox.add('exposures', 'x' + name(told), { exposure_id: name(told), list_id, item, position, placement }, 500);
     this.#tell('kj-exposure', told);
   }
 
