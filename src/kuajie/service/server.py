@@ -87,6 +87,7 @@ def options(config: ServiceConfig) -> dict[str, Any]:
         "timeout_keep_alive": 30,
         "timeout_graceful_shutdown": int(config.drain_seconds) or 1,
         "backlog": 2_048,
+        "timeout_worker_healthcheck": 60,  # 5 would kill a worker that still starts on a busy machine, again and again
     }
 
 
