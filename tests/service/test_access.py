@@ -16,6 +16,7 @@ from kuajie.workflows.workspace import Workspace
 from .conftest import NOW, PAGE, Running, with_memory
 
 OWN = {"domain": "courses", "user": "0007"}
+SEGMENT = {"userId": "0007", "properties": {"sku": "课1"}, "context": {"domain": "courses"}}
 BODIES = {
     "events": {"events": [{"event_id": "1", **OWN, "item": "课1", "kind": "view"}]},
     "recommend": {**OWN, "target": "car"},
@@ -23,6 +24,22 @@ BODIES = {
     "feedback": {
         "feedback": [{"event_id": "2", "list_id": "LIST", "exposure_id": "1", "item": "ITEM", "kind": "click"}]
     },
+    "segment_track": {
+        "messageId": "s1",
+        "userId": "0007",
+        "event": "Product Viewed",
+        "properties": {"product_id": "课1"},
+        "context": {"domain": "courses"},
+    },
+    "segment_page": {"messageId": "s2", **SEGMENT},
+    "segment_screen": {"messageId": "s3", **SEGMENT},
+    "segment_identify": {
+        "messageId": "s4",
+        "userId": "0007",
+        "traits": {"城市": "上海"},
+        "context": {"domain": "courses"},
+    },
+    "segment_batch": {"batch": [{"type": "page", "messageId": "s5", **SEGMENT}]},
     "items": {"items": [{"domain": "courses", "item": "新课"}]},
     "triples": {"triples": [{"domain": "courses", "head": "新课", "relation": "主题", "tail": "车"}]},
     "people": {"people": [{"account": OWN}]},
@@ -44,6 +61,11 @@ MATRIX = {
     "exposures": PAGES,
     "feedback": PAGES,
     "profile": SECRETS,
+    "segment_track": PAGES,
+    "segment_page": PAGES,
+    "segment_screen": PAGES,
+    "segment_identify": SECRETS,
+    "segment_batch": PAGES,
     "items": SECRETS,
     "triples": SECRETS,
     "people": SECRETS,

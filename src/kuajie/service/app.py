@@ -19,6 +19,7 @@ from kuajie.core.language import translator
 from kuajie.core.texts import Text
 from kuajie.service.bodies import checked, read_body
 from kuajie.service.calls import Call, Service
+from kuajie.service.credentials import token_of
 from kuajie.service.openapi import document
 from kuajie.service.refusals import (
     Refusal,
@@ -60,8 +61,9 @@ def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
         return Response(described, media_type="application/json")
 
     table = [
-        StarletteRoute(route.path.replace("{id}", "{id:path}"), _endpoint(service, route), methods=[route.method])
+        StarletteRoute(path.replace("{id}", "{id:path}"), _endpoint(service, route), methods=[route.method])
         for route in routes
+        for path in (route.path, *route.aliases)
     ]
     table.append(StarletteRoute("/openapi.json", openapi, methods=["GET"]))
     table.append(StarletteRoute("/v1/{path:path}", _preflight(service), methods=["OPTIONS"]))
@@ -127,8 +129,8 @@ async def _caller(service: Service, route: Route, request: Request) -> Caller:
     if header is None and service.demo:
         _refuse_strangers(request)
         return service.demo_caller
-    kind, _, token = (header or "").partition(" ")
-    if kind.lower() != "bearer" or not token:
+    token = token_of(header or "")
+    if not token:
         raise no_key()
     now = service.clock()
     known, caller = service.doorkeeper.known(token, now, stale=service.tail.failing)

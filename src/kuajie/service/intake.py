@@ -38,7 +38,7 @@ async def events(call: Call) -> Reply:
     rows = raw_rows(call.body, call.values, "events") if _is_batch(call.values, "events") else [call.body]
     service, now = call.service, call.service.clock()
     read = [service.rules.read(row, now, call.caller.domains) for row in rows]
-    return _told(await _store(call, read))
+    return told(await store_rows(call, read))
 
 
 async def feedback(call: Call) -> Reply:
@@ -55,8 +55,8 @@ async def feedback(call: Call) -> Reply:
             continue
         person = await service.person(service.deployment.now, ranked.account)
         read.append(service.rules.check(_event(row, ranked, person.accounts), now))
-    verdicts = await _store(call, read)
-    return _told(
+    verdicts = await store_rows(call, read)
+    return told(
         [
             msgspec.structs.replace(verdict, id=row.event_id)
             for verdict, row in zip(verdicts, batch.feedback, strict=True)
@@ -82,7 +82,7 @@ async def exposures(call: Call) -> Reply:
         stored = await call.service.ask(call.service.store.shown.save_exposures, [each for _, each in good])
         for (place, _), verdict in zip(good, stored, strict=True):
             verdicts[place] = msgspec.structs.replace(verdict, id=batch.exposures[place].exposure_id)
-    return _told(verdicts)
+    return told(verdicts)
 
 
 async def items(call: Call) -> Reply:
@@ -139,7 +139,7 @@ def _is_batch(values: Any, name: str) -> bool:  # noqa: ANN401 - any JSON
     return isinstance(values, dict) and isinstance(values.get(name), list)
 
 
-async def _store(call: Call, read: Sequence[Event | BadEvent]) -> list[Verdict]:
+async def store_rows(call: Call, read: Sequence[Event | BadEvent]) -> list[Verdict]:
     """Store rows and let histories know of them, before their sender does."""
     service = call.service
     try:
@@ -158,10 +158,10 @@ async def _store(call: Call, read: Sequence[Event | BadEvent]) -> list[Verdict]:
     return verdicts
 
 
-def _told(verdicts: list[Verdict]) -> Reply:
+def told(verdicts: list[Verdict]) -> Reply:
     """422 where nothing at all was right."""
-    told = Verdicts.of(verdicts)
-    return Reply(told, status=422 if told.rejected == len(verdicts) else 200)
+    counted = Verdicts.of(verdicts)
+    return Reply(counted, status=422 if counted.rejected == len(verdicts) else 200)
 
 
 async def _lists(call: Call, ids: Sequence[str]) -> dict[str, RankedList]:
@@ -239,4 +239,4 @@ async def _put(
             good.append(record)
     if good:
         await call.service.ask(getattr(call.service.store.catalogue, f"put_{name}"), good)
-    return _told(verdicts), good
+    return told(verdicts), good

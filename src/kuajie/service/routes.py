@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from kuajie.core.records import Event
-from kuajie.service import answers, intake, wire
+from kuajie.service import answers, intake, segment, wire
 from kuajie.service.calls import Call, Reply
 from kuajie.workflows.access import Scope
 
@@ -27,6 +27,7 @@ class Route:
         publishable: whether keys that stand in web pages may.
         example: a body, in JSON.
         statuses: besides 200.
+        aliases: other paths that lead here.
     """
 
     method: Literal["GET", "POST", "PUT"]
@@ -39,6 +40,7 @@ class Route:
     query: tuple[tuple[str, str], ...] = ()
     publishable: bool = False
     example: Any = None
+    aliases: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -55,6 +57,14 @@ EVENT = {
     "occurred_at": "2026-11-01T08:00:00Z",
 }
 ACCOUNT = {"domain": "courses", "user": "00000042"}
+WHO = {"userId": "00000042", "context": {"domain": "courses"}}
+TRACK = {
+    **WHO,
+    "messageId": "m-1",
+    "event": "Order Completed",
+    "properties": {"order_id": "o-7", "products": [{"product_id": "c-0007", "price": 99.0, "quantity": 1}]},
+    "timestamp": "2026-11-01T08:00:00Z",
+}
 LIST_ID = "0f8fad5bd9cb469fa16570867728950e"
 
 ROUTES = (
@@ -91,6 +101,40 @@ ROUTES = (
                 {"event_id": "f-1", "list_id": LIST_ID, "exposure_id": "x-1", "item": "cp-0001", "kind": "click"}
             ]
         },
+    ),
+    Route(
+        "POST", "/v1/segment/track", segment.segment_track, wire.Verdicts,
+        "A track call of Segment's HTTP Tracking API: an event for each product.",
+        scope="events", request=(wire.SegmentTrack,), publishable=True, example=TRACK,
+        aliases=("/v1/segment/v1/track",),
+    ),
+    Route(
+        "POST", "/v1/segment/page", segment.segment_page, wire.Verdicts,
+        "A page call of Segment's: a view, where its properties name an item.",
+        scope="events", request=(wire.SegmentPage,), publishable=True,
+        example={**WHO, "messageId": "m-2", "name": "机油", "properties": {"product_id": "c-0007"}},
+        aliases=("/v1/segment/v1/page",),
+    ),
+    Route(
+        "POST", "/v1/segment/screen", segment.segment_screen, wire.Verdicts,
+        "A screen call of Segment's: a view, where its properties name an item.",
+        scope="events", request=(wire.SegmentPage,), publishable=True,
+        example={**WHO, "messageId": "m-3", "name": "机油", "properties": {"product_id": "c-0007"}},
+        aliases=("/v1/segment/v1/screen",),
+    ),
+    Route(
+        "POST", "/v1/segment/identify", segment.segment_identify, wire.Verdicts,
+        "An identify call of Segment's: its traits are added to what the account has declared.",
+        scope="people", request=(wire.SegmentIdentify,),
+        example={**WHO, "messageId": "m-4", "traits": {"city": "上海", "plan": "pro"}},
+        aliases=("/v1/segment/v1/identify",),
+    ),
+    Route(
+        "POST", "/v1/segment/batch", segment.segment_batch, wire.Verdicts,
+        "Calls of Segment's libraries, each with its type; identify needs the scope 'people', too.",
+        scope="events", request=(wire.SegmentBatch,), publishable=True,
+        example={"batch": [{"type": "track", **TRACK}], "sentAt": "2026-11-01T08:00:01Z"},
+        aliases=("/v1/segment/v1/batch",),
     ),
     Route(
         "GET", "/v1/people/{domain}/{id}/profile", answers.profile, wire.Profile,

@@ -52,9 +52,9 @@ class EventRules:
         try:
             event = msgspec.json.decode(raw, type=Event)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            return self._bad(raw, str(error), allowed)
+            return self.bad(raw, str(error), allowed)
         except RecursionError:
-            return self._bad(raw, "nested too deeply", allowed)
+            return self.bad(raw, "nested too deeply", allowed)
         return self._checked(event, raw, now, allowed)
 
     def check(self, event: Event, now: datetime, allowed: Collection[str] | None = None) -> Event | BadEvent:
@@ -67,7 +67,7 @@ class EventRules:
         reason = self.problem(event, now, allowed)
         if reason is None:
             return _in_utc(event, now)
-        return self._bad(_text_of(event) if raw is None else raw, reason, allowed)
+        return self.bad(_text_of(event) if raw is None else raw, reason, allowed)
 
     def problem(self, event: Event, now: datetime, allowed: Collection[str] | None = None) -> str | None:
         """The first thing that is wrong with an event, or None."""
@@ -107,7 +107,7 @@ class EventRules:
             return "occurred_at is in the future"
         return None
 
-    def _bad(self, raw: bytes, reason: str, allowed: Collection[str] | None) -> BadEvent:
+    def bad(self, raw: bytes, reason: str, allowed: Collection[str] | None = None) -> BadEvent:
         """The row with what can be told of it; a domain that is not the sender's is not believed."""
         text = raw.decode("utf-8", "replace").replace("\x00", "\ufffd")
         named = _names_in(raw)

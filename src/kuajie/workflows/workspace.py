@@ -18,6 +18,7 @@ from kuajie.data.config import DataConfig
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.workflows.arena import ArenaOptions, Chosen
 from kuajie.workflows.choose import ChooseConfig, choose
+from kuajie.workflows.segment import SegmentConfig
 
 FILE = "kuajie.toml"
 
@@ -91,6 +92,7 @@ class WorkspaceConfig(DataConfig):
     training: ChooseConfig = ChooseConfig()
     store: StoreConfig = StoreConfig()
     service: ServiceConfig = ServiceConfig()
+    segment: SegmentConfig = SegmentConfig()
 
     @classmethod
     def read(cls, path: Path) -> Self:
