@@ -11,6 +11,7 @@ from kuajie.workflows.live import LiveHistories, Tail
 from kuajie.workflows.ports import ModelStore
 from kuajie.workflows.serving import open_server
 from kuajie.workflows.stores import Cache, Store
+from kuajie.workflows.webhooks import Outbound
 from kuajie.workflows.workspace import Workspace
 
 
@@ -81,6 +82,19 @@ def may_be_shared(workspace: Workspace, environment: Mapping[str, str] = os.envi
     return file_of(address(config.database, config.database_env, workspace.root, environment)) is None
 
 
+def outbound(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> Outbound:
+    """What telling others needs; the master secret is looked for when it is needed."""
+    from kuajie.storage.outbound.master import master_secret
+    from kuajie.storage.outbound.sender import PinnedSender
+
+    config = workspace.config.webhooks
+    return Outbound(
+        PinnedSender(config.ports, config.seconds, loopback=config.loopback),
+        lambda: master_secret(workspace.root, config.secret_env, environment),
+        model_store(workspace).activated_at,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class ServiceParts:
     """What one process of the service is made of; closing the store and the cache is its matter."""
@@ -89,6 +103,7 @@ class ServiceParts:
     cache: Cache
     deployment: Deployment
     tail: Tail
+    outbound: Outbound
 
 
 def service_of(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> ServiceParts:
@@ -109,7 +124,7 @@ def service_of(workspace: Workspace, environment: Mapping[str, str] = os.environ
     except BaseException:
         store.close()
         raise
-    return ServiceParts(store, shared, deployment, tail)
+    return ServiceParts(store, shared, deployment, tail, outbound(workspace, environment))
 
 
 def deployed(

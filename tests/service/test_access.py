@@ -44,10 +44,13 @@ BODIES = {
     "triples": {"triples": [{"domain": "courses", "head": "新课", "relation": "主题", "tail": "车"}]},
     "people": {"people": [{"account": OWN}]},
     "links": {"links": [{"a": OWN, "b": {"domain": "car", "user": "车7"}}]},
+    "add_webhook": {"url": "https://1.1.1.1/hook"},
     "consents": {"consents": [{"account": OWN, "personalised": True, "changed_at": "2026-01-01T00:00:00Z"}]},
 }
 """A request of the organisation of courses for each route that has a body."""
 PATHS = {
+    "remove_webhook": "/v1/webhooks/wh_1",
+    "list_deliveries": "/v1/webhooks/wh_1/deliveries",
     "similar_items": "/v1/items/courses/课1/similar?target=car",
     "profile": "/v1/people/courses/0007/profile",
 }
@@ -71,10 +74,16 @@ MATRIX = {
     "people": SECRETS,
     "links": SECRETS,
     "consents": SECRETS,
+    "add_webhook": SECRETS,
+    "list_webhooks": SECRETS,
+    "remove_webhook": SECRETS,
+    "list_deliveries": SECRETS,
 }
 """Who may use each route; a new route without a row here fails the tests."""
 ALIKE = {"similar_items"}
 """Routes that answer every organisation alike: catalogues are shared, behaviour is not."""
+APART = {"add_webhook", "list_webhooks", "remove_webhook", "list_deliveries"}
+"""Routes on what each organisation has for itself; `test_webhooks` shows that nobody else's is seen."""
 
 
 def test_every_route_has_a_row() -> None:
@@ -130,7 +139,7 @@ def test_every_route_against_every_kind_of_key(fast: Running, token: Callable[..
     ):
         assert call(fast, route, wrong, body).status_code == nobody, wrong
     assert call(fast, route, without, body).status_code == (200 if allowed == EVERYBODY else 403)
-    expected = 422 if route.name == "links" else 200  # a link needs both sides
+    expected = {"links": 422, "remove_webhook": 404, "list_deliveries": 404}.get(route.name, 200)  # a link: both sides
     assert call(fast, route, own, body).status_code == expected
     inside = call(fast, route, page, body, Origin=PAGE)
     assert inside.status_code == (403 if allowed == SECRETS else 200)
@@ -141,7 +150,7 @@ def test_every_route_against_every_kind_of_key(fast: Running, token: Callable[..
             assert refused.status_code == 403
             assert "access-control-allow-origin" not in refused.headers
         assert call(fast, route, elsewhere, body, Origin=PAGE).status_code == 403
-    if allowed != EVERYBODY and route.name not in ALIKE:
+    if allowed != EVERYBODY and route.name not in ALIKE | APART:
         stranger = call(fast, route, other, body)
         assert stranger.status_code in {403, 422}, "the domains of another organisation"
         assert "accepted" not in {verdict["status"] for verdict in stranger.json().get("verdicts", [])}

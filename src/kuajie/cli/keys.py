@@ -35,7 +35,7 @@ def keys(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="What it may do: events, recommend, catalogue, people.",
+            help="What it may do: events, recommend, catalogue, people, webhooks.",
             show_default="everything that its kind may",
         ),
     ] = None,

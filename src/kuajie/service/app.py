@@ -17,6 +17,7 @@ from starlette.routing import Route as StarletteRoute
 from kuajie.core.errors import KuajieError, StoreError
 from kuajie.core.language import translator
 from kuajie.core.texts import Text
+from kuajie.service.background import background
 from kuajie.service.bodies import checked, read_body
 from kuajie.service.calls import Call, Service
 from kuajie.service.credentials import token_of
@@ -48,11 +49,14 @@ def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     @asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
         watcher = threading.Thread(target=service.watch, name="kuajie-watcher", daemon=True)
-        watcher.start()
+        threads = [watcher, *background(service)]
+        for thread in threads:
+            thread.start()
         yield
         service.draining = True
         service.stopped.set()
-        watcher.join(5)
+        for thread in threads:
+            thread.join(5)
         service.close()
 
     described = msgspec.json.encode(document(routes))

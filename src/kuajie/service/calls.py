@@ -20,8 +20,10 @@ from kuajie.service.refusals import not_allowed, not_found, not_stored
 from kuajie.workflows.access import SCOPES, Caller, Doorkeeper, TokenBucket
 from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.live import SLOW_SECONDS, Person, Tail
+from kuajie.workflows.notices import Noticeboard
 from kuajie.workflows.receive import EventRules
 from kuajie.workflows.stores import Cache, Store
+from kuajie.workflows.webhooks import Outbound
 from kuajie.workflows.workspace import Workspace
 
 T = TypeVar("T")
@@ -40,6 +42,7 @@ class Service:
         deployment: the model that serves.
         tail: what other processes write.
         demo: whether who sends no key may do everything; on loopback only.
+        outbound: how others are told; None: they are not.
     """
 
     workspace: Workspace
@@ -48,6 +51,7 @@ class Service:
     deployment: Deployment
     tail: Tail
     demo: bool = False
+    outbound: Outbound | None = None
     clock: Clock = system_clock
     draining: bool = False
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, "kuajie-service"))
@@ -58,12 +62,14 @@ class Service:
     rules: EventRules = field(init=False)
     doorkeeper: Doorkeeper = field(init=False)
     bucket: TokenBucket = field(init=False)
+    notices: Noticeboard = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.workspace.config
         self.rules = EventRules(frozenset(config.domains), config.cleaning)
         self.doorkeeper = Doorkeeper(self.store.access, time.monotonic)
         self.bucket = TokenBucket(config.service.requests_per_second, time.monotonic)
+        self.notices = Noticeboard(self.store.webhooks, time.monotonic)
 
     @property
     def demo_caller(self) -> Caller:

@@ -23,6 +23,7 @@ from kuajie.core.records import (
 from kuajie.core.texts import Text
 from kuajie.service.bodies import decoded, unfit
 from kuajie.service.calls import Call, Reply
+from kuajie.service.notices import consents_changed, feedback_recorded, note_bad
 from kuajie.service.refusals import not_stored, wrong
 from kuajie.service.wire import MOST_ROWS, ExposureBatch, ExposureRow, FeedbackBatch, FeedbackRow, Verdicts
 from kuajie.workflows.described import problem_of
@@ -56,6 +57,7 @@ async def feedback(call: Call) -> Reply:
         person = await service.person(service.deployment.now, ranked.account)
         read.append(service.rules.check(_event(row, ranked, person.accounts), now))
     verdicts = await store_rows(call, read)
+    await feedback_recorded(call, read, verdicts, [lists.get(row.list_id) for row in batch.feedback])
     return told(
         [
             msgspec.structs.replace(verdict, id=row.event_id)
@@ -115,6 +117,7 @@ async def consents(call: Call) -> Reply:
         call, "consents", Consent, lambda each: [each.account.domain], lambda each: each.account.user
     )
     call.service.deployment.now.live.forget(each.account for each in stored)
+    await consents_changed(call, stored)
     return reply
 
 
@@ -147,6 +150,7 @@ async def store_rows(call: Call, read: Sequence[Event | BadEvent]) -> list[Verdi
     except StoreError as error:
         raise not_stored(error) from None
     verdicts = await service.durable(submitted)
+    note_bad(call, read)
     accepted = [
         row
         for row, verdict in zip(read, verdicts, strict=True)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from kuajie.core.records import Event
-from kuajie.service import answers, intake, segment, wire
+from kuajie.service import answers, intake, segment, webhooks, wire
 from kuajie.service.calls import Call, Reply
 from kuajie.workflows.access import Scope
 
@@ -30,7 +30,7 @@ class Route:
         aliases: other paths that lead here.
     """
 
-    method: Literal["GET", "POST", "PUT"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     handler: Callable[[Call], Awaitable[Reply]]
     response: type[msgspec.Struct]
@@ -165,5 +165,23 @@ ROUTES = (
         "Who wants to be recommended what fits them, and who does not.",
         scope="people", request=(wire.ConsentBatch,),
         example={"consents": [{"account": ACCOUNT, "personalised": False, "changed_at": "2026-11-01T08:00:00Z"}]},
+    ),
+    Route(
+        "POST", "/v1/webhooks", webhooks.add_webhook, wire.WebhookMade,
+        "An address that is told what happens; its signing secret is shown once.",
+        scope="webhooks", request=(wire.WebhookRequest,),
+        example={"url": "https://hooks.example/kuajie", "kinds": ["model.activated", "feedback.recorded"]},
+    ),
+    Route(
+        "GET", "/v1/webhooks", webhooks.list_webhooks, wire.WebhookList,
+        "Addresses of the caller, and how they do.", scope="webhooks",
+    ),
+    Route(
+        "DELETE", "/v1/webhooks/{id}", webhooks.remove_webhook, wire.Removed,
+        "An address is told nothing more; what is on its way to it is dropped.", scope="webhooks",
+    ),
+    Route(
+        "GET", "/v1/webhooks/{id}/deliveries", webhooks.list_deliveries, wire.DeliveryList,
+        "What was sent to an address lately, what waits, and what failed.", scope="webhooks",
     ),
 )  # fmt: skip

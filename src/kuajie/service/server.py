@@ -84,6 +84,7 @@ def open_service(workspace: Workspace, *, demo: bool) -> Service:
         deployment=parts.deployment,
         tail=parts.tail,
         demo=demo,
+        outbound=parts.outbound,
     )
 
 

@@ -19,6 +19,7 @@ from kuajie.evaluation.tasks import RankingTask
 from kuajie.workflows.arena import ArenaOptions, Chosen
 from kuajie.workflows.choose import ChooseConfig, choose
 from kuajie.workflows.segment import SegmentConfig
+from kuajie.workflows.webhooks import WebhooksConfig
 
 FILE = "kuajie.toml"
 
@@ -93,6 +94,7 @@ class WorkspaceConfig(DataConfig):
     store: StoreConfig = StoreConfig()
     service: ServiceConfig = ServiceConfig()
     segment: SegmentConfig = SegmentConfig()
+    webhooks: WebhooksConfig = WebhooksConfig()
 
     @classmethod
     def read(cls, path: Path) -> Self:
