@@ -1,16 +1,19 @@
 """The only place that names concrete adapters."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from kuajie.core.clock import system_clock
 from kuajie.core.language import LANGUAGES
 from kuajie.storage.models import ModelFolder
+from kuajie.workflows.consume import ConsumeConfig, Consumer
 from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.live import LiveHistories, Tail
 from kuajie.workflows.ports import ModelStore
+from kuajie.workflows.receive import EventRules
 from kuajie.workflows.serving import open_server
-from kuajie.workflows.stores import Cache, Store
+from kuajie.workflows.stores import Cache, EventStore, Store
 from kuajie.workflows.webhooks import Outbound
 from kuajie.workflows.workspace import Workspace
 
@@ -80,6 +83,32 @@ def may_be_shared(workspace: Workspace, environment: Mapping[str, str] = os.envi
 
     config = workspace.config.store
     return file_of(address(config.database, config.database_env, workspace.root, environment)) is None
+
+
+def consumer_of(
+    workspace: Workspace,
+    config: ConsumeConfig,
+    events: EventStore,
+    pause: Callable[[float], bool],
+    environment: Mapping[str, str] = os.environ,
+) -> Consumer:
+    """What takes events from a stream; closing its source is the caller's matter.
+
+    Raises:
+        ConfigError: no stream is named, or wrongly.
+        MissingExtraError: its client is not installed.
+    """
+    from kuajie.storage.streams.address import open_source
+
+    return Consumer(
+        open_source(config, environment),
+        events,
+        EventRules(frozenset(workspace.config.domains), workspace.config.cleaning),
+        system_clock,
+        pause,
+        allowed=None if config.domains is None else frozenset(config.domains),
+        batch=config.batch,
+    )
 
 
 def outbound(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> Outbound:

@@ -9,6 +9,7 @@ import typer
 
 import kuajie
 from kuajie.cli.benchmark import benchmark
+from kuajie.cli.consume import consume
 from kuajie.cli.demo import demo
 from kuajie.cli.doctor import doctor
 from kuajie.cli.evaluate import evaluate
@@ -43,6 +44,7 @@ app.command("benchmark", cls=SpokenCommand)(benchmark)
 app.command("tune", cls=SpokenCommand)(tune)
 app.command("models", cls=SpokenCommand)(models)
 app.command("serve", cls=SpokenCommand)(serve)
+app.command("consume", cls=SpokenCommand)(consume)
 app.command("keys", cls=SpokenCommand)(keys)
 app.command("doctor", cls=SpokenCommand)(doctor)
 

@@ -45,11 +45,12 @@ NOBODY = Caller("", frozenset(), frozenset())
 
 def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     """The ASGI application over a service; it watches the store and the model while it runs, and closes them."""
+    helpers = background(service)
 
     @asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
         watcher = threading.Thread(target=service.watch, name="kuajie-watcher", daemon=True)
-        threads = [watcher, *background(service)]
+        threads = [watcher, *helpers]
         for thread in threads:
             thread.start()
         yield

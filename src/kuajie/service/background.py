@@ -1,11 +1,17 @@
-"""What a process of the service does beside answering: it tells organisations what happens."""
+"""What a process of the service does beside answering: it tells organisations what happens, and reads a stream."""
 
 import logging
 import threading
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
+from kuajie.bootstrap import consumer_of
 from kuajie.core.errors import KuajieError, StoreError
+from kuajie.core.records import BadEvent, Event
 from kuajie.service.calls import Service
+from kuajie.workflows.consume import Consumer
 from kuajie.workflows.notices import model_activated, model_refused
 from kuajie.workflows.webhooks import Courier, Outbound
 
@@ -15,10 +21,43 @@ PAUSE_SECONDS = 1.0
 
 def background(service: Service) -> list[threading.Thread]:
     """The threads, not started; they end when the service stops."""
-    if service.outbound is None:
-        return []
-    messenger = Messenger(service, service.outbound)
-    return [threading.Thread(target=messenger.run, name="kuajie-messenger", daemon=True)]
+    threads = []
+    if service.outbound is not None:
+        messenger = Messenger(service, service.outbound)
+        threads.append(threading.Thread(target=messenger.run, name="kuajie-messenger", daemon=True))
+    config = service.workspace.config.consume
+    if config.serve and (config.url or config.url_env):
+        consumer = consumer_of(service.workspace, config, service.store.events, service.stopped.wait)
+        consumer.learn, consumer.noted = partial(_learn, service), partial(_note, service)
+        threads.append(threading.Thread(target=_consume, args=(consumer,), name="kuajie-consumer", daemon=True))
+    return threads
+
+
+def _consume(consumer: Consumer) -> None:
+    """Until the service stops; a fault of ours ends it loudly, and what was not acknowledged comes to others."""
+    try:
+        consumer.run()
+    except Exception:
+        log.exception("the stream is not read any more")
+    finally:
+        consumer.source.close()
+
+
+def _learn(service: Service, events: Sequence[Event]) -> None:
+    """The next list knows them."""
+    service.deployment.now.live.learn(events)
+    service.cache.remember(events)
+
+
+def _note(service: Service, rows: Sequence[BadEvent]) -> None:
+    """Count what went to the quarantine for the owners of its domains."""
+    with suppress(StoreError):
+        owners = {
+            domain: each.organisation_id for each in service.store.access.organisations() for domain in each.domains
+        }
+        for row in rows:
+            if row.domain in owners and service.outbound is not None:
+                service.notices.note_bad(owners[row.domain], [row], service.clock())
 
 
 @dataclass(eq=False)

@@ -143,7 +143,12 @@ def serve(service: Service, bound: socket.socket, announce: Callable[[], None]) 
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     config = service.workspace.config.service
     os.environ[HEADER_SECONDS] = str(config.header_seconds)
-    server = AnnouncedServer(uvicorn.Config(make_app(service), **options(config)))
+    try:
+        app = make_app(service)
+    except BaseException:
+        service.close()
+        raise
+    server = AnnouncedServer(uvicorn.Config(app, **options(config)))
     server.announce = announce
 
     def drained(number: int, frame: "FrameType | None") -> None:

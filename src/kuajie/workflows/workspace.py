@@ -18,6 +18,7 @@ from kuajie.data.config import DataConfig
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.workflows.arena import ArenaOptions, Chosen
 from kuajie.workflows.choose import ChooseConfig, choose
+from kuajie.workflows.consume import ConsumeConfig
 from kuajie.workflows.segment import SegmentConfig
 from kuajie.workflows.webhooks import WebhooksConfig
 
@@ -94,6 +95,7 @@ class WorkspaceConfig(DataConfig):
     store: StoreConfig = StoreConfig()
     service: ServiceConfig = ServiceConfig()
     segment: SegmentConfig = SegmentConfig()
+    consume: ConsumeConfig = ConsumeConfig()
     webhooks: WebhooksConfig = WebhooksConfig()
 
     @classmethod
