@@ -1,6 +1,6 @@
 """Webhooks and what is on its way to them.
 
-Revision: 0002
+Revision: 0004
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from sqlalchemy.dialects import mysql
 
 from kuajie.storage.sql.tables import Utf8Bytes
 
-revision = "0002"
+revision = "0004"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
