@@ -152,7 +152,7 @@ def _is_plain(account: Account, accounts: tuple[Account, ...]) -> bool:
 def _id(text: str, name: str) -> str:
     problem = id_problem(text)
     if problem is not None:
-        raise wrong(Text("{name} {problem}", name=name, problem=Text(problem)))
+        raise wrong(Text("{name} {problem}", name=name, problem=problem))
     return text
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from kuajie.core.errors import StoreError
+from kuajie.core.language import translator
 from kuajie.core.records import (
     Account,
     BadEvent,
@@ -30,8 +31,8 @@ from kuajie.workflows.described import problem_of
 from kuajie.workflows.live import answering_user
 
 T = TypeVar("T", Item, Traits, Link, Triple, Consent)
-UNKNOWN_LIST = "the list is not known"
-NOT_YOURS = "domain is not one of yours"
+UNKNOWN_LIST = Text("the list is not known")
+NOT_YOURS = Text("domain is not one of yours")
 
 
 async def events(call: Call) -> Reply:
@@ -39,7 +40,7 @@ async def events(call: Call) -> Reply:
     rows = raw_rows(call.body, call.values, "events") if _is_batch(call.values, "events") else [call.body]
     service, now = call.service, call.service.clock()
     read = [service.rules.read(row, now, call.caller.domains) for row in rows]
-    return told(await store_rows(call, read))
+    return told(await store_rows(call, read), call.language)
 
 
 async def feedback(call: Call) -> Reply:
@@ -51,7 +52,7 @@ async def feedback(call: Call) -> Reply:
     for row in batch.feedback:
         ranked = lists.get(row.list_id)
         if ranked is None or row.item not in {each.item for each in ranked.items}:
-            problem = UNKNOWN_LIST if ranked is None else "the item is not in the list"
+            problem = UNKNOWN_LIST if ranked is None else Text("the item is not in the list")
             read.append(_bad(row, problem))
             continue
         person = await service.person(service.deployment.now, ranked.account)
@@ -62,7 +63,8 @@ async def feedback(call: Call) -> Reply:
         [
             msgspec.structs.replace(verdict, id=row.event_id)
             for verdict, row in zip(verdicts, batch.feedback, strict=True)
-        ]
+        ],
+        call.language,
     )
 
 
@@ -75,7 +77,7 @@ async def exposures(call: Call) -> Reply:
     for place, row in enumerate(batch.exposures):
         ranked = lists.get(row.list_id)
         exposure = None if ranked is None else _exposure(call, row, ranked)
-        problem = UNKNOWN_LIST if ranked is None else "the list has no such position" if exposure is None else ""
+        problem = UNKNOWN_LIST if ranked is None else Text("the list has no such position") if exposure is None else ""
         problem = problem or (problem_of(exposure) if exposure is not None else None) or ""
         verdicts.append(Verdict(id=row.exposure_id, status="rejected", reason=problem))
         if exposure is not None and not problem:
@@ -84,7 +86,7 @@ async def exposures(call: Call) -> Reply:
         stored = await call.service.ask(call.service.store.shown.save_exposures, [each for _, each in good])
         for (place, _), verdict in zip(good, stored, strict=True):
             verdicts[place] = msgspec.structs.replace(verdict, id=batch.exposures[place].exposure_id)
-    return told(verdicts)
+    return told(verdicts, call.language)
 
 
 async def items(call: Call) -> Reply:
@@ -162,9 +164,9 @@ async def store_rows(call: Call, read: Sequence[Event | BadEvent]) -> list[Verdi
     return verdicts
 
 
-def told(verdicts: list[Verdict]) -> Reply:
-    """422 where nothing at all was right."""
-    counted = Verdicts.of(verdicts)
+def told(verdicts: list[Verdict], language: str = "en") -> Reply:
+    """422 where nothing at all was right; reasons in the caller's language, as far as they are ours."""
+    counted = Verdicts.of(verdicts, translator(language))
     return Reply(counted, status=422 if counted.rejected == len(verdicts) else 200)
 
 
@@ -243,4 +245,4 @@ async def _put(
             good.append(record)
     if good:
         await call.service.ask(getattr(call.service.store.catalogue, f"put_{name}"), good)
-    return told(verdicts), good
+    return told(verdicts, call.language), good

@@ -84,14 +84,14 @@ async def _answer(call: Call, raw: Sequence[bytes], kind: str, sender: Sender) -
         refused = each.refused or (next(problems) if each.traits is not None else "")
         if refused or each.traits is not None:
             verdicts.append(Verdict(id=each.message_id, status="rejected" if refused else "accepted", reason=refused))
-    return told(verdicts)
+    return told(verdicts, call.language)
 
 
 def _allowed(call: Call, each: Mapped) -> Mapped:
     """Traits need a scope of their own."""
     if each.traits is None or "people" in call.caller.scopes:
         return each
-    return Mapped(each.message_id, refused="this key lacks the scope 'people'")
+    return Mapped(each.message_id, refused=Text("this key may not: it lacks the scope '{scope}'", scope="people"))
 
 
 def put_merged(catalogue: CatalogueStore, people: Sequence[Told]) -> list[str]:

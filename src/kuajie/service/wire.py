@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from kuajie.core.records import Consent, Event, Item, Link, RankedItem, Traits, Triple, Verdict
+from kuajie.core.texts import Translate, say
 
 MOST_ROWS = 500
 MOST_ITEMS = 100
@@ -32,12 +33,17 @@ class Verdicts(Wire, frozen=True):
     rejected: int
 
     @classmethod
-    def of(cls, verdicts: list[Verdict]) -> "Verdicts":
-        """Count them."""
+    def of(cls, verdicts: list[Verdict], translate: Translate = str) -> "Verdicts":
+        """Count them, and say their reasons in a language."""
         counts = {"accepted": 0, "duplicate": 0, "rejected": 0}
         for verdict in verdicts:
             counts[verdict.status] += 1
-        return cls(verdicts=verdicts, **counts)
+        return cls(verdicts=[_said(each, translate) if each.reason else each for each in verdicts], **counts)
+
+
+def _said(verdict: Verdict, translate: Translate) -> Verdict:
+    reason = str(say(verdict.reason, translate))
+    return msgspec.structs.replace(verdict, reason=reason)
 
 
 class RecommendRequest(Wire, frozen=True):

@@ -168,7 +168,7 @@ def model_refused(model_version: str, reason: str, since: datetime | None, now: 
 
 
 def _grown(organisation_id: str, domain: str, reasons: Counter[str], since: datetime, now: datetime) -> Notice:
-    most = [{"reason": reason[:200], "rows": rows} for reason, rows in reasons.most_common(MOST_REASONS)]
+    most = [{"reason": str(reason)[:200], "rows": rows} for reason, rows in reasons.most_common(MOST_REASONS)]
     data = {"domain": domain, "rows": reasons.total(), "since": since, "reasons": most}
     return Notice("quarantine.grew", secrets.token_hex(16), now, data, organisation_id)
 

@@ -20,6 +20,7 @@ from pydantic import Field
 from kuajie.core.config import Config
 from kuajie.core.ids import id_problem
 from kuajie.core.records import Account, BadEvent, Event, Kind, Traits
+from kuajie.core.texts import Text
 from kuajie.workflows.described import MOST_ATTRIBUTES
 from kuajie.workflows.receive import EventRules
 
@@ -140,11 +141,11 @@ def mapped(raw: bytes, kind: str, sender: Sender, rules: EventRules, config: Seg
         return _identified(call, message_id, sender, config)
     if kind in {"page", "screen"}:
         if not any(_items(call.properties or {}, config)):
-            return Mapped(message_id, refused=f"a {kind} that names no item is not kept")
+            return Mapped(message_id, refused=Text("a {kind} that names no item is not kept", kind=kind))
         return Mapped(message_id, _events(call, "view", message_id, sender, rules, config))
     if kind in {"group", "alias"}:
-        return Mapped(message_id, refused=f"a call of the type {kind} is not kept")
-    return Mapped(message_id, refused="type must be track, identify, page, screen, group or alias")
+        return Mapped(message_id, refused=Text("a call of the type {kind} is not kept", kind=kind))
+    return Mapped(message_id, refused=Text("type must be track, identify, page, screen, group or alias"))
 
 
 def merged(known: Traits | None, account: Account, told: Mapping[str, str | None]) -> Traits:
@@ -158,12 +159,15 @@ def _tracked(
 ) -> Mapped:
     kind = config.kind(call.event or "")
     if kind == "ignore":
-        return Mapped(message_id, refused="this event name is ignored by [segment] of kuajie.toml")
+        return Mapped(message_id, refused=Text("this event name is ignored by [segment] of kuajie.toml"))
     if kind is None:
-        reason = f"the event name '{(call.event or '')[:100]}' stands for no kind; [segment] of kuajie.toml can say it"
+        reason = Text(
+            "the event name '{event}' stands for no kind; [segment] of kuajie.toml can say it",
+            event=(call.event or "")[:100],
+        )
         return Mapped(message_id, [_kept(call, message_id, raw, sender, rules, reason)])
     if not any(_items(call.properties or {}, config)):
-        return Mapped(message_id, [_kept(call, message_id, raw, sender, rules, "the properties name no item")])
+        return Mapped(message_id, [_kept(call, message_id, raw, sender, rules, Text("the properties name no item"))])
     return Mapped(message_id, _events(call, kind, message_id, sender, rules, config))
 
 
@@ -197,13 +201,13 @@ def _events(
 def _identified(call: SegmentCall, message_id: str, sender: Sender, config: SegmentConfig) -> Mapped:
     domain, user = _domain(call, sender), _user(call)
     if domain not in sender.domains:
-        return Mapped(message_id, refused="domain is not one of yours")
+        return Mapped(message_id, refused=Text("domain is not one of yours"))
     problem = id_problem(user)
     if problem is not None:
-        return Mapped(message_id, refused=f"user {problem}")
+        return Mapped(message_id, refused=Text("{name} {problem}", name="user", problem=problem))
     told = dict(_flat(call.traits or {}, frozenset(config.left_out)))
     if len(told) > MOST_ATTRIBUTES:
-        return Mapped(message_id, refused=f"attributes are more than {MOST_ATTRIBUTES}")
+        return Mapped(message_id, refused=Text("{name} are more than {most}", name="attributes", most=MOST_ATTRIBUTES))
     return Mapped(message_id, traits=(Account(domain=domain, user=user), told))
 
 
@@ -287,17 +291,17 @@ def _moment(call: SegmentCall, sender: Sender) -> tuple[datetime | None, str]:
     try:
         happened = _time(told)
     except (msgspec.ValidationError, ValueError):
-        return None, "timestamp is not an ISO-8601 time"
+        return None, Text("{name} is not an ISO-8601 time", name="timestamp")
     try:
         left = _time(sent)
     except (msgspec.ValidationError, ValueError):
-        return None, "sentAt is not an ISO-8601 time"
+        return None, Text("{name} is not an ISO-8601 time", name="sentAt")
     if happened is None or left is None:
         return happened, ""
     try:
         return sender.at - (left - happened), ""
     except OverflowError:
-        return None, "timestamp is not an ISO-8601 time"
+        return None, Text("{name} is not an ISO-8601 time", name="timestamp")
 
 
 def _time(text: str | None) -> datetime | None:
