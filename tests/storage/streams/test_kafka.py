@@ -31,7 +31,12 @@ def config(producer: object) -> ConsumeConfig:
     brokers = producer.list_topics(timeout=10).brokers.values()  # type: ignore[attr-defined]
     address = ",".join(f"{each.host}:{each.port}" for each in brokers)
     name = f"events-{os.urandom(4).hex()}"
-    return ConsumeConfig(url=f"kafka://{address}", stream=name, group=name, kafka={"heartbeat.interval.ms": "200"})
+    return ConsumeConfig(
+        url=f"kafka://{address}",
+        stream=name,
+        group=name,
+        kafka={"session.timeout.ms": "3000", "heartbeat.interval.ms": "200"},
+    )
 
 
 def leave(source: MessageSource) -> None:
