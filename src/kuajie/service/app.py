@@ -64,6 +64,7 @@ def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
         header_seconds=limits.header_seconds,
         body_seconds=limits.body_seconds,
         most_connections=most_connections(limits.most_connections),
+        noted=lambda: service.metrics.refused("busy"),
     )
     gate.know(routes)
     helpers = background(service)
