@@ -9,6 +9,7 @@ import typer
 
 import kuajie
 from kuajie.cli.benchmark import benchmark
+from kuajie.cli.consume import consume
 from kuajie.cli.demo import demo
 from kuajie.cli.doctor import doctor
 from kuajie.cli.evaluate import evaluate
@@ -48,6 +49,7 @@ app.command("tune", cls=SpokenCommand)(tune)
 app.command("models", cls=SpokenCommand)(models)
 app.command("loop", cls=SpokenCommand)(loop)
 app.command("serve", cls=SpokenCommand)(serve)
+app.command("consume", cls=SpokenCommand)(consume)
 app.command("keys", cls=SpokenCommand)(keys)
 app.command("store", cls=SpokenCommand)(store)
 app.command("doctor", cls=SpokenCommand)(doctor)

@@ -29,8 +29,10 @@ from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.list_ids import Seals
 from kuajie.workflows.live import SLOW_SECONDS, Person, Tail
 from kuajie.workflows.looper import Looper
+from kuajie.workflows.notices import Noticeboard
 from kuajie.workflows.receive import EventRules
 from kuajie.workflows.stores import Cache, Store
+from kuajie.workflows.webhooks import Outbound
 from kuajie.workflows.workspace import Workspace
 
 T = TypeVar("T")
@@ -51,6 +53,7 @@ class Service:
         insist: whether it stays so when there are keys.
         metrics, log, tracing: what operators see.
         looper: starts the rounds of the loop; None: somebody else does.
+        outbound: how others are told; None: they are not.
     """
 
     workspace: Workspace
@@ -61,6 +64,7 @@ class Service:
     demo: bool = False
     insist: bool = False
     looper: Looper | None = None
+    outbound: Outbound | None = None
     clock: Clock = system_clock
     draining: bool = False
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, "kuajie-service"))
@@ -77,6 +81,7 @@ class Service:
     streams: Streams = field(init=False)
     fallbacks: Fallbacks = field(init=False)
     seals: Seals = field(init=False)
+    notices: Noticeboard = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.workspace.config
@@ -86,6 +91,7 @@ class Service:
         self.fallbacks = Fallbacks(config.serving, self.cache, self.store.catalogue)
         self.seals = Seals(list_keys(self.workspace))
         self.bucket = TokenBucket(config.service.requests_per_second, time.monotonic)
+        self.notices = Noticeboard(self.store.webhooks, time.monotonic)
         self.streams = Streams(config.service.most_streams)
 
     @property

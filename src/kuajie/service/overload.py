@@ -79,6 +79,7 @@ class Gate:
         half_open: connections that owe the rest of a request, the oldest first.
         waiting: of all lanes.
         step: seconds that a place in the queue takes.
+        noted: is called for every refusal.
     """
 
     clock: Callable[[], float] = time.perf_counter
@@ -97,6 +98,7 @@ class Gate:
     step: float = FIRST_STEP
     paths: dict[bytes, Lane] = field(default_factory=dict)
     starts: list[tuple[bytes, Lane]] = field(default_factory=list)
+    noted: Callable[[], None] = lambda: None
 
     def know(self, routes: Iterable["Route"]) -> None:
         """Which lane each route is in; routes without a scope, such as health, are never refused."""
@@ -253,6 +255,7 @@ class GatedProtocol(HttpToolsProtocol):
             super().data_received(data)
             return
         lane.refused += 1
+        gate.noted()
         self.transport.write(WHOLE["zh" if _CHINESE.search(head) else "en"])
         self.refused_at = self.loop.time()
         if self.timeout_keep_alive_task is None:
@@ -313,6 +316,7 @@ class GatedProtocol(HttpToolsProtocol):
         if gate.quiet or gate.admits(lane):
             return Admitted(self.inner, gate.enter(lane))
         lane.refused += 1
+        gate.noted()
         return refuse
 
 

@@ -72,6 +72,7 @@ def open_service(workspace: Workspace, *, demo: bool) -> Service:
         log=RequestLog(config.log),
         tracing=tracing,
         looper=Looper(workspace) if workspace.config.loop.scheduled else None,
+        outbound=parts.outbound,
     )
 
 
@@ -130,7 +131,12 @@ def serve(service: Service, bound: socket.socket, announce: Callable[[], None]) 
     """
     log_as_json()
     share_the_processor()
-    server = AnnouncedServer(uvicorn.Config(make_app(service), **options(service.workspace.config.service)))
+    try:
+        app = make_app(service)
+    except BaseException:
+        service.close()
+        raise
+    server = AnnouncedServer(uvicorn.Config(app, **options(service.workspace.config.service)))
     server.announce = announce
 
     def drained(number: int, frame: "FrameType | None") -> None:

@@ -5,6 +5,7 @@ The file `serving` names the one that serves, `served` the last three, `pinned` 
 
 import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kuajie.core.errors import ArtifactError, UsageError
@@ -55,6 +56,13 @@ class ModelFolder:
         """See `ModelStore.serving`."""
         pointer = self.folder / SERVING
         return pointer.read_text(encoding="utf-8", errors="replace").strip() if pointer.is_file() else None
+
+    def activated_at(self) -> datetime | None:
+        """See `ModelStore.activated_at`."""
+        try:
+            return datetime.fromtimestamp((self.folder / SERVING).stat().st_mtime, UTC)
+        except OSError:
+            return None
 
     def _served(self) -> str | None:
         """What `serving` names, which must be there."""

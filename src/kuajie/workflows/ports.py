@@ -1,6 +1,7 @@
 """What workflows need from the outside, as Protocols; `storage` implements them and `bootstrap` puts them together."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from kuajie.core.recommender import Recommender
@@ -51,6 +52,9 @@ class ModelStore(Protocol):
 
     def serving(self) -> str | None:
         """The version that serves, or None."""
+
+    def activated_at(self) -> datetime | None:
+        """When it was made to serve, or None."""
 
     def serve(self, model_version: str) -> None:
         """Let another version serve, after checking that it can be loaded."""

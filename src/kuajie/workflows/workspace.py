@@ -20,9 +20,12 @@ from kuajie.evaluation.tasks import RankingTask
 from kuajie.rerank.exploration import ExplorationConfig
 from kuajie.workflows.arena import ArenaOptions, Chosen
 from kuajie.workflows.choose import ChooseConfig, choose
+from kuajie.workflows.consume import ConsumeConfig
 from kuajie.workflows.environment import overridden
 from kuajie.workflows.new_items import NewItemsConfig
 from kuajie.workflows.schedule import LoopConfig
+from kuajie.workflows.segment import SegmentConfig
+from kuajie.workflows.webhooks import WebhooksConfig
 
 FILE = "kuajie.toml"
 FROM_ENVIRONMENT = frozenset({"store", "service", "loop"})
@@ -139,6 +142,9 @@ class WorkspaceConfig(DataConfig):
     serving: ServingConfig = ServingConfig()
     new_items: NewItemsConfig = NewItemsConfig()
     loop: LoopConfig = LoopConfig()
+    segment: SegmentConfig = SegmentConfig()
+    consume: ConsumeConfig = ConsumeConfig()
+    webhooks: WebhooksConfig = WebhooksConfig()
 
     @classmethod
     def read(cls, path: Path, environment: Mapping[str, str] = os.environ) -> Self:
