@@ -25,6 +25,7 @@ from kuajie.service.metrics import FOLDER, Metrics
 from kuajie.service.overload import GatedProtocol
 from kuajie.service.streams import ENDS
 from kuajie.service.tracing import tracing_of
+from kuajie.workflows.issuing import is_guarded
 from kuajie.workflows.workspace import ServiceConfig, Workspace
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ def factory() -> Starlette:
     log_as_json()
     service = open_service(Workspace.open(Path(told["workspace"])), demo=told["demo"])
     service.insist = told["insist"]
+    if service.demo and not service.insist:  # this may be a worker that takes the place of another, much later
+        service.demo = not is_guarded(service.store.access)
     share_the_processor()
     return make_app(service)
 
