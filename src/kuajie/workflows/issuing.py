@@ -77,6 +77,11 @@ def issued(access: AccessStore) -> list[ApiKey]:
     return [key for each in access.organisations() for key in access.keys(each.organisation_id)]
 
 
+def is_guarded(access: AccessStore) -> bool:
+    """Whether there is any key, so that nobody is answered without one."""
+    return any(access.keys(each.organisation_id) for each in access.organisations())
+
+
 def rotate(access: AccessStore, key_id: str, hours: int, now: datetime) -> tuple[str, ApiKey]:
     """Make a key like another, which opens nothing after some hours.
 
