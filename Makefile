@@ -7,10 +7,10 @@ INSTALLED := $(VENV)/.installed
 DEMO ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test test-slow check format docs bench lock clean
+.PHONY: help install demo serve test test-slow check format docs bench bench-service lock clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 install: $(INSTALLED)  ## kuajie and what the tests need, into .venv
 
@@ -50,10 +50,16 @@ docs: install  ## write docs/reference.md anew from the code
 bench: install  ## measure speed on this machine
 	$(BIN)/python -m benchmarks
 
-lock: install  ## resolve requirements/dev.txt anew
+bench-service: install  ## measure the service under load (apt install wrk; Python without it)
+	$(BIN)/python -m benchmarks.service
+
+lock: install  ## resolve the files of requirements/ anew
 	$(BIN)/python -m pip install --quiet "uv>=0.6"
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
 		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements/dev.txt
+	$(BIN)/uv pip compile pyproject.toml --extra service --extra mysql --extra postgres --extra redis --extra telemetry \
+		--universal --python-version 3.11 --upgrade --constraints requirements/dev.txt \
+		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements/service.txt
 
 clean:  ## remove what was built here; keeps .venv
 	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

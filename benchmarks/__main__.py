@@ -5,7 +5,7 @@ import sys
 
 from benchmarks.measure import machine
 
-NAMES = ("neighbours", "als", "training", "bench_import", "world_difficulty", "stores", "service")
+NAMES = ("neighbours", "als", "training", "bench_import", "world_difficulty", "stores", "service", "search")
 
 
 def main(names: list[str]) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         import_data,
         open_server,
         recommend,
+        search,
         train,
         tune,
     )
@@ -30,6 +31,7 @@ __all__ = [
     "import_data",
     "open_server",
     "recommend",
+    "search",
     "train",
     "tune",
 ]

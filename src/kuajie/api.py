@@ -28,6 +28,7 @@ from kuajie.workflows import train as training
 from kuajie.workflows import tune as tuning
 from kuajie.workflows.benchmark import benchmark
 from kuajie.workflows.export import with_store
+from kuajie.workflows.find import Findings
 from kuajie.workflows.ingest import IngestResult, ingest
 from kuajie.workflows.serving import Server, parse_account
 from kuajie.workflows.serving import open_server as open_stored
@@ -41,6 +42,7 @@ __all__ = [
     "newest_dataset",
     "open_server",
     "recommend",
+    "search",
     "train",
     "tune",
 ]
@@ -170,6 +172,35 @@ def recommend(
     """
     account = parse_account(user)
     return open_server(workspace, model=model, language=language).recommend(account, target, k)
+
+
+def search(
+    workspace: Workspace,
+    query: str,
+    user: str | None = None,
+    targets: Sequence[str] = (),
+    k: int = 10,
+    *,
+    model: str | None = None,
+    language: str | None = None,
+) -> Findings:
+    """Items and knowledge that fit a question in words. `open_server` answers many without loading again.
+
+    Args:
+        workspace: whose model and snapshot.
+        query: such as "first car loan".
+        user: whom to rank for, as DOMAIN:ID; None: by the words and by what is popular.
+        targets: domains to look in; none: all.
+        k: how many items.
+        model: a version; left out: the one that serves.
+        language: of titles and reasons; left out: the workspace's, else the system's.
+
+    Raises:
+        UsageError: no such account, domain or model, or a query without a word.
+        ArtifactError: the model or its snapshot is damaged or missing.
+    """
+    account = None if user is None else parse_account(user)
+    return open_server(workspace, model=model, language=language).search(query, account, targets, k)
 
 
 def tune(

@@ -1,12 +1,18 @@
 """The only place that names concrete adapters."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
 
+from kuajie.core.errors import UsageError
 from kuajie.core.language import LANGUAGES
+from kuajie.storage.list_keys import ListKeyFile, keys_from
 from kuajie.storage.models import ModelFolder
 from kuajie.workflows.deploy import Deployed, Deployment
+from kuajie.workflows.library import Shelves
+from kuajie.workflows.list_ids import ListKey
 from kuajie.workflows.live import LiveHistories, Tail
 from kuajie.workflows.ports import ModelStore
 from kuajie.workflows.serving import open_server
@@ -73,12 +79,46 @@ def cache(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> 
     return RedisCache.open(redis_address(config.redis, config.redis_env, environment))
 
 
+def list_keys(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> Callable[[], Sequence[ListKey]]:
+    """Where the secrets that sign ids of lists are read.
+
+    Raises:
+        ConfigError: the environment variable that is named is not set.
+    """
+    variable = workspace.config.service.list_secret_env
+    if variable is not None:
+        held = keys_from(variable, environment)
+        return lambda: held
+    return ListKeyFile.of(workspace.root).read
+
+
+def rotate_list_keys(workspace: Workspace, now: datetime) -> ListKey:
+    """Let a new secret sign the ids of lists.
+
+    Raises:
+        UsageError: the secret is in the environment.
+    """
+    variable = workspace.config.service.list_secret_env
+    if variable is not None:
+        raise UsageError(
+            "the secret of list ids is in the environment variable {variable}. Put a new one in front of it, separated "
+            "by a comma, and start the service again.",
+            variable=variable,
+        )
+    return ListKeyFile.of(workspace.root).rotate(now)
+
+
 def may_be_shared(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> bool:
     """Whether several processes may write the operational store."""
+    return store_file(workspace, environment) is None
+
+
+def store_file(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The file of an SQLite store; None where the store is on a server."""
     from kuajie.storage.sql.address import address, file_of
 
     config = workspace.config.store
-    return file_of(address(config.database, config.database_env, workspace.root, environment)) is None
+    return file_of(address(config.database, config.database_env, workspace.root, environment))
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,4 +162,5 @@ def deployed(
         engines={language: replace(server.engine, language=language) for language in LANGUAGES},
         dataset=server.dataset,
         live=LiveHistories(server.dataset, store, shared, config.identity, config.cleaning),
+        shelves=Shelves(server.dataset.catalog, server.dataset.knowledge, store.catalogue),
     )

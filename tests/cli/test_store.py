@@ -22,7 +22,8 @@ NOW = datetime.now(UTC)
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KUAJIE_SERVICE__PORT", "0")  # any that is free, so that the doctor has nothing to say of it
     return write_planted(tmp_path)
 
 

@@ -15,6 +15,7 @@ from kuajie.models.merged import MergedConfig, merge
 from kuajie.models.popularity import PopularityConfig
 from kuajie.models.sequence import SequenceConfig
 from kuajie.models.userknn import UserKNNConfig
+from kuajie.numerics.single import best_of
 from kuajie.testing.planted import two_domain_interactions
 
 MEMBERS = (
@@ -110,6 +111,18 @@ def test_the_best_places_leave_out_what_is_unknown_and_break_ties_by_number() ->
     assert best_places(scores, 2).tolist() == [2, 3]
     assert best_places(scores, 9).tolist() == [2, 3, 0, 4]
     assert best_places(np.full(3, np.nan, np.float32), 2).tolist() == []
+
+
+@pytest.mark.parametrize("k", [1, 3, 8, 50])
+def test_the_best_of_a_history_are_the_best_places_of_what_is_left(k: int) -> None:
+    rng = np.random.default_rng(k)
+    for _ in range(50):
+        scores = rng.integers(-2, 3, 12).astype(np.float32)  # many ties
+        unknown, items = rng.random(12) < 0.3, rng.integers(0, 30, 5).astype(np.int32)
+        left = np.where(unknown, np.float32(np.nan), scores)
+        left[items[(items >= 7) & (items < 19)] - 7] = np.nan
+        np.testing.assert_array_equal(best_of(scores.copy(), unknown, items, 7, k), best_places(left, k))
+    assert not len(best_of(np.zeros(4, np.float32), np.zeros(4, bool), np.zeros(0, np.int32), 0, k))
 
 
 @pytest.mark.parametrize(

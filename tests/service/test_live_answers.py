@@ -7,6 +7,7 @@ import pytest
 
 from kuajie.core.errors import StoreError
 from kuajie.core.records import Account, Consent, Event, Link
+from kuajie.workflows.list_ids import plain
 
 from .conftest import NOW, Running
 
@@ -141,13 +142,15 @@ def test_the_way_from_list_to_exposure_to_feedback(running: Running) -> None:
     assert running.post("/v1/feedback", {"feedback": [click]})["verdicts"] == [
         {"id": "f1", "status": "accepted", "reason": ""}
     ]
+    running.service.lists.flush()  # before the next write that is waited for
     again = running.post("/v1/feedback", {"feedback": [{**click, "event_id": "f2"}]})
     assert again["verdicts"][0]["status"] == "duplicate"
     assert item not in {each["item"] for each in running.recommend("0007", k=40)["items"]}
     running.post("/v1/feedback", {"feedback": [{**click, "event_id": "f3", "item": "🚗不在"}]}, status=422)
     stored = running.service.store.shown
-    assert stored.exposures_of(ranked["list_id"])[0].item == item
-    assert stored.ranked_list(ranked["list_id"]).account == Account(domain="courses", user="0007")
+    list_id = plain(ranked["list_id"])
+    assert stored.exposures_of(list_id)[0].item == item
+    assert stored.ranked_list(list_id).account == Account(domain="courses", user="0007")
 
 
 def test_feedback_of_somebody_without_an_account_there_is_known_too(running: Running) -> None:

@@ -22,6 +22,7 @@ import pytest
 import kuajie
 from kuajie.bootstrap import operational_store
 from kuajie.core.records import Account
+from kuajie.workflows.list_ids import plain
 from kuajie.workflows.workspace import Workspace
 
 COMMAND = (sys.executable, "-c", "from kuajie.cli.main import run; run()")
@@ -112,7 +113,7 @@ def test_the_whole_service(workspace: Workspace) -> None:
     store = operational_store(workspace, write=False)
     try:
         assert [row.event.event_id for row in store.events.after(0)] == ["一"]
-        ranked = store.shown.ranked_list(after["list_id"])
+        ranked = store.shown.ranked_list(plain(after["list_id"]))
         assert ranked is not None
         assert ranked.account == Account(domain="courses", user="新人"), "the queued list was stored before the end"
     finally:
@@ -232,9 +233,9 @@ def test_keys_are_made_listed_and_revoked(kuajie: Callable[..., Any], workspace:
     assert "平台" in kuajie("keys", "list", "-w", folder, "--lang", "zh").out
     for wrong, said in (
         (("create",), "--organisation"),
-        (("create", "--organisation", "新"), "--domains"),
+        (("create", "--organisation", "新"), "name its domains"),
         (("create", "--organisation", "平台", "--domains", "cars"), "car"),
-        (("create", "--organisation", "平台", "--publishable"), "--origins"),
+        (("create", "--organisation", "平台", "--publishable"), "needs origins"),
         (("create", "--organisation", "平台", "--scopes", "everything"), "recommend"),
         (("create", "--organisation", "别的", "--domains", "courses"), "belongs"),
         (("revoke",), "revoke KEY"),

@@ -1,16 +1,22 @@
 """`kuajie doctor`: is everything in a workspace as it should be?"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from kuajie.cli.options import JsonOption, LangOption, WorkspaceOption
 from kuajie.cli.screen import Screen
+from kuajie.core.clock import system_clock
 from kuajie.core.texts import worded
+
+if TYPE_CHECKING:
+    from kuajie.workflows.stores import Store
+    from kuajie.workflows.workspace import Workspace
 
 
 def doctor(workspace: WorkspaceOption = Path(), json: JsonOption = False, lang: LangOption = None) -> None:
-    """Check the configuration, sources, snapshot, model and store of a workspace; exit 1 if something is broken.
+    """Check a workspace, its store and what a service needs around it; exit 1 if something is broken.
 
     Nothing is changed. A running service may go on.
 
@@ -19,15 +25,20 @@ def doctor(workspace: WorkspaceOption = Path(), json: JsonOption = False, lang: 
       kuajie doctor
       kuajie doctor --workspace my-workspace --json
     """
-    from kuajie.bootstrap import model_store, operational_store, store_exists
+    from kuajie.bootstrap import cache, model_store, operational_store, store_exists
     from kuajie.workflows.doctor import examine
+    from kuajie.workflows.surroundings import surroundings
+    from kuajie.workflows.workspace import Workspace
 
     screen = Screen(lang, json=json)
-    findings = examine(
-        workspace,
-        model_store,
-        lambda opened: operational_store(opened, write=False) if store_exists(opened) else None,
-    )
+
+    def store_of(opened: "Workspace") -> "Store | None":
+        return operational_store(opened, write=False) if store_exists(opened) else None
+
+    findings = examine(workspace, model_store, store_of)
+    if findings[0].ok:
+        opened = Workspace.open(workspace)
+        findings += surroundings(opened, store_of, cache, _ready, system_clock())
     healthy = all(finding.ok for finding in findings)
     screen.data(
         {
@@ -44,3 +55,19 @@ def doctor(workspace: WorkspaceOption = Path(), json: JsonOption = False, lang: 
     )
     if not healthy:
         raise typer.Exit(1)
+
+
+def _ready(url: str) -> str | None:
+    """The model that a service answers with; None where it is not ready.
+
+    Raises:
+        OSError: nobody answers as a service does.
+    """
+    from kuajie.client import Client, ServiceError
+
+    with Client(url, timeout=3, attempts=1) as client:
+        try:
+            told = client.ready()
+        except ServiceError as error:
+            raise OSError(str(error)) from None
+    return told.model_version if told.ready else None

@@ -1,26 +1,43 @@
 """`kuajie keys`: who may use the service."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Protocol, cast
 
 import typer
 
 from kuajie.cli.options import JsonOption, LangOption, WorkspaceOption, names_of
 from kuajie.cli.screen import Screen
 from kuajie.core.clock import system_clock
-from kuajie.core.errors import UsageError
-from kuajie.core.names import suggest
+from kuajie.core.errors import TakenError, UsageError
+from kuajie.core.texts import Text
 
 if TYPE_CHECKING:
-    from kuajie.core.records import ApiKey
-    from kuajie.workflows.stores import Store
+    from kuajie.service.wire import KeyMade, KeyRequest, KeyShown
     from kuajie.workflows.workspace import Workspace
+
+
+class Desk(Protocol):
+    """Where keys are made: the store, or the service that writes it."""
+
+    def make_key(self, wish: "KeyRequest") -> "KeyMade":
+        """Make a key."""
+
+    def keys(self) -> "list[KeyShown]":
+        """All keys."""
+
+    def revoke_key(self, key_id: str) -> "KeyShown":
+        """From now on it opens nothing."""
+
+    def rotate_key(self, key_id: str, hours: int = 24) -> "KeyMade":
+        """Make a key like another."""
 
 
 def keys(
     action: Annotated[
-        str | None, typer.Argument(metavar="[create|list|revoke KEY]", help="Left out: list the keys.")
+        str | None,
+        typer.Argument(metavar="[create|list|rotate KEY|revoke KEY|rotate-lists]", help="Left out: list the keys."),
     ] = None,
     key: Annotated[str | None, typer.Argument(metavar="", show_default=False)] = None,
     organisation: Annotated[str | None, typer.Option(help="Whose key it is; one that is new is made.")] = None,
@@ -35,108 +52,111 @@ def keys(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="What it may do: events, recommend, catalogue, people.",
-            show_default="everything that its kind may",
+            help="What it may do: events, recommend, catalogue, people; for operators: operations, admin.",
+            show_default="everything that its kind may, nothing of operators",
         ),
     ] = None,
-    days: Annotated[int | None, typer.Option(min=1, help="It opens nothing after so many days.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=36_500, help="It opens nothing after so many days.")] = None,
     name: Annotated[str, typer.Option(help="For people, to tell keys apart.")] = "",
+    hours: Annotated[int, typer.Option(min=0, max=8_760, help="How long a key goes on that was rotated.")] = 24,
     workspace: WorkspaceOption = Path(),
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Make, list and revoke the keys of the service. A key is shown once, when it is made.
+    """Make, list, rotate and revoke the keys of the service. A key is shown once, when it is made.
+
+    A service that runs on the same workspace may go on; it is told.
 
     \b
     Example:
       kuajie keys create --organisation shop --domains car_parts
       kuajie keys create --organisation shop --publishable --origins https://shop.example
+      kuajie keys create --organisation operators --scopes operations --name prometheus
+      kuajie keys rotate 4f2a9c0d1e5b7a38 --hours 48
       kuajie keys revoke 4f2a9c0d1e5b7a38
+      kuajie keys rotate-lists     a new secret signs the ids of lists; the old one is known for 30 days
     """
-    from kuajie.bootstrap import operational_store
     from kuajie.workflows.workspace import Workspace
 
     opened = Workspace.open(workspace)
     screen = Screen(lang, opened.config.workspace.language, json=json)
-    if action not in {None, "create", "list", "revoke"} or (action == "revoke") != (key is not None):
-        raise UsageError("say: kuajie keys list, kuajie keys create --organisation NAME, or kuajie keys revoke KEY")
-    store = operational_store(opened)
+    if action == "rotate-lists" and key is None:
+        _rotate_lists(screen, opened)
+        return
+    if action not in {None, "create", "list", "revoke", "rotate"} or (action in {"revoke", "rotate"}) != bool(key):
+        raise UsageError(
+            "say: kuajie keys list, kuajie keys create --organisation NAME, kuajie keys rotate KEY, or kuajie keys "
+            "revoke KEY"
+        )
+    if action == "create":
+        from kuajie.service.wire import KeyRequest
+
+        if not organisation:
+            raise UsageError("say whose key it is: --organisation NAME")
+        wish = KeyRequest(
+            organisation=organisation,
+            domains=names_of(domains),
+            kind="publishable" if publishable else "secret",
+            origins=names_of(origins),
+            scopes=None if scopes is None else names_of(scopes),
+            days=days,
+            name=name,
+        )
+    with _desk(opened, screen.language) as desk:
+        match action:
+            case "create":
+                _show_new(screen, desk.make_key(wish))
+            case "rotate":
+                _show_new(screen, desk.rotate_key(cast(str, key), hours))
+                screen.say("The key {key} opens nothing any more after {hours} hours.", key=key, hours=hours)
+            case "revoke":
+                desk.revoke_key(cast(str, key))
+                screen.data({"revoked": key})
+                screen.say("The key {key} opens nothing any more; a running service notices within 5 seconds.", key=key)
+            case _:
+                _list(screen, desk.keys())
+
+
+@contextmanager
+def _desk(workspace: "Workspace", language: str) -> Iterator[Desk]:
+    """The store; where a service writes it that has one writer, that service.
+
+    Raises:
+        TakenError: something else writes it.
+    """
+    from kuajie.bootstrap import operational_store
+    from kuajie.client import Client, ServiceError
+    from kuajie.service.keys import KeyDesk
+    from kuajie.workflows.control import offered
+
     try:
-        if action == "create":
-            allowed = names_of(scopes) if scopes is not None else None
-            kind: Literal["publishable", "secret"] = "publishable" if publishable else "secret"
-            _create(
-                screen, opened, store, organisation, names_of(domains), kind, names_of(origins), allowed, days, name
-            )
-        elif action == "revoke":
-            store.access.revoke_key(cast(str, key), system_clock())
-            screen.data({"revoked": key})
-            screen.say("The key {key} opens nothing any more; a running service notices within 5 seconds.", key=key)
-        else:
-            _list(screen, store)
+        store = operational_store(workspace)
+    except TakenError:
+        control = offered(workspace.root)
+        if control is None:
+            raise
+        with Client(control.url, control.key, language="zh" if language == "zh" else "en", attempts=1) as client:
+            try:
+                yield client
+                return
+            except ServiceError as error:
+                if error.status:  # else it was killed, and something else holds the store
+                    raise UsageError(Text(error.error)) from None
+        raise
+    try:
+        yield KeyDesk(store.access, workspace.config.domains, system_clock)
     finally:
         store.close()
 
 
-def _create(
-    screen: Screen,
-    workspace: "Workspace",
-    store: "Store",
-    organisation: str | None,
-    domains: list[str],
-    kind: Literal["publishable", "secret"],
-    origins: list[str],
-    scopes: list[str] | None,
-    days: int | None,
-    name: str,
-) -> None:
-    from kuajie.core.records import Organisation
-    from kuajie.workflows.access import PUBLISHABLE_SCOPES, SCOPES
-    from kuajie.workflows.keys import new_key
-
-    if not organisation:
-        raise UsageError("say whose key it is: --organisation NAME")
-    if (kind == "publishable") != bool(origins):
-        raise UsageError("a publishable key needs --origins, and no other key takes them")
-    for domain in domains:
-        if domain not in workspace.config.domains:
-            hint = suggest(domain, workspace.config.domains)
-            raise UsageError("there is no domain '{domain}'{hint}", domain=domain, hint=hint)
-    possible = PUBLISHABLE_SCOPES if kind == "publishable" else SCOPES
-    for scope in scopes or ():
-        if scope not in possible:
-            raise UsageError(
-                "there is no scope '{scope}' for such a key; there are {names}", scope=scope, names=", ".join(possible)
-            )
-    now = system_clock()
-    known = {each.organisation_id: each for each in store.access.organisations()}.get(organisation)
-    if known is None and not domains:
-        raise UsageError("the organisation {organisation} is new: say --domains", organisation=organisation)
-    if domains:
-        made = now if known is None else known.created_at
-        title = organisation if known is None else known.name
-        store.access.put_organisation(
-            Organisation(organisation_id=organisation, name=title, created_at=made, domains=tuple(domains))
-        )
-    expires = now + timedelta(days=days) if days else None
-    token, key = new_key(
-        organisation,
-        kind,
-        now,
-        name=name,
-        scopes=possible if scopes is None else scopes,
-        origins=origins,
-        expires_at=expires,
-    )
-    store.access.add_key(key)
-    screen.data({"key": token, **_shown(key)})
-    screen.line(token)
-    screen.say("Keep it now: it is not shown again. Its id is {key}.", key=key.key_id)
+def _show_new(screen: Screen, made: "KeyMade") -> None:
+    screen.data(made)
+    screen.line(made.key)
+    screen.say("Keep it now: it is not shown again. Its id is {key}.", key=made.key_id)
 
 
-def _list(screen: Screen, store: "Store") -> None:
-    found = [key for each in store.access.organisations() for key in store.access.keys(each.organisation_id)]
-    screen.data({"keys": [_shown(key) for key in found]})
+def _list(screen: Screen, found: "list[KeyShown]") -> None:
+    screen.data({"keys": found})
     if not found:
         screen.say("There is no key yet. Make one: kuajie keys create --organisation NAME --domains DOMAIN")
         return
@@ -145,7 +165,7 @@ def _list(screen: Screen, store: "Store") -> None:
         [
             (
                 key.key_id,
-                key.organisation_id,
+                key.organisation,
                 key.kind,
                 ", ".join(key.scopes),
                 key.expires_at.strftime("%Y-%m-%d") if key.expires_at else "",
@@ -156,16 +176,9 @@ def _list(screen: Screen, store: "Store") -> None:
     )
 
 
-def _shown(key: "ApiKey") -> dict[str, object]:
-    """A key without its hash."""
-    return {
-        "key_id": key.key_id,
-        "organisation": key.organisation_id,
-        "kind": key.kind,
-        "name": key.name,
-        "scopes": key.scopes,
-        "origins": key.origins,
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "revoked_at": key.revoked_at,
-    }
+def _rotate_lists(screen: Screen, workspace: "Workspace") -> None:
+    from kuajie.bootstrap import rotate_list_keys
+
+    made = rotate_list_keys(workspace, system_clock())
+    screen.data({"key_id": made.key_id.hex()})
+    screen.say("A new secret signs the ids of lists; a running service notices within 2 seconds.")

@@ -19,7 +19,9 @@ from kuajie.cli.init import init
 from kuajie.cli.keys import keys
 from kuajie.cli.models import models
 from kuajie.cli.recommend import recommend
+from kuajie.cli.search import search
 from kuajie.cli.serve import serve
+from kuajie.cli.store import store
 from kuajie.cli.train import train
 from kuajie.cli.tune import tune
 
@@ -39,11 +41,13 @@ app.command("import", cls=SpokenCommand)(import_data)
 app.command("train", cls=SpokenCommand)(train)
 app.command("evaluate", cls=SpokenCommand)(evaluate)
 app.command("recommend", cls=SpokenCommand)(recommend)
+app.command("search", cls=SpokenCommand)(search)
 app.command("benchmark", cls=SpokenCommand)(benchmark)
 app.command("tune", cls=SpokenCommand)(tune)
 app.command("models", cls=SpokenCommand)(models)
 app.command("serve", cls=SpokenCommand)(serve)
 app.command("keys", cls=SpokenCommand)(keys)
+app.command("store", cls=SpokenCommand)(store)
 app.command("doctor", cls=SpokenCommand)(doctor)
 
 

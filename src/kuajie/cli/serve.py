@@ -19,12 +19,18 @@ if TYPE_CHECKING:
     from kuajie.workflows.workspace import Workspace
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+CONFIGURED = "what [service] says"
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="The address to answer at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0: any free one.")] = 8_000,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; more than one need a database server.")] = 1,
+    host: Annotated[str | None, typer.Option(help="The address to answer at.", show_default=CONFIGURED)] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="The port; 0: any free one.", show_default=CONFIGURED)
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes; more than one need a database server.", show_default=CONFIGURED),
+    ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Answer without keys, to this machine alone.")] = False,
     workspace: WorkspaceOption = Path(),
     lang: LangOption = None,
@@ -48,7 +54,10 @@ def serve(
     from kuajie.workflows.workspace import Workspace
 
     opened = Workspace.open(workspace)
-    screen = Screen(lang, opened.config.workspace.language)
+    screen, config = Screen(lang, opened.config.workspace.language), opened.config.service
+    host = config.host if host is None else host
+    port = config.port if port is None else port
+    workers = config.workers if workers is None else workers
     if demo and host not in LOOPBACK:
         raise UsageError("--demo answers without keys, so only on 127.0.0.1, not on {host}. Leave one out.", host=host)
     if workers > 1:
@@ -63,20 +72,22 @@ def serve(
 
 
 def _serve_one(screen: Screen, workspace: "Workspace", host: str, port: int, *, demo: bool) -> None:
+    from kuajie.service.control import controlled
     from kuajie.service.server import listening, open_service
     from kuajie.service.server import serve as run
 
     with listening(host, port) as bound:
         service = open_service(workspace, demo=demo)
         try:
-            service.demo = demo or _without_keys(service.store, host)
+            service.demo, service.insist = demo or _without_keys(service.store, host), demo
         except BaseException:
             service.close()
             raise
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{bound.getsockname()[1]}"
         dataset = service.deployment.now.dataset
-        run(service, bound, lambda: _announce(screen, url, dataset, demo=service.demo))
+        with controlled(service, bound):
+            run(service, bound, lambda: _announce(screen, url, dataset, demo=service.demo))
     screen.say("Stopped; everything that was acknowledged is stored.")
 
 
@@ -84,7 +95,7 @@ def _serve_many(screen: Screen, workspace: "Workspace", host: str, port: int, wo
     from kuajie.bootstrap import operational_store
     from kuajie.service.server import serve_with_workers
 
-    store = operational_store(workspace)
+    store, insist = operational_store(workspace), demo
     try:
         demo = demo or _without_keys(store, host)
     finally:
@@ -93,7 +104,7 @@ def _serve_many(screen: Screen, workspace: "Workspace", host: str, port: int, wo
     if demo:
         screen.warn(OPEN)
         screen.say("The demo page: {url}/demo", url=f"http://{host}:{port}")
-    serve_with_workers(workspace, host, port, workers, demo=demo)
+    serve_with_workers(workspace, host, port, workers, demo=demo, insist=insist)
 
 
 OPEN = Text("DEMO MODE: whoever is on this machine may read and write everything, without a key.")

@@ -10,6 +10,7 @@ from kuajie.core.records import RankedList
 from kuajie.core.texts import Text
 from kuajie.data.overlap import OverlapReport
 from kuajie.data.quality import QualityAccount
+from kuajie.workflows.find import Findings, Match
 from kuajie.workflows.report import FLAGS, TABLES, compared, p_text, twins_text
 
 Titles = Callable[[str], str]
@@ -250,3 +251,38 @@ def show_list(screen: Screen, ranked: RankedList) -> None:
     screen.table(["#", "id", "item", "because of"], rows)
     if ranked.fallback:
         screen.say("The history holds nothing that the model knows: this is what is popular.")
+
+
+def show_findings(screen: Screen, findings: Findings, title: Titles) -> None:
+    """What a question in words found: items with the words that matched, counts, knowledge."""
+    if not findings.hits and not findings.things:
+        screen.say("Nothing fits these words.")
+        return
+    rows = [
+        (
+            place,
+            hit.item.item,
+            title(hit.item.domain),
+            hit.title,
+            hit.item.category,
+            ", ".join(dict.fromkeys(word for match in hit.matches for word in words_of(match))),
+        )
+        for place, hit in enumerate(findings.hits, start=1)
+    ]
+    screen.table(["#", "id", "domain", "item", "category", "matched"], rows)
+    found = {each.domain: each.count for each in findings.counts}
+    screen.say("Found: {domains}", domains=_counted(found, title))
+    if findings.things:
+        screen.say()
+        screen.table(["knowledge", "triples"], [(each.name, _counted(each.domains, title)) for each in findings.things])
+    if not findings.personalised:
+        screen.say("Ranked by the words and by what is popular.")
+
+
+def _counted(domains: Mapping[str, int], title: Titles) -> str:
+    return ", ".join(f"{title(domain)} {count:,}" for domain, count in domains.items())
+
+
+def words_of(match: Match) -> list[str]:
+    """The matching words of a field as they are written there."""
+    return [match.text[start:end] for start, end in match.ranges]

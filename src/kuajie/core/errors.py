@@ -10,7 +10,8 @@
         |-- ArtifactError    a stored model or snapshot that is damaged or of another version
         |-- ResourceError    the job would need more memory, time or disk than there is
         `-- StoreError       the operational store does not answer, or refuses
-            `-- BusyError    it has too much to do just now; nothing was taken, try again
+            |-- BusyError    it has too much to do just now; nothing was taken, try again
+            `-- TakenError   another process writes it
 
 Wording: what is wrong, where, what was got, what to do. The text is a message in English with `{named}` places, so
 that it can be said in another language: `DataError("{path}, row {row}: ...", path=path, row=row)`.
@@ -81,6 +82,10 @@ class ResourceError(JobError):
 
 class StoreError(JobError):
     """The operational store does not answer, or refuses; what was to be written is not acknowledged."""
+
+
+class TakenError(StoreError):
+    """Another process writes the store, which only one may."""
 
 
 class BusyError(StoreError):

@@ -16,8 +16,11 @@ Kind = Literal[
 ]  # fmt: skip
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all records: immutable, compared by value."""
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """Base of all records: immutable, compared by value.
+
+    They hold plain values and each other, so none is ever part of a cycle, and the garbage collector passes them over.
+    """
 
 
 class Account(Record, frozen=True):
@@ -162,7 +165,7 @@ class Reason(Record, frozen=True):
 
 
 class RankedItem(Record, frozen=True):
-    """One place of a ranked list."""
+    """One place of a ranked list. `propensity`: how probable the item was at this place; None where nobody knows."""
 
     domain: str
     item: str
@@ -173,7 +176,7 @@ class RankedItem(Record, frozen=True):
 
 
 class RankedList(Record, frozen=True):
-    """What one person is shown."""
+    """What one person is shown. `tags` are whatever the asking page wanted to be kept with it."""
 
     list_id: str
     account: Account
@@ -182,6 +185,8 @@ class RankedList(Record, frozen=True):
     created_at: datetime
     items: tuple[RankedItem, ...]
     fallback: str = ""
+    placement: str = ""
+    tags: tuple[str, ...] = ()
 
 
 class EditorList(Record, frozen=True):
@@ -202,6 +207,20 @@ class Exposure(Record, frozen=True):
     occurred_at: datetime
     domain: str = ""
     item: str = ""
+
+
+class Signal(Record, frozen=True):
+    """Something that was done with a ranked item and says nothing about taste, such as asking why it is there.
+
+    It is counted, and never becomes part of a history.
+    """
+
+    signal_id: str
+    list_id: str
+    domain: str
+    item: str
+    kind: Literal["why"]
+    occurred_at: datetime
 
 
 class Feedback(Record, frozen=True):

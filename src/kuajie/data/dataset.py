@@ -149,7 +149,11 @@ class JointDataset:
 
     def lent_to(self, people: Sequence[int], at: float) -> Weighed:
         """What one-to-many links lend to some people, as entries of one history, oldest first."""
-        found = self._borrowed(np.asarray(people, np.int64), at, cut=False)
+        starts, rows = self._loans_of_people, np.asarray(people, np.int64)
+        if not (starts[rows + 1] > starts[rows]).any():
+            none = np.zeros(0, np.int32)
+            return Weighed(none, none, np.zeros(0, np.float32), np.zeros(0))
+        found = self._borrowed(rows, at, cut=False)
         order = np.argsort(np.nan_to_num(found.time, nan=-np.inf), kind="stable")
         rows = np.zeros(len(order), np.int32)
         return Weighed(rows, found.item[order], found.weight[order], found.time[order])
@@ -226,16 +230,19 @@ class JointDataset:
         return named.group_by(c.PERSON, LENDER).agg(pl.col(c.CONFIDENCE).max()).sort(c.PERSON, LENDER)
 
     @cached_property
+    def _loans_of_people(self) -> Numbers:
+        return starts_of(self._lent[c.PERSON].to_numpy(), self.n_people)
+
+    @cached_property
     def _by_account(self) -> tuple[Numbers, Numbers]:
         """Places of the events by account, and where each account starts."""
         return np.argsort(self.account, kind="stable"), starts_of(self.account, len(self.accounts))
 
     def _borrowed(self, people: Numbers, at: float, cut: bool) -> Weighed:
         """Events lent to people, each with its strength for the lender times the confidence."""
-        lent = self._lent
-        loans = slices(starts_of(lent[c.PERSON].to_numpy(), self.n_people), people)
-        lenders = lent[LENDER].to_numpy()[loans.places]
-        confidence = lent[c.CONFIDENCE].to_numpy()[loans.places]
+        loans = slices(self._loans_of_people, people)
+        lenders = self._lent[LENDER].to_numpy()[loans.places]
+        confidence = self._lent[c.CONFIDENCE].to_numpy()[loans.places]
         order, starts = self._by_account
         found = slices(starts, lenders.astype(np.int64))
         source = self.events.where(order[found.places])

@@ -10,30 +10,36 @@ is short; longer histories than factors take the f x f one. `als.py` says the sa
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg.lapack import dposv
 
 from kuajie.models.als import ALS
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.integer]
+I32 = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
 class Basis:
-    """Factors where G is diagonal.
+    """Factors where G is diagonal, for those whose zeros count in some domains.
 
     Attributes:
         factors: float32 (n_items, f): Y V.
         values: float64 (f,): the diagonal.
         vectors: float64 (f, f): V.
+        zeros: confidence of all zeros of those domains.
+        typical: confidence that is typical there.
     """
 
     factors: F32
     values: F64
     vectors: F64
+    zeros: float
+    typical: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,50 +48,37 @@ class Solved:
 
     Attributes:
         basis: in which everything is.
+        items: int32 (h,).
         diagonal: D.
         responses: float64 (h, f): R.
-        entries: float64 (h, f): Y.
     """
 
     basis: Basis
+    items: I32
     diagonal: F64
     responses: F64
-    entries: F64
 
     def inverse_times(self, vectors: F64) -> F64:
         """Rows times A^-1: (n, f)."""
         scaled = vectors / self.diagonal
-        return np.asarray(scaled - (scaled @ self.entries.T) @ self.responses)
+        return np.asarray(scaled - (scaled @ self.basis.factors[self.items].T) @ self.responses)
 
 
 @dataclass(frozen=True, eq=False)
 class Folded:
-    """What one history is for one target: scores of its items, and their terms on demand.
+    """What one history is for one target.
 
     Attributes:
-        factors: float32 (n_target, f): of the target's items, in the basis of `person`.
-        person: float64 (f,): x.
-        parts: places of entries in the history, and float64 (f, entries) that `factors` times gives their terms.
-        offset: float64 (f,): what `factors` times gives whoever asks.
+        factors: float32 (n_items, f): of all items.
+        responses: float64 (h, f): `factors` times a row are the terms of that entry.
+        offset: float64 (f,): `factors` times it is what whoever asks is given.
+        person: float64 (f,): x, the sum of all of them.
     """
 
     factors: F32
+    responses: F64
+    offset: F64
     person: F64
-    parts: tuple[tuple[Ints, F64], ...]
-    offset: F64 | None = None
-
-    def scores(self) -> F32:
-        """(n_target,)."""
-        return np.asarray(self.factors @ self.person.astype(np.float32))
-
-    def terms(self, places: Ints, size: int) -> tuple[F64, F64]:
-        """Contributions (n, size) of a history of `size` entries to some target items, and what is nobody's (n,)."""
-        rows = self.factors[places].astype(np.float64)
-        contributions = np.zeros((len(places), size))
-        for entries, matrix in self.parts:
-            contributions[:, entries] = rows @ matrix
-        base = np.zeros(len(places)) if self.offset is None else rows @ self.offset
-        return contributions, base
 
 
 @dataclass(eq=False)
@@ -94,11 +87,13 @@ class SingleALS:
 
     model: ALS
     bases: dict[bytes, Basis] = field(default_factory=dict)
+    mappings: dict[tuple[int, int, int, int], tuple[F64, F64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         space = self.model.space_
-        self.slices = [space.slice(name) for name in space.domains]
         self.domain_of = np.repeat(np.arange(len(space.sizes)), space.sizes)
+        self.everywhere = np.ones(len(space.sizes), np.bool_)
+        self.nobody = np.zeros(self.model.learned_.factors.shape[1])
 
     def basis(self, counted: npt.NDArray[np.bool_]) -> Basis:
         """The basis of those whose zeros count in some domains."""
@@ -107,10 +102,11 @@ class SingleALS:
             learned = self.model.learned_
             values, vectors = np.linalg.eigh(learned.grams[counted].sum(axis=0, dtype=np.float64))
             factors = np.ascontiguousarray(learned.factors @ vectors.astype(np.float32))
-            self.bases[key] = Basis(factors, np.maximum(values, 0.0), vectors)
+            zeros, typical = float(counted @ learned.zeros), float(counted @ learned.scales.typical)
+            self.bases[key] = Basis(factors, np.maximum(values, 0.0), vectors, zeros, typical)
         return self.bases[key]
 
-    def fold(self, items: Ints, weights: F64, target: str) -> Folded:
+    def fold(self, items: I32, weights: F64, target: str) -> Folded:
         """Fold a history in.
 
         Args:
@@ -119,58 +115,65 @@ class SingleALS:
             target: the domain to score.
         """
         weights = np.ones(len(items)) if self.model.config.binary else weights
-        number = self.model.space_.index(target)
         if self.model.mapping_ is not None:
-            return self._fold_with_prior(items, weights, number)
+            return self._fold_with_prior(items, weights, self.model.space_.index(target))
         solved = self.solved(items, weights)
-        everything = np.arange(len(items))
-        factors = solved.basis.factors[self.slices[number]]
-        return Folded(factors, solved.responses.sum(axis=0), ((everything, solved.responses.T),))
+        return Folded(solved.basis.factors, solved.responses, self.nobody, np.add.reduce(solved.responses, axis=0))
 
-    def solved(self, items: Ints, weights: F64, ridge: float | None = None) -> Solved:
+    def solved(self, items: I32, weights: F64, ridge: float | None = None) -> Solved:
         """The system of some entries; `ridge` in the place of their reg."""
-        learned = self.model.learned_
-        counted = np.zeros(len(self.slices), np.bool_)
-        counted[slice(None) if learned.objective.absent else self.domain_of[items]] = True
-        basis = self.basis(counted)
+        objective = self.model.learned_.objective
+        basis = self.common if objective.absent else self.basis(self._domains_of(items))
         if ridge is None:
-            confidence = float(weights.sum() + counted @ learned.zeros)
-            ridge = learned.objective.ridge(confidence, float(counted @ learned.scales.typical))
+            ridge = objective.ridge(float(np.add.reduce(weights)) + basis.zeros, basis.typical)
         diagonal = basis.values + ridge
-        entries = basis.factors[items].astype(np.float64)
-        return Solved(basis, diagonal, responses(entries, weights, diagonal), entries)
+        entries = basis.factors.take(items, axis=0).astype(np.float64)
+        return Solved(basis, items, diagonal, responses(entries, weights, diagonal))
 
-    def _fold_with_prior(self, items: Ints, weights: F64, number: int) -> Folded:
+    @cached_property
+    def common(self) -> Basis:
+        """Of everybody, where the zeros of all domains count."""
+        return self.basis(self.everywhere)
+
+    def _domains_of(self, items: I32) -> npt.NDArray[np.bool_]:
+        counted = np.zeros(len(self.everywhere), np.bool_)
+        counted[self.domain_of[items]] = True
+        return counted
+
+    def _fold_with_prior(self, items: I32, weights: F64, number: int) -> Folded:
         """See `als.py`: the person's target factors are drawn to the mapped ones."""
-        mapping = self.model.mapping_
-        assert mapping is not None  # noqa: S101 - only called with one
         domains = self.domain_of[items]
         own = np.flatnonzero(domains == number)
         weight = self.model.config.prior_weight
-        if len(own):
-            solved = self.solved(items[own], weights[own], ridge=weight)
-            factors, person = solved.basis.factors[self.slices[number]], solved.responses.sum(axis=0)
-            parts = [(own, solved.responses.T)]
-        else:
-            solved, parts = None, []
-            factors = self.model.learned_.factors[self.slices[number]]
-            person = np.zeros(factors.shape[1])
-        offset = np.zeros(len(person))
-
-        def drawn(vectors: F64) -> F64:
-            """Where rows of prior means lead, in the basis of the target: (n, f)."""
-            return vectors if solved is None else weight * solved.inverse_times(vectors @ solved.basis.vectors)
-
-        for source in range(len(self.slices)):
+        all_responses = np.zeros((len(items), len(self.nobody)))
+        solved = self.solved(items[own], weights[own], ridge=weight) if len(own) else None
+        if solved is not None:
+            all_responses[own] = solved.responses
+        offset = self.nobody
+        for source in range(len(self.everywhere)):
             entries = np.flatnonzero(domains == source)
             if source == number or not len(entries):
                 continue
             other = self.solved(items[entries], weights[entries])
-            matrix = mapping[source, number].astype(np.float64)
-            parts.append((entries, drawn(other.responses @ (other.basis.vectors.T @ matrix[:-1])).T))
-            offset += drawn(matrix[-1:])[0]
-            person = person + parts[-1][1].sum(axis=1)
-        return Folded(factors, person + offset, tuple(parts), offset)
+            matrix, shift = self._mapping(source, number, other.basis, None if solved is None else solved.basis)
+            drawn = np.vstack([other.responses @ matrix, shift])  # where the prior means of the entries lead
+            if solved is not None:
+                drawn = weight * solved.inverse_times(drawn)
+            all_responses[entries] = drawn[:-1]
+            offset = offset + drawn[-1]
+        factors = self.model.learned_.factors if solved is None else solved.basis.factors
+        return Folded(factors, all_responses, offset, all_responses.sum(axis=0) + offset)
+
+    def _mapping(self, source: int, target: int, other: Basis, own: Basis | None) -> tuple[F64, F64]:
+        """The mapping between two domains from the basis of one into that of the other: (f, f), and its constant."""
+        key = (source, target, id(other), id(own))  # bases are kept as long as this object
+        if key not in self.mappings:
+            mapping = self.model.mapping_
+            assert mapping is not None  # noqa: S101 - only called with one
+            matrix = mapping[source, target].astype(np.float64)
+            into = np.eye(matrix.shape[1]) if own is None else own.vectors
+            self.mappings[key] = (other.vectors.T @ matrix[:-1] @ into, matrix[-1] @ into)
+        return self.mappings[key]
 
 
 def responses(entries: F64, weights: F64, diagonal: F64) -> F64:
@@ -184,13 +187,16 @@ def responses(entries: F64, weights: F64, diagonal: F64) -> F64:
     Returns:
         (h, f).
     """
-    scaled = entries / diagonal
     size, rank = entries.shape
     if size <= rank:
-        system = scaled @ entries.T
+        right = entries / diagonal
+        system = right @ entries.T
         system.flat[:: size + 1] += 1 / weights
-        return np.asarray(np.linalg.solve(system, scaled))
-    weighted = entries * weights[:, None]
-    system = weighted.T @ entries
-    system.flat[:: rank + 1] += diagonal
-    return np.asarray(np.linalg.solve(system, weighted.T).T)
+    else:
+        right = (entries * weights[:, None]).T
+        system = right @ entries
+        system.flat[:: rank + 1] += diagonal
+    _, solution, problem = dposv(system.T, right, overwrite_a=True)  # symmetric and positive; half of LAPACK's gesv
+    if problem:
+        raise np.linalg.LinAlgError("a history gave a system without a solution")
+    return np.asarray(solution if size <= rank else solution.T)

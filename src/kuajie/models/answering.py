@@ -4,6 +4,7 @@
 entries of one history, without forming rows of matrices. Both give the same answers, which is how `Fast` is tested.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,7 +18,19 @@ from kuajie.models.als import ALS
 from kuajie.models.als_single import Folded, SingleALS
 from kuajie.models.blend import fit_key, removal_changes_mix, scoped
 from kuajie.models.merged import Merged
-from kuajie.models.merging import MergedMix, Phi, block_rows
+from kuajie.models.merging import Block, MergedMix, Phi
+from kuajie.numerics.single import (
+    add_factor_scores,
+    add_factor_terms,
+    add_row_terms,
+    add_rows,
+    add_sparse_row_terms,
+    add_sparse_rows,
+    best_of,
+    count_between,
+    distinct_entries,
+    usable_places,
+)
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -116,53 +129,72 @@ class Fast:
         """See `Answering`."""
         model = self.targets[target]
         items, part = history.items, model.part
-        inside = (items >= part.start) & (items < part.stop)
-        count = int(np.count_nonzero(inside))
-        number = sum(limit <= count for limit in model.limits) - 1
-        distinct, place_of = np.unique(items, return_inverse=True)
-        weights: F64 = np.bincount(place_of, history.weights, len(distinct)).astype(np.float64)
-        usable = np.flatnonzero(self.known[distinct] & (weights > 0))
+        distinct, weights = distinct_entries(items, history.weights, items.argsort(kind="stable"))
+        usable = usable_places(distinct, weights, self.known)
         if not len(usable):
             return None
         entries = Entries(distinct[usable], weights[usable], usable)
+        number = self.mix_number(items, model)
         mix = model.mixes[number]
         total = mix.base.copy()
         weighed = [
             (weights if phi.weighing.is_plain else self.weighed(phi, history, target, distinct), block)
             for phi, block in mix.blocks.items()
         ]
-        carried = [(factors, block_rows(block, distinct)) for factors, block in weighed]
-        for factors, rows in carried:
-            total += factors.astype(np.float32) @ rows
+        for factors, block in weighed:
+            add_block(total, block, distinct, factors)
         folded: list[tuple[float, Entries, Folded]] = []
         for coefficient, single, scope in model.members[number]:
             own = entries.inside(part, scope)
             if len(own.items):
-                folded.append((coefficient, own, single.fold(own.items, own.weights, target)))
-                total += np.float32(coefficient) * folded[-1][2].scores()
-        if not total.any():
+                person = single.fold(own.items, own.weights, target)
+                folded.append((coefficient, own, person))
+                add_factor_scores(total, person.factors, part.start, person.person, coefficient)
+        places = best_of(total, model.unknown, items, part.start, k)
+        if not len(places) and not total.any():
             return None
-        total[model.unknown] = np.nan
-        total[items[inside] - part.start] = np.nan
-        places = best_places(total, k)
         if not explain:
             return Answer(places, total[places], None)
-        contributions = np.zeros((len(places), len(distinct)))
+        terms = np.zeros((len(places), len(distinct)))
         base = mix.base[places].astype(np.float64)
-        for factors, rows in carried:
-            contributions += (factors[:, None] * rows[:, places]).T
+        for factors, block in weighed:
+            add_block_terms(terms, block, distinct, factors, places)
         for coefficient, own, person in folded:
-            terms, nobody = person.terms(places, len(own.items))
-            contributions[:, own.places] += coefficient * terms
-            base += coefficient * nobody
+            rows = places + part.start
+            add_factor_terms(
+                terms, base, person.factors, rows, person.responses, own.places, person.offset, coefficient
+            )
         exact = not folded and not removal_changes_mix(items, part, model.limits) and plain_places(mix)
-        return Answer(places, total[places], Explanation(distinct.astype(np.int32), contributions, base, exact))
+        return Answer(places, total[places], Explanation(distinct, terms, base, exact))
+
+    @staticmethod
+    def mix_number(items: npt.NDArray[np.int32], model: TargetModel) -> int:
+        """Which mix a history with so many entries in the target takes."""
+        if len(model.limits) == 1:
+            return 0
+        return bisect_right(model.limits, count_between(items, model.part.start, model.part.stop)) - 1
 
     def weighed(self, phi: Phi, history: Histories, target: str, distinct: npt.NDArray[np.int32]) -> F64:
         """What the distinct items of a history weigh in one way of weighing."""
         seen = phi.weighing.apply(scoped(history, self.space, phi.scope, target), self.space)
         summed = np.bincount(np.searchsorted(distinct, seen.items), seen.weights, len(distinct))
         return np.asarray(summed, dtype=np.float64)
+
+
+def add_block(total: F32, block: Block, items: npt.NDArray[np.int32], factors: F64) -> None:
+    """`total += factors @ block[items]`, of either form of block."""
+    if isinstance(block, np.ndarray):
+        add_rows(total, block, items, factors)
+    else:
+        add_sparse_rows(total, block.data, block.indices, block.indptr, items, factors)
+
+
+def add_block_terms(terms: F64, block: Block, items: npt.NDArray[np.int32], factors: F64, places: Ints) -> None:
+    """`terms += (factors[:, None] * block[items][:, places]).T`, of either form of block."""
+    if isinstance(block, np.ndarray):
+        add_row_terms(terms, block, items, factors, places)
+    else:
+        add_sparse_row_terms(terms, block.data, block.indices, block.indptr, items, factors, places)
 
 
 def target_model(model: Merged, target: str) -> TargetModel:

@@ -1,12 +1,18 @@
 """Handlers that answer: lists, similar items, profiles, health."""
 
+import msgspec
+
 from kuajie.core.errors import StoreError, UsageError
-from kuajie.core.ids import id_problem
+from kuajie.core.histories import Histories
 from kuajie.core.records import Account, Traits
 from kuajie.core.texts import Text
 from kuajie.service.bodies import decoded
 from kuajie.service.calls import Call, Reply
+from kuajie.service.ids import checked_id as _id
+from kuajie.service.lists import listed
+from kuajie.service.observing import seen
 from kuajie.service.refusals import not_found, wrong
+from kuajie.service.searching import narrowed
 from kuajie.service.wire import (
     MOST_ITEMS,
     Alive,
@@ -16,9 +22,14 @@ from kuajie.service.wire import (
     RecommendRequest,
     RecommendResponse,
     SimilarResponse,
+    TasteShare,
     UsedItem,
 )
-from kuajie.workflows.answer import Question, answer, similar
+from kuajie.workflows.answer import Question, similar
+from kuajie.workflows.context import Viewed
+from kuajie.workflows.deploy import Deployed
+from kuajie.workflows.live import nobody
+from kuajie.workflows.tastes import Kind, tastes
 
 RECENT = 20
 
@@ -26,12 +37,14 @@ RECENT = 20
 async def recommend(call: Call) -> Reply:
     """A ranked list for a person, live."""
     asked = decoded(call.body, RecommendRequest)
-    account = Account(domain=asked.domain, user=_id(asked.user, "user"))
+    named = asked.user != ""
+    account = Account(domain=asked.domain, user=_id(asked.user, "user") if named else "")
+    placement = _id(asked.placement, "placement") if asked.placement else ""
     call.own(asked.domain)
     call.target(asked.target)
     language = asked.language or call.language
     service, deployed = call.service, call.service.deployment.now  # one version from beginning to end
-    person = await service.person(deployed, account)
+    person = await service.person(deployed, account) if named else nobody(service.clock())
     question = Question(
         account=account,
         target=asked.target,
@@ -41,13 +54,22 @@ async def recommend(call: Call) -> Reply:
         personalised=asked.personalised,
         language=language,
         owned=call.named,
+        viewed=_viewed(call, asked),
+        placement=placement,
     )
-    given = answer(deployed, person, question, service.clock(), service.workspace.title)
-    ranked = given.ranked
-    service.keep(ranked)
+    with service.tracing.span("model"):
+        if asked.query:
+            given = await narrowed(call, deployed, person, question, asked.query)
+        else:
+            given = await listed(service, deployed, person, question)
+    ranked, seen().model_version = given.ranked, given.ranked.model_version
+    service.metrics.listed(ranked.fallback, degraded=given.degraded, personalised=given.personalised)
+    if asked.placement or asked.context.tags:
+        ranked = msgspec.structs.replace(ranked, placement=placement, tags=_tags(asked))
+    service.lists.keep(ranked)
     return Reply(
         RecommendResponse(
-            list_id=ranked.list_id,
+            list_id=service.seals.seal(ranked),
             target=ranked.target,
             model_version=ranked.model_version,
             personalised=given.personalised,
@@ -102,6 +124,8 @@ async def profile(call: Call) -> Reply:
             accounts=[f"{each.domain}:{each.user}" for each in own],
             attributes=await service.ask(_attributes, call, own),
             personalised=person.personalised,
+            categories=_tastes(call, deployed, history, "category"),
+            brands=_tastes(call, deployed, history, "brand"),
             recent=[
                 UsedItem(domain=domain, item=item, title=titles[number])
                 for domain, item, number in named
@@ -134,6 +158,11 @@ async def ready(call: Call) -> Reply:
     )
 
 
+def _tastes(call: Call, deployed: Deployed, history: Histories, kind: Kind) -> list[TasteShare]:
+    found = tastes(history, deployed.dataset.catalog, call.caller.domains, kind)
+    return [msgspec.convert(each, TasteShare, from_attributes=True) for each in found]
+
+
 def _attributes(call: Call, accounts: list[Account]) -> dict[str, str]:
     try:
         found: dict[Account, Traits] = call.service.store.catalogue.people(accounts)
@@ -149,11 +178,17 @@ def _is_plain(account: Account, accounts: tuple[Account, ...]) -> bool:
     return all(account.user != answering_user(other) for other in accounts if other.domain != account.domain)
 
 
-def _id(text: str, name: str) -> str:
-    problem = id_problem(text)
-    if problem is not None:
-        raise wrong(Text("{name} {problem}", name=name, problem=Text(problem)))
-    return text
+def _viewed(call: Call, asked: RecommendRequest) -> Viewed | None:
+    """The item on the page; one that the catalogue does not know yet is no error."""
+    item = asked.context.item
+    if item is None:
+        return None
+    call.target(item.domain)
+    return Viewed(item.domain, _id(item.item, "item"))
+
+
+def _tags(asked: RecommendRequest) -> tuple[str, ...]:
+    return tuple(_id(tag, "tag") for tag in asked.context.tags)
 
 
 def _count(text: str) -> int:

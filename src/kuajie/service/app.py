@@ -2,24 +2,32 @@
 
 import logging
 import math
+import re
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
 from starlette.routing import Route as StarletteRoute
+from starlette.types import Receive, Scope, Send
 
 from kuajie.core.errors import KuajieError, StoreError
+from kuajie.core.ids import CONTROL
 from kuajie.core.language import translator
 from kuajie.core.texts import Text
 from kuajie.service.bodies import checked, read_body
 from kuajie.service.calls import Call, Service
+from kuajie.service.observing import Observer, seen
 from kuajie.service.openapi import document
+from kuajie.service.overload import Gate
 from kuajie.service.pages import page_routes
 from kuajie.service.refusals import (
     Refusal,
@@ -33,6 +41,7 @@ from kuajie.service.refusals import (
 )
 from kuajie.service.routes import ROUTES, Route
 from kuajie.service.streams import PushResponse
+from kuajie.service.upkeep import start as start_upkeep
 from kuajie.service.wire import Failure
 from kuajie.workflows.access import Caller
 
@@ -40,20 +49,26 @@ log = logging.getLogger("kuajie.service")
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 FOR_EVENTS = 0.2
 """Share of the places that only events may take when the service is busy."""
+UNSHOWN = re.compile(rf"{CONTROL}|[\u202a-\u202e\u2066-\u2069]")
+Endpoint = Callable[[Request], Awaitable[Response]]
 NOBODY = Caller("", frozenset(), frozenset())
 
 
 def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     """The ASGI application over a service; it watches the store and the model while it runs, and closes them."""
+    gate = Gate()
+    gate.know(routes)
 
     @asynccontextmanager
-    async def life(_: Starlette) -> AsyncIterator[None]:
+    async def life(_: Starlette) -> AsyncIterator[dict[str, object]]:
         watcher = threading.Thread(target=service.watch, name="kuajie-watcher", daemon=True)
         watcher.start()
-        yield
+        upkeep = start_upkeep(service)
+        yield {"gate": gate}
         service.draining = True
         service.stopped.set()
         watcher.join(5)
+        upkeep.join(5)
         service.close()
 
     described = msgspec.json.encode(document(routes))
@@ -61,26 +76,50 @@ def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     async def openapi(_: Request) -> Response:
         return Response(described, media_type="application/json")
 
-    table = [
-        StarletteRoute(route.path.replace("{id}", "{id:path}"), _endpoint(service, route), methods=[route.method])
-        for route in routes
+    endpoints = {(str(route.method), route.path): _endpoint(service, route) for route in routes}
+    table: list[BaseRoute] = [Exact(endpoints)]
+    table += [
+        StarletteRoute(path.replace("{id}", "{id:path}"), endpoint, methods=[method])
+        for (method, path), endpoint in endpoints.items()
     ]
     table.append(StarletteRoute("/openapi.json", openapi, methods=["GET"]))
     table += page_routes(service)
     table.append(StarletteRoute("/v1/{path:path}", _preflight(service), methods=["OPTIONS"]))
-    app = Starlette(routes=table, lifespan=life, exception_handlers={HTTPException: _no_route(service)})
+    observer = Middleware(Observer, service.metrics, service.log, service.tracing)
+    refusing = {HTTPException: _no_route(service)}
+    app = Starlette(routes=table, lifespan=life, middleware=[observer], exception_handlers=refusing)
     app.router.redirect_slashes = False
     return app
 
 
-def _endpoint(service: Service, route: Route) -> Callable[[Request], Awaitable[Response]]:
+class Exact(BaseRoute):
+    """Paths without parameters, found at once: most requests go to a few of them."""
+
+    def __init__(self, endpoints: Mapping[tuple[str, str], Endpoint]) -> None:
+        self._endpoints = endpoints
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether path and method are one of them."""
+        endpoint = self._endpoints.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        return (Match.NONE, {}) if endpoint is None else (Match.FULL, {"endpoint": endpoint, "path_params": {}})
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        response = await scope["endpoint"](Request(scope, receive, send))
+        await response(scope, receive, send)
+
+
+def _endpoint(service: Service, route: Route) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         language = language_of_request(service, request)
         service.at_work += 1
+        noted = seen()
+        noted.route = route.path
         origin: str | None = None
         try:
             _make_way(service, route)
             caller = await _caller(service, route, request)
+            noted.organisation, noted.key_id = caller.organisation, caller.key_id
             origin = request.headers.get("origin")
             body, values = b"", None
             if route.request:
@@ -90,7 +129,9 @@ def _endpoint(service: Service, route: Route) -> Callable[[Request], Awaitable[R
             reply = await route.handler(call)
             if isinstance(reply, PushResponse):
                 return reply.for_origin(origin)
-            return _json(reply.content, reply.status, origin)
+            if isinstance(reply.content, Response):
+                return reply.content
+            return Json(reply.content, reply.status, origin)
         except Refusal as refusal:
             return said(refusal, language, origin)
         except StoreError as error:
@@ -131,7 +172,7 @@ async def _caller(service: Service, route: Route, request: Request) -> Caller:
     header = request.headers.get("authorization")
     if header is None and service.demo:
         _refuse_strangers(request)
-        return service.demo_caller
+        return _with_scope(service.demo_caller, route)
     kind, _, token = (header or "").partition(" ")
     if kind.lower() != "bearer" or not token:
         raise no_key()
@@ -144,10 +185,20 @@ async def _caller(service: Service, route: Route, request: Request) -> Caller:
     wait = service.bucket.take(caller.key_id)
     if wait:
         raise too_many(wait)
-    if route.scope not in caller.scopes or (caller.publishable and not route.publishable):
-        raise not_allowed(Text("this key may not: it lacks the scope '{scope}'", scope=route.scope))
+    _with_scope(caller, route)
     if caller.publishable and request.headers.get("origin") not in caller.origins:
         raise not_allowed(Text("this key may not be used on this page"))
+    return caller
+
+
+def _with_scope(caller: Caller, route: Route) -> Caller:
+    """The caller, if they may.
+
+    Raises:
+        Refusal: they may not.
+    """
+    if route.scope not in caller.scopes or (caller.publishable and not route.publishable):
+        raise not_allowed(Text("this key may not: it lacks the scope '{scope}'", scope=route.scope))
     return caller
 
 
@@ -165,6 +216,7 @@ def _refuse_strangers(request: Request) -> None:
         raise not_allowed(Text("demo mode answers this machine alone, at 127.0.0.1"))
 
 
+@lru_cache(1_000)
 def _host(address: str) -> str:
     try:
         return urlsplit(address).hostname or ""
@@ -172,7 +224,7 @@ def _host(address: str) -> str:
         return ""
 
 
-def _preflight(service: Service) -> Callable[[Request], Awaitable[Response]]:
+def _preflight(service: Service) -> Endpoint:
     """What browsers ask before a page may ask. The key decides; it comes with the question itself."""
 
     async def preflight(request: Request) -> Response:
@@ -181,7 +233,7 @@ def _preflight(service: Service) -> Callable[[Request], Awaitable[Response]]:
         headers = {
             "Access-Control-Allow-Origin": request.headers.get("origin", "null"),
             "Access-Control-Allow-Methods": "GET, POST",
-            "Access-Control-Allow-Headers": "authorization, content-type, accept-language",
+            "Access-Control-Allow-Headers": "authorization, content-type, accept-language, x-request-id",
             "Access-Control-Max-Age": "600",
             "Vary": "Origin",
         }
@@ -196,7 +248,9 @@ def _no_route(service: Service) -> Callable[[Request, Exception], Response]:
         language = language_of_request(service, request)
         if status == 405:
             what = Text("this path does not take {method}", method=request.method[:20])
-            return said(Refusal(405, what, Text("/openapi.json lists what it takes.")), language)
+            response = said(Refusal(405, what, Text("/openapi.json lists what it takes.")), language)
+            response.headers.update(getattr(error, "headers", None) or {})  # Allow
+            return response
         return said(not_found(Text("there is nothing at this path")), language)
 
     return no_route
@@ -214,8 +268,11 @@ def language_of_request(service: Service, request: Request) -> str:
 def said(refusal: Refusal, language: str, origin: str | None = None) -> Response:
     """A refusal as JSON."""
     translate = translator(language)
-    failure = Failure(error=_plain(refusal.error.say(translate)), do=_plain(refusal.do.say(translate)))
-    response = _json(failure, refusal.status, origin)
+    noted = seen()
+    noted.refused = refusal.reason
+    error, do = _plain(refusal.error.say(translate)), _plain(refusal.do.say(translate))
+    failure = Failure(error=error, do=do, request_id=noted.request_id)
+    response = Json(failure, refusal.status, origin)
     if refusal.wait is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(refusal.wait)))
     if refusal.status == 401:
@@ -225,16 +282,28 @@ def said(refusal: Refusal, language: str, origin: str | None = None) -> Response
     return response
 
 
-def _json(content: msgspec.Struct, status: int, origin: str | None) -> Response:
-    response = Response(msgspec.json.encode(content), status, media_type="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    if origin is not None:
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Vary"] = "Origin"
-    return response
+class Json(Response):
+    """JSON with the headers that every answer carries; Starlette's own way of making headers takes longer."""
+
+    def __init__(self, content: msgspec.Struct, status: int, origin: str | None) -> None:
+        self.status_code = status
+        self.body = ENCODER.encode(content)
+        self.background = None
+        self.raw_headers = [(b"content-length", b"%d" % len(self.body)), *ALWAYS]
+        if origin is not None:
+            allowed = origin.encode("latin-1")
+            self.raw_headers += [(b"access-control-allow-origin", allowed), *TO_PAGES]
+
+
+ENCODER = msgspec.json.Encoder()
+TO_PAGES = ((b"access-control-expose-headers", b"Retry-After, X-Request-Id"), (b"vary", b"Origin"))
+ALWAYS = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+)
 
 
 def _plain(text: str) -> str:
-    """Half surrogate pairs cannot be written as UTF-8."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """What somebody sent is quoted without half surrogate pairs, control characters and turns of direction."""
+    return UNSHOWN.sub("\ufffd", text.encode("utf-8", "replace").decode("utf-8"))

@@ -69,7 +69,7 @@ def checked(body: bytes) -> Any:  # noqa: ANN401 - any JSON
     if body.count(b"{") + body.count(b"[") > DEEPEST and _depth(text) > DEEPEST:
         raise wrong(Text("the body is nested more than {most} levels deep", most=DEEPEST))
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        return STRICT.decode(text)
     except json.JSONDecodeError as error:
         raise wrong(Text("the body is not JSON at character {place}", place=error.pos)) from None
     except RecursionError:
@@ -123,3 +123,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(name: str) -> NoReturn:
     raise wrong(Text("the body holds {name}, which is not JSON", name=name))
+
+
+STRICT = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number)

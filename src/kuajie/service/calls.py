@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -11,22 +10,29 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
+from starlette.responses import Response
 
+from kuajie.bootstrap import list_keys
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.errors import StoreError
-from kuajie.core.records import Account, RankedList
+from kuajie.core.records import Account
 from kuajie.core.texts import Text
+from kuajie.service.kept import KeptLists
+from kuajie.service.lists import Fallbacks
+from kuajie.service.logs import RequestLog
+from kuajie.service.metrics import Metrics
 from kuajie.service.refusals import not_allowed, not_found, not_stored
 from kuajie.service.streams import Streams
-from kuajie.workflows.access import SCOPES, Caller, Doorkeeper, TokenBucket
+from kuajie.service.tracing import NoTracing, Tracing
+from kuajie.workflows.access import DEMO_SCOPES, Caller, Doorkeeper, TokenBucket
 from kuajie.workflows.deploy import Deployed, Deployment
+from kuajie.workflows.list_ids import Seals
 from kuajie.workflows.live import SLOW_SECONDS, Person, Tail
 from kuajie.workflows.receive import EventRules
 from kuajie.workflows.stores import Cache, Store
 from kuajie.workflows.workspace import Workspace
 
 T = TypeVar("T")
-MOST_LISTS = 10_000
 STORE_SECONDS = 15.0
 """How long a request waits for the store."""
 
@@ -41,6 +47,8 @@ class Service:
         deployment: the model that serves.
         tail: what other processes write.
         demo: whether who sends no key may do everything; on loopback only.
+        insist: whether it stays so when there are keys.
+        metrics, log, tracing: what operators see.
     """
 
     workspace: Workspace
@@ -49,29 +57,43 @@ class Service:
     deployment: Deployment
     tail: Tail
     demo: bool = False
+    insist: bool = False
     clock: Clock = system_clock
     draining: bool = False
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, "kuajie-service"))
-    lists: OrderedDict[str, RankedList] = field(default_factory=OrderedDict)
-    lost_lists: int = 0
     at_work: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
+    stocking: Future[None] | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    log: RequestLog = field(default_factory=RequestLog)
+    tracing: Tracing = field(default_factory=NoTracing)
+    lists: KeptLists = field(init=False)
     rules: EventRules = field(init=False)
     doorkeeper: Doorkeeper = field(init=False)
     bucket: TokenBucket = field(init=False)
     streams: Streams = field(init=False)
+    fallbacks: Fallbacks = field(init=False)
+    seals: Seals = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.workspace.config
+        self.lists = KeptLists(self.store.shown)
         self.rules = EventRules(frozenset(config.domains), config.cleaning)
         self.doorkeeper = Doorkeeper(self.store.access, time.monotonic)
+        self.fallbacks = Fallbacks(config.serving, self.cache, self.store.catalogue)
+        self.seals = Seals(list_keys(self.workspace))
         self.bucket = TokenBucket(config.service.requests_per_second, time.monotonic)
         self.streams = Streams(config.service.most_streams)
 
     @property
+    def queued_rows(self) -> int:
+        """Rows that wait to be written."""
+        return self.store.queued_rows
+
+    @property
     def demo_caller(self) -> Caller:
         """Who sends no key in demo mode."""
-        return Caller("", frozenset(self.workspace.config.domains), frozenset(SCOPES))
+        return Caller("", frozenset(self.workspace.config.domains), frozenset(DEMO_SCOPES))
 
     async def ask(self, question: Callable[..., T], *arguments: object) -> T:
         """Run what may wait for the store in a thread.
@@ -88,7 +110,8 @@ class Service:
         Raises:
             Refusal: it may not be durable.
         """
-        return await self.wait(asyncio.wrap_future(future))
+        with self.tracing.span("store write"):
+            return await self.wait(asyncio.wrap_future(future))
 
     @staticmethod
     async def wait(awaited: "asyncio.Future[T]") -> T:
@@ -111,22 +134,16 @@ class Service:
         live, now = deployed.live, self.clock()
         person = live.ready(account, now)
         if person is not None:
+            self.metrics.history("memory")
             return person
         if not self.tail.failing:
-            with suppress(TimeoutError):
+            self.metrics.history("store")
+            with suppress(TimeoutError), self.tracing.span("history"):
                 async with asyncio.timeout(SLOW_SECONDS):
-                    return await asyncio.get_running_loop().run_in_executor(self.threads, live.load, account, now)
-        return live.without_store(account, now)
-
-    def keep(self, ranked: RankedList) -> None:
-        """Queue a list to be stored; the answer does not wait."""
-        self.lists[ranked.list_id] = ranked
-        if len(self.lists) > MOST_LISTS:
-            self.lists.popitem(last=False)
-        try:
-            self.store.shown.submit_lists([ranked])
-        except StoreError:
-            self.lost_lists += 1
+                    loaded = await asyncio.get_running_loop().run_in_executor(self.threads, live.load, account, now)
+                    return self.fallbacks.willing(loaded)
+        self.metrics.history("no_store")
+        return self.fallbacks.willing(live.without_store(account, now))
 
     def watch(self) -> None:
         """Read the tail and look at the pointer, again and again until the service stops: a thread."""
@@ -135,18 +152,27 @@ class Service:
             self.look()
 
     def look(self) -> None:
-        """One look at what others wrote and at the model that should serve."""
+        """One look at what others wrote, at the model that should serve, and at the lists that wait."""
+        self.lists.flush()
         with suppress(StoreError):  # `tail.failing` says so; the next look goes on
             self.tail.read(self.deployment.now.live)
+        self.fallbacks.look(self.deployment.now.live, self.clock())
+        self.seals.refresh()
         if self.deployment.look():
             self.streams.wake()
+        if self.stocking is None or self.stocking.done():  # in a thread of its own: events must not wait for it
+            with suppress(RuntimeError):  # it is being closed
+                self.stocking = self.threads.submit(self.deployment.now.shelves.restock)
+        self.metrics.refresh(self)
 
     def close(self) -> None:
         """Write what is queued and let go of everything."""
         self.stopped.set()
         self.threads.shutdown(wait=True, cancel_futures=True)
+        self.lists.flush()
         self.store.close()
         self.cache.close()
+        self.tracing.close()
 
 
 @dataclass(frozen=True)
@@ -194,7 +220,7 @@ class Call:
             Refusal: no such domain.
         """
         domains = self.service.deployment.now.dataset.space.domains
-        if domain not in domains:
+        if domain not in domains and not self.service.fallbacks.editors.has(domain):
             raise not_found(
                 Text("there is no domain '{domain}'; there are {names}", domain=domain[:100], names=", ".join(domains))
             )
@@ -204,5 +230,5 @@ class Call:
 class Reply:
     """What is answered."""
 
-    content: msgspec.Struct
+    content: msgspec.Struct | Response
     status: int = 200

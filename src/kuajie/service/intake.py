@@ -15,7 +15,6 @@ from kuajie.core.records import (
     Exposure,
     Item,
     Link,
-    RankedList,
     Traits,
     Triple,
     Verdict,
@@ -24,12 +23,18 @@ from kuajie.core.texts import Text
 from kuajie.service.bodies import decoded, unfit
 from kuajie.service.calls import Call, Reply
 from kuajie.service.refusals import not_stored, wrong
+from kuajie.service.shown import shown_lists
 from kuajie.service.wire import MOST_ROWS, ExposureBatch, ExposureRow, FeedbackBatch, FeedbackRow, Verdicts
 from kuajie.workflows.described import problem_of
+from kuajie.workflows.dismissals import SCOPE
+from kuajie.workflows.list_ids import Shown, SignedList
 from kuajie.workflows.live import answering_user
 
 T = TypeVar("T", Item, Traits, Link, Triple, Consent)
 UNKNOWN_LIST = "the list is not known"
+NOT_THERE = "the list has no such item at this position"
+NOT_STORED = "the list is not stored: name the item that was seen"
+OF_NOBODY = "the list was made for nobody: name a user when you ask for it"
 NOT_YOURS = "domain is not one of yours"
 
 
@@ -44,17 +49,19 @@ async def events(call: Call) -> Reply:
 async def feedback(call: Call) -> Reply:
     """Answers to what was shown: events that carry their exposure."""
     batch = decoded(call.body, FeedbackBatch)
-    lists = await _lists(call, [row.list_id for row in batch.feedback])
+    lists = await shown_lists(call, [(row.list_id, row.item) for row in batch.feedback])
     service, now = call.service, call.service.clock()
     read: list[Event | BadEvent] = []
     for row in batch.feedback:
-        ranked = lists.get(row.list_id)
-        if ranked is None or row.item not in {each.item for each in ranked.items}:
-            problem = UNKNOWN_LIST if ranked is None else "the item is not in the list"
-            read.append(_bad(row, problem))
-            continue
-        person = await service.person(service.deployment.now, ranked.account)
-        read.append(service.rules.check(_event(row, ranked, person.accounts), now))
+        shown = lists.get(row.list_id)
+        domain = None if shown is None else shown.domain_of(row.item, row.domain)
+        if shown is None or domain is None:
+            read.append(_bad(row, UNKNOWN_LIST if shown is None else "the item is not in the list"))
+        elif not shown.account.user:
+            read.append(_bad(row, OF_NOBODY))
+        else:
+            person = await service.person(service.deployment.now, shown.account)
+            read.append(service.rules.check(_event(row, shown.account, domain, person.accounts), now))
     verdicts = await _store(call, read)
     return _told(
         [
@@ -67,13 +74,13 @@ async def feedback(call: Call) -> Reply:
 async def exposures(call: Call) -> Reply:
     """What was seen of lists."""
     batch = decoded(call.body, ExposureBatch)
-    lists = await _lists(call, [row.list_id for row in batch.exposures])
+    lists = await shown_lists(call, [(row.list_id, row.item) for row in batch.exposures])
     verdicts: list[Verdict] = []
     good: list[tuple[int, Exposure]] = []
     for place, row in enumerate(batch.exposures):
-        ranked = lists.get(row.list_id)
-        exposure = None if ranked is None else _exposure(call, row, ranked)
-        problem = UNKNOWN_LIST if ranked is None else "the list has no such position" if exposure is None else ""
+        shown = lists.get(row.list_id)
+        exposure = None if shown is None else _exposure(call, row, shown)
+        problem = "" if exposure is not None else _why_not(row, shown)
         problem = problem or (problem_of(exposure) if exposure is not None else None) or ""
         verdicts.append(Verdict(id=row.exposure_id, status="rejected", reason=problem))
         if exposure is not None and not problem:
@@ -114,7 +121,10 @@ async def consents(call: Call) -> Reply:
     reply, stored = await _put(
         call, "consents", Consent, lambda each: [each.account.domain], lambda each: each.account.user
     )
-    call.service.deployment.now.live.forget(each.account for each in stored)
+    service = call.service
+    live = service.deployment.now.live
+    await service.ask(service.fallbacks.listen, live, service.clock())
+    live.forget(each.account for each in stored)
     return reply
 
 
@@ -147,6 +157,7 @@ async def _store(call: Call, read: Sequence[Event | BadEvent]) -> list[Verdict]:
     except StoreError as error:
         raise not_stored(error) from None
     verdicts = await service.durable(submitted)
+    service.metrics.took(verdicts)
     accepted = [
         row
         for row, verdict in zip(read, verdicts, strict=True)
@@ -164,39 +175,24 @@ def _told(verdicts: list[Verdict]) -> Reply:
     return Reply(told, status=422 if told.rejected == len(verdicts) else 200)
 
 
-async def _lists(call: Call, ids: Sequence[str]) -> dict[str, RankedList]:
-    """The caller's own lists among some."""
-    service = call.service
-
-    def stored(missing: list[str]) -> list[RankedList | None]:
-        return [service.store.shown.ranked_list(list_id) for list_id in missing]
-
-    wanted = list(dict.fromkeys(each for each in ids if 0 < len(each) <= 128 and each.isascii() and each.isalnum()))
-    found = [service.lists[each] for each in wanted if each in service.lists]
-    missing = [each for each in wanted if each not in service.lists]
-    if missing:
-        found += [each for each in await service.ask(stored, missing) if each is not None]
-    return {each.list_id: each for each in found if each.account.domain in call.caller.domains}
-
-
-def _event(row: FeedbackRow, ranked: RankedList, accounts: Sequence[Account]) -> Event:
+def _event(row: FeedbackRow, asked: Account, domain: str, accounts: Sequence[Account]) -> Event:
     """An answer as an event of the item's domain, of the person's account there or, without one, of its stand-in.
 
     Ids carry the domain of their sender, so that two senders cannot take each other's.
     """
-    asked = ranked.account
-    there = [each.user for each in accounts if each.domain == ranked.target]
+    there = [each.user for each in accounts if each.domain == domain]
     plain = [user for user in there if user != answering_user(asked)]
-    user = asked.user if asked.domain == ranked.target else (plain or [answering_user(asked)])[0]
+    user = asked.user if asked.domain == domain else (plain or [answering_user(asked)])[0]
     return Event(
         event_id=f"{asked.domain}:{row.event_id}",
-        domain=ranked.target,
+        domain=domain,
         user=user,
         item=row.item,
         kind=row.kind,
         occurred_at=row.occurred_at,
         value=row.value,
         exposure_id=f"{asked.domain}:{row.exposure_id}",
+        properties={SCOPE: row.scope} if row.kind == "dismiss" and row.scope != "item" else {},
     )
 
 
@@ -204,18 +200,26 @@ def _bad(row: FeedbackRow, reason: str) -> BadEvent:
     return BadEvent(reason=reason, raw=msgspec.json.encode(row).decode())
 
 
-def _exposure(call: Call, row: ExposureRow, ranked: RankedList) -> Exposure | None:
-    if not 0 <= row.position < len(ranked.items):
+def _why_not(row: ExposureRow, shown: Shown | None) -> str:
+    if shown is None:
+        return UNKNOWN_LIST
+    return NOT_STORED if isinstance(shown, SignedList) and not row.item else NOT_THERE
+
+
+def _exposure(call: Call, row: ExposureRow, shown: Shown) -> Exposure | None:
+    seen = shown.seen_at(row.position, row.item, row.domain)
+    if seen is None:
         return None
+    domain, item = seen
     when = row.occurred_at or call.service.clock()
     return Exposure(
-        exposure_id=f"{ranked.account.domain}:{row.exposure_id}",
-        list_id=row.list_id,
+        exposure_id=f"{shown.account.domain}:{row.exposure_id}",
+        list_id=shown.list_id,
         placement=row.placement,
         position=row.position,
         occurred_at=when if when.tzinfo else when.replace(tzinfo=UTC),
-        domain=ranked.target,
-        item=ranked.items[row.position].item,
+        domain=domain,
+        item=item,
     )
 
 

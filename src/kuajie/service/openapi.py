@@ -1,14 +1,17 @@
 """The OpenAPI 3.1 document, made from the table of routes."""
 
+import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 import kuajie
+from kuajie.core.ids import LONGEST_ID
+from kuajie.service import push
 from kuajie.service.routes import JSON, Route
-from kuajie.service.wire import Failure
+from kuajie.service.wire import MOST_ITEMS, Failure, Verdicts
 
 REF = "#/components/schemas/{name}"
 REFUSALS = {
@@ -24,16 +27,62 @@ REFUSALS = {
     "503": "try again; nothing is acknowledged",
 }
 WITHOUT_BODY = {"408", "413", "415", "422"}
+HEADERS = {
+    "401": {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}},
+    "429": {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}, "required": True}},
+    "503": {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}, "required": True}},
+}
+IDS = {"event_id", "exposure_id", "list_id", "domain", "user", "item", "target", "head", "relation", "tail"}
+TIMES = {"occurred_at", "changed_at", "expires_at"}
+QUERY = {
+    "k": {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": 10},
+    "seconds": {"type": "integer", "minimum": 0, "maximum": push.MOST_SECONDS, "default": push.SECONDS},
+}
+LIST = "$response.body#/list_id"
+FIRST = "$response.body#/items/0/item"
+ASKER = {"domain": "$request.body#/domain", "user": "$request.body#/user"}
+LINKS: dict[str, dict[str, dict[str, Any]]] = {
+    "recommend": {
+        "Seen": {
+            "operationId": "exposures",
+            "requestBody": {"exposures": [{"exposure_id": LIST, "list_id": LIST, "position": 0}]},
+        },
+        "Answered": {
+            "operationId": "feedback",
+            "requestBody": {
+                "feedback": [
+                    {"event_id": LIST, "list_id": LIST, "exposure_id": LIST, "item": FIRST, "kind": "click"},
+                ]
+            },
+        },
+        "Alike": {
+            "operationId": "similar_items",
+            "parameters": {"domain": "$response.body#/target", "id": FIRST},
+        },
+        "Known": {"operationId": "profile", "parameters": {"domain": ASKER["domain"], "id": ASKER["user"]}},
+    },
+    "events": {
+        "Asked": {
+            "operationId": "recommend",
+            "requestBody": {**ASKER, "target": "$request.body#/domain"},
+        },
+        "Known": {"operationId": "profile", "parameters": {"domain": ASKER["domain"], "id": ASKER["user"]}},
+    },
+}
+"""What an answer is good for: the way of one behaviour event, from the list to what became of it."""
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
     """The document."""
     kinds: list[type] = [*dict.fromkeys(kind for route in routes for kind in (*route.request, route.response)), Failure]
     schemas, components = msgspec.json.schema_components(kinds, ref_template=REF)
+    for component in components.values():
+        _precise(component)
     of: dict[type, Any] = dict(zip(kinds, schemas, strict=True))
+    known = {route.name for route in routes}
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, of)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, of, known)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -48,7 +97,27 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route, of: dict[type, Any]) -> dict[str, Any]:
+def _precise(schema: dict[str, Any]) -> None:
+    """Say of ids and times what their type alone does not; descriptions without the indentation of the code."""
+    if "description" in schema:
+        schema["description"] = inspect.cleandoc(schema["description"])
+    for name, field in schema.get("properties", {}).items():
+        for text in _texts(field):
+            if name in TIMES:
+                text["format"] = "date-time"
+            elif name in IDS and schema["title"] not in ANSWERS:
+                text.update(minLength=1, maxLength=LONGEST_ID)
+
+
+ANSWERS = {"Reason"}
+"""Where an id may be empty: the reader may not know it."""
+
+
+def _texts(field: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return (each for each in (field, *field.get("anyOf", ())) if each.get("type") == "string" and "enum" not in each)
+
+
+def _operation(route: Route, of: dict[type, Any], known: set[str]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
@@ -59,20 +128,36 @@ def _operation(route: Route, of: dict[type, Any]) -> dict[str, Any]:
         operation["x-scope"] = route.scope
         refusals = REFUSALS if route.request else {k: v for k, v in REFUSALS.items() if k not in WITHOUT_BODY}
         for status, meaning in refusals.items():
+            if status == "422" and route.response is not Verdicts:
+                continue
             schema = of[route.response] if status == "422" else of[Failure]
-            operation["responses"][status] = _content(meaning, schema)
+            operation["responses"][status] = _content(meaning, schema, HEADERS.get(status))
     elif route.name == "ready":
         operation["responses"]["503"] = _content("it is being stopped", of[route.response])
+    links = {name: link for name, link in LINKS.get(route.name, {}).items() if link["operationId"] in known}
+    if links:
+        operation["responses"]["200"]["links"] = links
     if route.request:
         schemas = [of[kind] for kind in route.request]
         content = {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}, "example": route.example}
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_ID},
+        }
         for name in re.findall(r"\{(\w+)\}", route.path)
     ]
     parameters += [
-        {"name": name, "in": "query", "required": False, "description": what, "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": what,
+            "schema": QUERY.get(name, {"type": "string"}),
+        }
         for name, what in route.query
     ]
     if parameters:
@@ -82,8 +167,8 @@ def _operation(route: Route, of: dict[type, Any]) -> dict[str, Any]:
 
 def _answered(route: Route, schema: object) -> dict[str, Any]:
     """What was asked for: once, or in the data of each event of a stream."""
-    if route.media == JSON:
-        return _content("what was asked for", schema)
+    if route.media != push.MEDIA:
+        return _content("what was asked for", schema, media=route.media)
     told = {
         "event": {"const": "list"},
         "id": {"type": "string"},
@@ -94,5 +179,9 @@ def _answered(route: Route, schema: object) -> dict[str, Any]:
     return {"description": "what was asked for, event by event", "content": {route.media: {"schema": event}}}
 
 
-def _content(meaning: str, schema: object) -> dict[str, Any]:
-    return {"description": meaning, "content": {"application/json": {"schema": schema}}}
+def _content(
+    meaning: str, schema: object, headers: dict[str, Any] | None = None, media: str = "application/json"
+) -> dict[str, Any]:
+    media = "text/plain" if schema == {"type": "string"} else media
+    content: dict[str, Any] = {"description": meaning, "content": {media: {"schema": schema}}}
+    return {**content, "headers": headers} if headers else content

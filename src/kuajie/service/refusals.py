@@ -14,11 +14,12 @@ class Refusal(Exception):  # noqa: N818 - it is said, not raised to anybody
         error: what is wrong.
         do: what to do.
         wait: seconds after which it may be tried again.
+        reason: for metrics and logs, why somebody is told to come again.
     """
 
-    def __init__(self, status: int, error: Text, do: Text, wait: float | None = None) -> None:
+    def __init__(self, status: int, error: Text, do: Text, wait: float | None = None, reason: str = "") -> None:
         super().__init__(str(error))
-        self.status, self.error, self.do, self.wait = status, error, do, wait
+        self.status, self.error, self.do, self.wait, self.reason = status, error, do, wait, reason
 
 
 def wrong(error: Text) -> Refusal:
@@ -47,14 +48,16 @@ def not_found(error: Text) -> Refusal:
 
 def not_stored(error: StoreError) -> Refusal:
     """The store refused or did not answer: nothing is acknowledged."""
-    return Refusal(503, error.text, Text("Nothing is acknowledged. It is safe to send it again."), AGAIN_SECONDS)
+    again = Text("Nothing is acknowledged. It is safe to send it again.")
+    return Refusal(503, error.text, again, AGAIN_SECONDS, "store")
 
 
 def too_busy() -> Refusal:
     """There is too much to do just now."""
-    return Refusal(503, Text("the service has too much to do just now"), Text("Try again in a moment."), AGAIN_SECONDS)
+    busy = Text("the service has too much to do just now")
+    return Refusal(503, busy, Text("Try again in a moment."), AGAIN_SECONDS, "busy")
 
 
 def too_many(wait: float) -> Refusal:
     """A key asks more often than it may."""
-    return Refusal(429, Text("this key asks more often than it may"), Text("Wait, then try again."), wait)
+    return Refusal(429, Text("this key asks more often than it may"), Text("Wait, then try again."), wait, "rate")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from kuajie.core.records import Event
-from kuajie.service import answers, intake, push, wire
+from kuajie.service import answers, editors, intake, operations, push, searching, why, wire
 from kuajie.service.calls import Call, Reply
 from kuajie.service.streams import PushResponse
 from kuajie.workflows.access import Scope
@@ -22,7 +22,7 @@ class Route:
     Attributes:
         method, path: of HTTP; `{id}` may hold slashes.
         handler: answers.
-        response: what is answered.
+        response: what is answered; `str`: text that is no JSON.
         summary: for the OpenAPI document.
         scope: that a key needs; None: open to everybody.
         request: what the body is; none where there is no body.
@@ -32,10 +32,10 @@ class Route:
         media: type of what is answered; with a stream, `response` is the data of each event.
     """
 
-    method: Literal["GET", "POST", "PUT"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     handler: Callable[[Call], Awaitable[Reply | PushResponse]]
-    response: type[msgspec.Struct]
+    response: type[Any]
     summary: str
     scope: Scope | None = None
     request: tuple[type[msgspec.Struct], ...] = ()
@@ -65,6 +65,19 @@ ROUTES = (
     Route("GET", "/health/live", answers.live, wire.Alive, "The process answers"),
     Route("GET", "/health/ready", answers.ready, wire.Ready, "Requests may be sent here"),
     Route(
+        "POST", "/v1/keys", operations.make_key, wire.KeyMade,
+        "A new key, which is shown this once. Not safe to send again.", scope="admin", request=(wire.KeyRequest,),
+        example={"organisation": "platform", "domains": ["courses"], "scopes": ["events", "recommend"], "days": 365},
+    ),
+    Route("GET", "/v1/keys", operations.keys, wire.KeyList, "All keys, without their secrets.", scope="admin"),
+    Route(
+        "POST", "/v1/keys/{id}/rotate", operations.rotate_key, wire.KeyMade,
+        "A new key like another, which opens nothing after some hours. Not safe to send again.",
+        scope="admin", request=(wire.RotateRequest,), example={"hours": 24},
+    ),
+    Route("DELETE", "/v1/keys/{id}", operations.revoke_key, wire.KeyShown, "The key opens nothing.", scope="admin"),
+    Route("GET", "/metrics", operations.metrics, str, "Metrics for Prometheus.", scope="operations"),
+    Route(
         "POST", "/v1/events", intake.events, wire.Verdicts,
         "Behaviour: one event, or up to 500. Answered when it is durable; sending it again is safe.",
         scope="events", request=(wire.EventBatch, Event), publishable=True, example={"events": [EVENT]},
@@ -81,6 +94,12 @@ ROUTES = (
         scope="recommend", request=(wire.RecommendRequest,), publishable=True, media=push.MEDIA,
         query=(("seconds", "0 to 600: it ends after so long; 0: after the first list; left out: 300"),),
         example={**ACCOUNT, "target": "car_parts", "k": 5},
+    ),
+    Route(
+        "POST", "/v1/search", searching.search, wire.SearchResponse,
+        "Items and knowledge of all domains that fit a question in words, ranked for the person who asks.",
+        scope="recommend", request=(wire.SearchRequest,), publishable=True,
+        example={**ACCOUNT, "query": "第一次买车贷款", "k": 5},
     ),
     Route(
         "GET", "/v1/items/{domain}/{id}/similar", answers.similar_items, wire.SimilarResponse,
@@ -104,6 +123,12 @@ ROUTES = (
         },
     ),
     Route(
+        "GET", "/v1/lists/{id}/why", why.why, wire.WhyResponse,
+        "Why an item is in a list: its reasons, and every path of the history that leads to it.",
+        scope="recommend", publishable=True,
+        query=(("item", "of the list"),),
+    ),
+    Route(
         "GET", "/v1/people/{domain}/{id}/profile", answers.profile, wire.Profile,
         "What is known of a person, as far as it belongs to the caller.", scope="people",
     ),
@@ -111,6 +136,16 @@ ROUTES = (
         "PUT", "/v1/items", intake.items, wire.Verdicts, "Items, new or changed.",
         scope="catalogue", request=(wire.ItemBatch,),
         example={"items": [{"domain": "courses", "item": "c-0007", "title": "十分钟学会换机油", "category": "养车"}]},
+    ),
+    Route(
+        "PUT", "/v1/editor-lists", editors.put_editor_lists, wire.Verdicts,
+        "Items that an editor chose, shown where nobody's behaviour says anything about their domain yet.",
+        scope="catalogue", request=(wire.EditorListBatch,),
+        example={"lists": [{"target": "courses", "placement": "", "items": ["c-0007", "c-0001"]}]},
+    ),
+    Route(
+        "GET", "/v1/editor-lists", editors.editor_lists, wire.EditorListsReply, "The editor's lists of a domain.",
+        scope="catalogue", query=(("target", "one of the caller's domains"),),
     ),
     Route(
         "PUT", "/v1/triples", intake.triples, wire.Verdicts, "Edges of a knowledge graph.",

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from kuajie.core.records import Consent, Event, Item, Link, RankedItem, Traits, Triple, Verdict
+from kuajie.core.records import Consent, EditorList, Event, Item, Link, RankedItem, Reason, Traits, Triple, Verdict
 
 MOST_ROWS = 500
 MOST_ITEMS = 100
@@ -40,28 +40,46 @@ class Verdicts(Wire, frozen=True):
         return cls(verdicts=verdicts, **counts)
 
 
+class ItemRef(Wire, frozen=True):
+    """An item, by its name."""
+
+    domain: str
+    item: str
+
+
+class Context(Wire, frozen=True):
+    """The page that asks: the item it shows counts as just viewed, for this list alone; tags are kept with the list."""
+
+    item: ItemRef | None = None
+    tags: Annotated[list[Annotated[str, msgspec.Meta(max_length=128)]], msgspec.Meta(max_length=16)] = []
+
+
 class RecommendRequest(Wire, frozen=True):
     """Who is recommended items of which domain.
 
-    `personalised: false` leaves the history out; `exclude` names items of the target.
+    Without a `user` the list fits the page alone. `personalised: false` leaves the history out; `exclude` names items
+    of the target; `query` leaves only what fits its words.
     """
 
     domain: str
-    user: str
     target: str
+    user: str = ""
     k: Annotated[int, msgspec.Meta(ge=1, le=MOST_ITEMS)] = 10
     exclude: Annotated[list[str], msgspec.Meta(max_length=MOST_ROWS)] = []
     explain: bool = True
     personalised: bool = True
     placement: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    query: str = ""
+    context: Context = Context()
     language: Language | None = None
 
 
 class RecommendResponse(Wire, frozen=True):
     """A ranked list.
 
-    `fallback` is empty where the list fits the person, "popular" where it shows what everybody likes; `degraded` says
-    that something did not work.
+    `list_id` is signed: exposures and feedback name it as it is. `fallback` is empty where the list fits the person or
+    the page, "cached" where it is an earlier one, "popular" where it shows what everybody likes, "editor" where an
+    editor chose; `degraded` says that something did not work.
     """
 
     list_id: str
@@ -72,6 +90,89 @@ class RecommendResponse(Wire, frozen=True):
     fallback: str
     placement: str
     items: tuple[RankedItem, ...]
+
+
+class SearchRequest(Wire, frozen=True):
+    """What is looked for, in words; who asks, if somebody does: a `domain`, and a `user` of it or the page alone.
+
+    `targets` names the domains to look in, none: all; `personalised: false` leaves the history out.
+    """
+
+    query: str
+    domain: str = ""
+    user: str = ""
+    targets: Annotated[list[str], msgspec.Meta(max_length=100)] = []
+    k: Annotated[int, msgspec.Meta(ge=1, le=MOST_ITEMS)] = 10
+    explain: bool = True
+    personalised: bool = True
+    placement: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    language: Language | None = None
+
+
+class Matched(Wire, frozen=True):
+    """A field of an item that words of the query are in.
+
+    `field` is "title", "category", "brand", "item" or "attributes." and a name; `ranges` are first character and
+    last + 1 in `text`, counted in code points.
+    """
+
+    field: str
+    text: str
+    ranges: list[tuple[int, int]]
+
+
+class FoundItem(Wire, frozen=True):
+    """An item that was found. `score` orders the list; `text_score` is what the words alone say."""
+
+    domain: str
+    item: str
+    title: str
+    score: float
+    text_score: float
+    matched: list[Matched]
+    reasons: tuple[Reason, ...]
+
+
+class CategoryCount(Wire, frozen=True):
+    """How many of the found items are in a category."""
+
+    category: str
+    count: int
+
+
+class DomainCount(Wire, frozen=True):
+    """How many items of a domain were found, and its largest categories among them."""
+
+    domain: str
+    title: str
+    count: int
+    categories: list[CategoryCount]
+
+
+class KnowledgeHit(Wire, frozen=True):
+    """Something of the knowledge graph that is no item: a brand, a topic. `domains` counts the triples that name it."""
+
+    name: str
+    relations: tuple[str, ...]
+    domains: dict[str, int]
+    triples: tuple[Triple, ...]
+    score: float
+
+
+class SearchResponse(Wire, frozen=True):
+    """What was found, best first; `domains` counts everything, `items` are the first.
+
+    `list_id` is empty where nobody asked: nothing can answer such a list.
+    """
+
+    list_id: str
+    model_version: str
+    personalised: bool
+    degraded: bool
+    placement: str
+    items: list[FoundItem]
+    domains: list[DomainCount]
+    knowledge: list[KnowledgeHit]
 
 
 class SimilarResponse(Wire, frozen=True):
@@ -86,11 +187,17 @@ class SimilarResponse(Wire, frozen=True):
 
 
 class ExposureRow(Wire, frozen=True):
-    """The item at a position (the first is 0) of a list was seen."""
+    """The item at a position (the first is 0) of a list was seen.
+
+    Named, the exposure stands even where the list got lost before it was stored; of what a search found in several
+    domains `domain` is named too.
+    """
 
     exposure_id: str
     list_id: str
     position: int
+    item: str = ""
+    domain: str = ""
     occurred_at: datetime | None = None
     placement: str = ""
 
@@ -102,15 +209,21 @@ class ExposureBatch(Wire, frozen=True):
 
 
 class FeedbackRow(Wire, frozen=True):
-    """An item of a list was answered; it counts once for its exposure and kind."""
+    """An item of a list was answered; it counts once for its exposure and kind.
+
+    `domain` is the item's, needed only where a list holds two items of one id.
+    `dismiss` is "not interested", in the item alone or, by `scope`, in its brand or category.
+    """
 
     event_id: str
     list_id: str
     exposure_id: str
     item: str
     kind: Literal["click", "purchase", "dismiss", "rate"]
+    domain: str = ""
     occurred_at: datetime | None = None
     value: float | None = None
+    scope: Literal["item", "brand", "category"] = "item"
 
 
 class FeedbackBatch(Wire, frozen=True):
@@ -149,6 +262,37 @@ class ConsentBatch(Wire, frozen=True):
     consents: Annotated[list[Consent], Rows]
 
 
+class EditorListBatch(Wire, frozen=True):
+    """Editor's lists, new or changed; an empty placement stands for every other, an empty list removes."""
+
+    lists: Annotated[list[EditorList], msgspec.Meta(min_length=1, max_length=20)]
+
+
+class EditorListsReply(Wire, frozen=True):
+    """Editor's lists of a domain."""
+
+    lists: list[EditorList]
+
+
+class WhyResponse(Wire, frozen=True):
+    """Why an item is in a list.
+
+    `reasons` are those that the list carries. `paths` is everything in the history that speaks for the item as it
+    stands now, with its share, the strongest first; empty where another model serves by now, or no history was used.
+    """
+
+    list_id: str
+    domain: str
+    item: str
+    title: str
+    position: int
+    fallback: str
+    model_version: str
+    propensity: float | None
+    reasons: tuple[Reason, ...]
+    paths: tuple[Reason, ...]
+
+
 class UsedItem(Wire, frozen=True):
     """An item of a history."""
 
@@ -164,6 +308,14 @@ class Elsewhere(Wire, frozen=True):
     title: str
 
 
+class TasteShare(Wire, frozen=True):
+    """What part of the history in the caller's domains is of a category or brand, by the strength of its events."""
+
+    domain: str
+    name: str
+    share: float
+
+
 class Profile(Wire, frozen=True):
     """What is known of a person, as far as it belongs to the caller."""
 
@@ -172,9 +324,59 @@ class Profile(Wire, frozen=True):
     accounts: list[str]
     attributes: dict[str, str]
     personalised: bool
+    categories: list[TasteShare]
+    brands: list[TasteShare]
     recent: list[UsedItem]
     elsewhere: list[Elsewhere]
     degraded: bool
+
+
+class KeyRequest(Wire, frozen=True):
+    """A key that is wanted.
+
+    An organisation that is new is made, with its domains. `scopes` left out: everything that its kind may, without what
+    operators may (`operations`, `admin`). Publishable keys stand in web pages and need their `origins`.
+    """
+
+    organisation: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    domains: Annotated[list[str], msgspec.Meta(max_length=100)] = []
+    kind: Literal["secret", "publishable"] = "secret"
+    origins: Annotated[list[str], msgspec.Meta(max_length=100)] = []
+    scopes: Annotated[list[str], msgspec.Meta(max_length=20)] | None = None
+    days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
+    name: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class RotateRequest(Wire, frozen=True):
+    """For how many hours the old key goes on."""
+
+    hours: Annotated[int, msgspec.Meta(ge=0, le=8_760)] = 24
+
+
+class KeyShown(Wire, frozen=True):
+    """A key without its secret."""
+
+    key_id: str
+    organisation: str
+    kind: Literal["secret", "publishable"]
+    name: str
+    scopes: list[str]
+    origins: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class KeyMade(KeyShown, frozen=True):
+    """A new key; `key` is shown this once."""
+
+    key: str
+
+
+class KeyList(Wire, frozen=True):
+    """All keys."""
+
+    keys: list[KeyShown]
 
 
 class Alive(Wire, frozen=True):
@@ -194,7 +396,8 @@ class Ready(Wire, frozen=True):
 
 
 class Failure(Wire, frozen=True):
-    """Every error: what is wrong, and what to do."""
+    """Every error: what is wrong, what to do, and how the operators find it in their log."""
 
     error: str
     do: str
+    request_id: str = ""

@@ -27,12 +27,13 @@ from kuajie.core.records import (
     Organisation,
     QuarantinedEvent,
     RankedList,
+    Signal,
     StoredEvent,
     Traits,
     Triple,
     Verdict,
 )
-from kuajie.workflows.stores import MOST_EVENTS, Change, ExportTable, Finding
+from kuajie.workflows.stores import MOST_EVENTS, About, Change, ExportTable, Finding
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -168,7 +169,7 @@ class MemoryCatalogue:
         self.all_people: Latest[Account, Traits] = Latest(counter, attrgetter("account"))
         self.all_triples: Latest[Triple, Triple] = Latest(counter, lambda triple: triple)
         self.lists: dict[tuple[str, str], EditorList] = {}
-        self.said: dict[Account, Consent] = {}
+        self.said: Latest[Account, Consent] = Latest(counter, attrgetter("account"))
 
     def put_items(self, items: Sequence[Item]) -> None:
         """See `CatalogueStore.put_items`."""
@@ -218,16 +219,24 @@ class MemoryCatalogue:
         """See `CatalogueStore.editor_list`."""
         return self.lists.get((target, placement)) or self.lists.get((target, ""))
 
+    def editor_lists(self) -> list[EditorList]:
+        """See `CatalogueStore.editor_lists`."""
+        return [self.lists[key] for key in sorted(self.lists)]
+
     def put_consents(self, consents: Sequence[Consent]) -> None:
         """See `CatalogueStore.put_consents`."""
         for consent in consents:
-            known = self.said.get(consent.account)
+            known = self.consents([consent.account]).get(consent.account)
             if known is None or consent.changed_at >= known.changed_at:
-                self.said[consent.account] = consent
+                self.said.put([consent])
 
     def consents(self, accounts: Sequence[Account]) -> dict[Account, Consent]:
         """See `CatalogueStore.consents`."""
-        return {account: self.said[account] for account in accounts if account in self.said}
+        return self.said.get(accounts)
+
+    def consents_after(self, sequence: int, most: int = 1_000) -> list[Change[Consent]]:
+        """See `CatalogueStore.consents_after`."""
+        return self.said.after(sequence, most)
 
 
 class MemoryShown:
@@ -236,6 +245,7 @@ class MemoryShown:
     def __init__(self) -> None:
         self.lists: dict[str, RankedList] = {}
         self.exposures: dict[tuple[str, str], Exposure] = {}
+        self.signals: dict[str, Signal] = {}
 
     def save_lists(self, lists: Sequence[RankedList]) -> None:
         """See `ShownStore.save_lists`."""
@@ -266,6 +276,28 @@ class MemoryShown:
         """See `ShownStore.exposures_of`."""
         own = [each for each in self.exposures.values() if each.list_id == list_id]
         return sorted(own, key=lambda each: (each.position, each.exposure_id))
+
+    def prune(self, before: datetime, most: int) -> int:
+        """See `ShownStore.prune`."""
+        old = sorted((each for each in self.lists.values() if each.created_at < before), key=attrgetter("created_at"))
+        ids = {each.list_id for each in old[:most]}
+        self.lists = {name: each for name, each in self.lists.items() if name not in ids}
+        self.exposures = {key: each for key, each in self.exposures.items() if each.list_id not in ids}
+        self.signals = {key: each for key, each in self.signals.items() if each.list_id not in ids}
+        return len(ids)
+
+    def submit_signals(self, signals: Sequence[Signal]) -> Future[None]:
+        """See `ShownStore.submit_signals`."""
+        for each in signals:
+            self.signals.setdefault(each.signal_id, each)
+        future: Future[None] = Future()
+        future.set_result(None)
+        return future
+
+    def signals_of(self, list_id: str) -> list[Signal]:
+        """See `ShownStore.signals_of`."""
+        own = [each for each in self.signals.values() if each.list_id == list_id]
+        return sorted(own, key=lambda each: (each.occurred_at, each.signal_id))
 
 
 class MemoryAccess:
@@ -374,6 +406,7 @@ class MemoryStore:
     """`workflows.stores.Store` in memory."""
 
     schema_version = "memory"
+    queued_rows = 0
 
     def __init__(self) -> None:
         counter = Counter()
@@ -382,6 +415,18 @@ class MemoryStore:
         self.shown = MemoryShown()
         self.access = MemoryAccess()
         self.export = MemoryExport(self.events, self.catalogue)
+
+    def about(
+        self,
+        accounts: Sequence[Account],
+        events_of: Sequence[Account],
+        *,
+        with_links: bool = True,
+        most: int = MOST_EVENTS,
+    ) -> About:
+        """See `Store.about`."""
+        links = self.catalogue.links_of(accounts) if with_links else []
+        return About(links, self.catalogue.consents(accounts), self.events.recent(events_of, most))
 
     @staticmethod
     def check() -> list[Finding]:

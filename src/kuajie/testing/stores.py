@@ -29,10 +29,11 @@ from kuajie.core.records import (
     RankedItem,
     RankedList,
     Reason,
+    Signal,
     Traits,
     Triple,
 )
-from kuajie.workflows.stores import Store
+from kuajie.workflows.stores import About, Store
 
 NOW = datetime(2026, 3, 1, 8, 30, 15, 123456, tzinfo=UTC)
 IDS = [
@@ -262,6 +263,9 @@ class StoreContract:
         store.catalogue.put_editor_list(msgspec.structs.replace(home, items=()))
         assert store.catalogue.editor_list("car", "首页") == everywhere
         assert store.catalogue.editor_list("film") is None
+        film = EditorList(target="film", placement="", items=("a",))
+        store.catalogue.put_editor_list(film)
+        assert store.catalogue.editor_lists() == [everywhere, film]
 
     def test_the_latest_consent_counts(self, store: Store) -> None:
         account = Account(domain="课程", user="a")
@@ -277,6 +281,58 @@ class StoreContract:
         store.catalogue.put_consents([says(True, 6)])
         assert store.catalogue.consents([account]) == {account: says(True, 6)}
 
+    def test_changes_of_consents_are_followed(self, store: Store) -> None:
+        first, second = (Account(domain="课程", user=user) for user in "ab")
+        store.catalogue.put_consents(
+            [Consent(account=each, personalised=True, changed_at=NOW) for each in (first, second)]
+        )
+        seen = store.catalogue.consents_after(0)
+        assert {change.value.account for change in seen} == {first, second}
+        assert store.catalogue.consents_after(store.events.newest()) == []
+        store.catalogue.put_consents([Consent(account=first, personalised=False, changed_at=NOW)])
+        assert [change.value.personalised for change in store.catalogue.consents_after(seen[-1].sequence)] == [False]
+
+    def test_what_is_stored_of_accounts_is_told_at_once(self, store: Store) -> None:
+        accounts = [
+            Account(domain=domain, user=f"{user}{place}")
+            for place in range(60)
+            for domain, user in (("课程", "张"), ("b", "x"))
+        ]
+        a, b, c = accounts[0], accounts[1], accounts[117]
+        assert store.about(accounts, accounts) == About([], {}, {})
+        store.catalogue.put_links([Link(a=c, b=a), Link(a=b, b=Account(domain="z", user="z")), Link(a=a, b=b)])
+        store.catalogue.put_consents([Consent(account=c, personalised=False, changed_at=NOW)])
+        sent = [
+            event(f"{place}", domain=each.domain, user=each.user, occurred_at=NOW + timedelta(minutes=place % 3))
+            for each in (a, c, Account(domain="b", user="y"))
+            for place in range(5)
+        ]
+        store.events.append(
+            [msgspec.structs.replace(each, event_id=f"{place}") for place, each in enumerate(sent)], NOW
+        )
+        found = store.about(accounts, [a, c], most=3)
+        assert found.links == store.catalogue.links_of(accounts)
+        assert len(found.links) == 3
+        assert found.consents == store.catalogue.consents(accounts)
+        assert found.events == store.events.recent([a, c], 3)
+        assert [len(own) for own in found.events.values()] == [3, 3]
+        assert store.about([a], [], with_links=False) == About([], {}, {})
+
+    def test_consents_are_read_in_the_order_of_change(self, store: Store) -> None:
+        def says(user: str, personalised: bool, minutes: int = 0) -> Consent:
+            changed = NOW + timedelta(minutes=minutes)
+            return Consent(account=Account(domain="a", user=user), personalised=personalised, changed_at=changed)
+
+        store.catalogue.put_consents([says("张", False), says("b", True), says("c", False)])
+        first = store.catalogue.consents_after(0)
+        assert [change.value for change in first] == [says("张", False), says("b", True), says("c", False)]
+        assert [change.sequence for change in store.catalogue.consents_after(first[0].sequence, most=1)] == [
+            first[1].sequence
+        ]
+        store.catalogue.put_consents([says("张", True, 1), says("c", True, -1)])
+        later = store.catalogue.consents_after(first[-1].sequence)
+        assert [change.value for change in later] == [says("张", True, 1)], "what is older than the last word is none"
+
     # what was shown
 
     def test_lists_are_kept_as_they_were_shown(self, store: Store) -> None:
@@ -289,11 +345,16 @@ class StoreContract:
             model_version="v1",
             created_at=NOW,
             items=(place,),
+            placement="首页 ",
+            tags=("秋季", "b"),
         )
         store.shown.save_lists([shown, shown])
         store.shown.submit_lists([msgspec.structs.replace(shown, model_version="v2")]).result(20)
         assert store.shown.ranked_list("l1") == shown
         assert store.shown.ranked_list("L1") is None
+        plain = msgspec.structs.replace(shown, list_id="l2", placement="", tags=())
+        store.shown.save_lists([plain])
+        assert store.shown.ranked_list("l2") == plain
 
     def test_exposures_count_once(self, store: Store) -> None:
         seen = [
@@ -306,6 +367,46 @@ class StoreContract:
         assert [each.status for each in store.shown.save_exposures([seen[1], other])] == ["duplicate", "accepted"]
         assert store.shown.exposures_of("l") == [seen[2], seen[1], *[seen[0], other]]
         assert store.shown.exposures_of("other") == []
+
+    def test_old_lists_go_with_their_exposures_and_events_stay(self, store: Store) -> None:
+        def shown(number: int, days: int) -> RankedList:
+            return RankedList(
+                list_id=f"l{number}",
+                account=Account(domain="课程", user="张三"),
+                target="car",
+                model_version="v1",
+                created_at=NOW - timedelta(days=days),
+                items=(),
+            )
+
+        store.shown.save_lists([shown(n, days) for n, days in enumerate([3, 9, 1, 8, 2])])
+        store.shown.save_exposures(
+            [
+                Exposure(exposure_id=f"{n}.{m}", list_id=f"l{n}", placement="", position=m, occurred_at=NOW, domain="d")
+                for n in range(5)
+                for m in range(2)
+            ]
+        )
+        store.events.append([event("1", exposure_id="1.0")], NOW)
+        before = NOW - timedelta(days=2)
+        assert store.shown.prune(before, 2) == 2
+        assert [store.shown.ranked_list(f"l{n}") is None for n in range(5)] == [False, True, False, True, False]
+        assert [len(store.shown.exposures_of(f"l{n}")) for n in range(5)] == [2, 0, 2, 0, 2]
+        assert store.shown.prune(before, 500) == 1, "the one that is exactly as old stays"
+        assert store.shown.prune(before, 500) == 0
+        assert store.shown.ranked_list("l4") is not None
+        again = store.events.append([event("2", exposure_id="1.0"), event("1")], NOW)
+        assert [each.status for each in again] == ["duplicate", "duplicate"], "answers count once for ever"
+
+    def test_signals_are_counted_once(self, store: Store) -> None:
+        first, second = (
+            Signal(signal_id=name, list_id="l", domain="课程", item="刹车 ", kind="why", occurred_at=moment)
+            for name, moment in (("2", NOW), ("1", NOW + timedelta(seconds=1)))
+        )
+        store.shown.submit_signals([second, first, first]).result(20)
+        store.shown.submit_signals([msgspec.structs.replace(first, item="other")]).result(20)
+        assert store.shown.signals_of("l") == [first, second]
+        assert store.shown.signals_of("L") == []
 
     # access
 

@@ -16,12 +16,16 @@ from kuajie.core.records import ApiKey, Organisation
 from kuajie.workflows.keys import key_id_of, opened
 from kuajie.workflows.stores import AccessStore
 
-Scope = Literal["events", "recommend", "catalogue", "people"]
+Scope = Literal["events", "recommend", "catalogue", "people", "operations", "admin"]
 SCOPES: Final[tuple[Scope, ...]] = ("events", "recommend", "catalogue", "people")
 """events: events, exposures, feedback; recommend: lists and similar items; catalogue: items, triples; people: people,
 links, consents, profiles."""
 PUBLISHABLE_SCOPES: Final[tuple[Scope, ...]] = ("events", "recommend")
 """What a key in a web page may have at most."""
+OPERATOR_SCOPES: Final[tuple[Scope, ...]] = ("operations", "admin")
+"""operations: metrics of all organisations; admin: keys of all organisations. No key has them unless it was said."""
+DEMO_SCOPES: Final[tuple[Scope, ...]] = (*SCOPES, "operations")
+"""What this machine may without a key; never make keys, for whoever is let in for a try would stay."""
 FRESH_SECONDS = 5.0
 STALE_SECONDS = 900.0
 """So long a key is believed while the store does not answer."""
@@ -67,7 +71,18 @@ class Doorkeeper:
     def __init__(self, store: AccessStore, monotonic: Callable[[], float]) -> None:
         self._store, self._monotonic = store, monotonic
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._own: dict[str, _Kept] = {}
         self._lock = threading.Lock()
+
+    def admit(self, key: ApiKey) -> None:
+        """Know a key that is in no store: the process's own."""
+        nobody = Organisation(organisation_id=key.organisation_id, name="", created_at=key.created_at)
+        self._own[key.key_id] = _Kept(key, nobody, 0.0)
+
+    def forget(self) -> None:
+        """Ask the store anew for every key: one has changed."""
+        with self._lock:
+            self._kept.clear()
 
     def known(self, token: str, now: datetime, *, stale: bool = False) -> tuple[bool, Caller | None]:
         """Whether no store must be asked, and then the caller, or None where the token opens nothing.
@@ -82,6 +97,8 @@ class Doorkeeper:
             kept = self._kept.get(key_id or "")
         if key_id is None:
             return True, self._caller(_Kept(None, None, 0.0), token, now)
+        if key_id in self._own:
+            return True, self._caller(self._own[key_id], token, now)
         believed = STALE_SECONDS if stale else FRESH_SECONDS
         if kept is None or self._monotonic() - kept.at > believed:
             return False, None

@@ -1,7 +1,7 @@
 """Answer: one request for recommendations -> a ranked list, whatever is broken.
 
 live history -> scores and reasons          `fallback` is empty
-nothing known, not wanted, or a fault       popular items, `fallback` is "popular"
+nothing known, not wanted, or a fault       popular items, `fallback` is "popular"; see `workflows.fallbacks`
 
 Reasons that name what somebody did at a company that is not the asking one are said in general: no raw behaviour
 crosses.
@@ -18,11 +18,17 @@ import numpy as np
 from kuajie.core.histories import Histories
 from kuajie.core.records import Account, RankedItem, RankedList, Reason
 from kuajie.core.texts import Translate
+from kuajie.workflows.context import Viewed, naming_viewed, with_viewed
 from kuajie.workflows.deploy import Deployed
 from kuajie.workflows.live import Person
+from kuajie.workflows.reasons import reasons_of
 from kuajie.workflows.recommend import Engine
 
 log = logging.getLogger("kuajie.answer")
+MOST_PATHS = 50
+"""Of one item, when somebody asks why."""
+MANY = 20
+"""So many excluded items may be explained in vain."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,8 @@ class Question:
         personalised: whether the person's history may be used.
         language: of titles and reasons.
         owned: domains whose items reasons may name; None: all.
+        viewed: the item on the page that asks.
+        placement: on it; names the editor's list.
     """
 
     account: Account
@@ -48,6 +56,8 @@ class Question:
     personalised: bool = True
     language: str = "en"
     owned: frozenset[str] | None = None
+    viewed: Viewed | None = None
+    placement: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,15 +92,21 @@ def answer(
     """
     engine = deployed.engines[question.language]
     wanted = question.personalised and person.personalised
-    degraded = person.degraded
     deployed.dataset.space.index(question.target)
+    used = False
     try:
         history = deployed.live.history(person, now) if wanted else nothing(deployed)
+        used = bool(len(history.items))
+        if question.viewed is not None:
+            history = with_viewed(history, question.viewed, deployed.dataset, now.timestamp())
         ranked = _ranked(engine, history, question)
     except Exception:  # a fault of the model must not leave the page empty
         log.exception("the model failed; popular items are shown")
-        degraded, ranked = True, _ranked(engine, nothing(deployed), question)
-    if question.owned is not None:
+        return popular(deployed, question)
+    if question.viewed is not None:
+        may_name = question.owned is None or question.viewed.domain in question.owned
+        ranked = naming_viewed(ranked, question.viewed, engine.translate, may_name=may_name)
+    if question.owned is not None and not question.owned.issuperset(deployed.dataset.space.domains):
         items = tuple(
             msgspec.structs.replace(
                 each, reasons=generalised(each.reasons, question.owned, title, question.language, engine.translate)
@@ -98,7 +114,7 @@ def answer(
             for each in ranked.items
         )
         ranked = msgspec.structs.replace(ranked, items=items)
-    return Answer(ranked, personalised=wanted and not ranked.fallback, degraded=degraded)
+    return Answer(ranked, personalised=used and not ranked.fallback, degraded=person.degraded)
 
 
 def nothing(deployed: Deployed) -> Histories:
@@ -106,11 +122,50 @@ def nothing(deployed: Deployed) -> Histories:
     return Histories.from_lists([[]], deployed.dataset.space.n_items)
 
 
+def popular(deployed: Deployed, question: Question) -> Answer:
+    """What everybody likes, while the model cannot be asked."""
+    engine, most = deployed.engines[question.language], question.k + len(question.exclude)
+    ranked = engine.popular(question.account, nothing(deployed), question.target, most)
+    return Answer(_kept(ranked, question), personalised=False, degraded=True)
+
+
 def _ranked(engine: Engine, history: Histories, question: Question) -> RankedList:
     most = question.k + len(question.exclude)
+    if question.explain and len(question.exclude) > MANY:  # explain no more than what stays
+        plain = engine.recommend(question.account, history, question.target, most, explain=False)
+        stays = [place for place, each in enumerate(plain.items, 1) if each.item not in question.exclude][: question.k]
+        most = max(stays, default=1)
     ranked = engine.recommend(question.account, history, question.target, most, explain=question.explain)
+    return _kept(ranked, question)
+
+
+def _kept(ranked: RankedList, question: Question) -> RankedList:
     kept = [each for each in ranked.items if each.item not in question.exclude][: question.k]
     return msgspec.structs.replace(ranked, items=tuple(kept))
+
+
+def explained(
+    deployed: Deployed, person: Person, target: str, item: str, now: datetime, language: str
+) -> tuple[Reason, ...]:
+    """Everything in a person's history that speaks for an item, the strongest first; () where the model knows nothing.
+
+    Raises:
+        UsageError: no such domain or item.
+    """
+    engine, catalog = deployed.engines[language], deployed.dataset.catalog
+    place = catalog.number(target, item) - catalog.space.slice(target).start
+    history = deployed.live.history(person, now)
+    if not len(history.items):
+        return ()
+    score = float(engine.model.score(history, target)[0, place])
+    if not score > 0:  # also where it is not known
+        return ()
+    explanation = engine.model.explain(history, target, np.array([place]))
+
+    def name(number: int) -> tuple[str, str, str]:
+        return (*catalog.name(number), engine.titles[number])
+
+    return reasons_of(explanation, [score], name, engine.translate, most=MOST_PATHS)[0]
 
 
 def generalised(

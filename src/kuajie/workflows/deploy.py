@@ -15,6 +15,7 @@ from kuajie.core.errors import ArtifactError, KuajieError
 from kuajie.core.records import Account
 from kuajie.core.texts import Text
 from kuajie.data.dataset import JointDataset
+from kuajie.workflows.library import Shelves
 from kuajie.workflows.live import LiveHistories
 from kuajie.workflows.recommend import Engine
 
@@ -31,11 +32,13 @@ class Deployed:
         engines: by language; they share the model.
         dataset: the snapshot that it was trained on.
         live: histories over that snapshot.
+        shelves: what can be found by words.
     """
 
     engines: Mapping[str, Engine]
     dataset: JointDataset
     live: LiveHistories
+    shelves: Shelves
 
     @property
     def model_version(self) -> str:

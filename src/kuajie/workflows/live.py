@@ -11,7 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from kuajie.core.errors import StoreError, UsageError
@@ -23,11 +23,11 @@ from kuajie.data.entries import Weighed, histories
 from kuajie.data.live import joined, rows_of
 from kuajie.data.strength import strength
 from kuajie.workflows.listening import Listeners
-from kuajie.workflows.stores import MOST_EVENTS, Cache, Store
+from kuajie.workflows.stores import MOST_EVENTS, About, Cache, Store
 
 MOST_PEOPLE = 20_000
-KNOWN_SECONDS = 15.0
-"""After so long the store is asked again: links expire, and other processes hear of a consent."""
+KNOWN_SECONDS = 600.0
+"""After so long the store is asked again. What happens meanwhile is learned from its sender or from the tail."""
 BUILT_SECONDS = 30.0
 """So long a history that nothing was added to keeps its ages."""
 SLOW_SECONDS = 1.0
@@ -45,19 +45,21 @@ class Person:
         people: rows of the snapshot.
         personalised: False where one of the accounts said no.
         degraded: the store did not answer, so that something may be missing.
-        loaded_at: unix seconds.
+        until: unix seconds; then the store is asked again, since a link may have expired.
         events: in the store, by domain and event id.
+        dismissals: those that say no, as of a version.
     """
 
     accounts: tuple[Account, ...]
     people: tuple[int, ...]
     personalised: bool
     degraded: bool
-    loaded_at: float
+    until: float
     events: OrderedDict[tuple[str, str], Event]
     history: Histories | None = field(default=None, repr=False)
     built_at: float = 0.0
     version: int = 0
+    dismissals: tuple[int, tuple[Event, ...]] = (-1, ())
 
     def add(self, event: Event) -> bool:
         """One more event, or one that is known; returns whether it is new."""
@@ -103,11 +105,16 @@ class LiveHistories:
         self._forgotten = 0
         self.listeners = Listeners()
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The domains of the snapshot."""
+        return self._dataset.space.domains
+
     def ready(self, account: Account, now: datetime) -> Person | None:
         """The person behind an account if no store must be asked."""
         with self._lock:
             person = self._people.get(account)
-            if person is None or now.timestamp() - person.loaded_at > KNOWN_SECONDS:
+            if person is None or now.timestamp() >= person.until:
                 return None
             self._people.move_to_end(account)
             return person
@@ -132,14 +139,10 @@ class LiveHistories:
     def _load(self, account: Account, now: datetime) -> Person:
         for _ in range(3):
             forgotten = self._forgotten
-            accounts = self._accounts_of(account, now)
-            consents = self._store.catalogue.consents(accounts)
-            events = self._stored(accounts)
+            person = self._asked(account, now)
             with self._lock:
                 if forgotten == self._forgotten:  # else a link or a consent has changed meanwhile
                     break
-        willing = all(consent.personalised for consent in consents.values())
-        person = self._person(accounts, now, events, personalised=willing, degraded=False)
         with self._lock:
             for each in person.accounts:
                 for event in self._fresh.get(each, ()):
@@ -149,6 +152,29 @@ class LiveHistories:
             while len(self._people) > self._most_people * len(self._dataset.space.domains):
                 self._drop(next(iter(self._people)))
         return person
+
+    def _asked(self, account: Account, now: datetime) -> Person:
+        """The person as the store knows them; only where links lead to further accounts it is asked twice."""
+        own = self._alike(account)
+        about, known = self._about(own, with_links=self._identity.method == "links")
+        joining = [link for link in about.links if self._joins(link, now)]
+        if not {end for link in joining for end in (link.a, link.b)}.issubset(own):
+            own, joining = self._linked(own, now)
+            about, known = self._about(own, with_links=False)
+        events = [event for found in (known, about.events) for each in found.values() for event in each]
+        willing = all(consent.personalised for consent in about.consents.values())
+        person = self._person(self._with_answering(own), now, events, personalised=willing, degraded=False)
+        ends = [link.expires_at.timestamp() for link in joining if link.expires_at is not None]
+        return replace(person, until=min([person.until, *ends]))
+
+    def _about(self, own: Sequence[Account], *, with_links: bool) -> tuple[About, dict[Account, list[Event]]]:
+        """What the store knows of accounts, and the events of those that the cache knows."""
+        accounts = self._with_answering(own)
+        known = self._cache.recent(accounts)
+        missing = [each for each in accounts if each not in known]
+        about = self._store.about(accounts, missing, with_links=with_links)
+        self._cache.fill({each: about.events.get(each, []) for each in missing})
+        return about, known
 
     def learn(self, events: Iterable[Event]) -> None:
         """Events that are durable, from their sender or from the tail of the store; each counts once."""
@@ -206,25 +232,17 @@ class LiveHistories:
     ) -> Person:
         found = {person for each in accounts if (person := self._row(each)) is not None}
         stored = OrderedDict(((event.domain, event.event_id), event) for event in events)
-        return Person(tuple(accounts), tuple(sorted(found)), personalised, degraded, now.timestamp(), stored)
+        until = now.timestamp() + KNOWN_SECONDS
+        return Person(tuple(accounts), tuple(sorted(found)), personalised, degraded, until, stored)
 
-    def _stored(self, accounts: Sequence[Account]) -> list[Event]:
-        known = self._cache.recent(accounts)
-        missing = [account for account in accounts if account not in known]
-        if missing:
-            asked = self._store.events.recent(missing)
-            found: dict[Account, list[Event]] = {account: asked.get(account, []) for account in missing}
-            self._cache.fill(found)
-            known = {**known, **found}
-        return [event for events in known.values() for event in events]
-
-    def _accounts_of(self, account: Account, now: datetime) -> list[Account]:
-        """All accounts of the person: by the snapshot, by equal ids or links that came later, and their answers."""
+    def _alike(self, account: Account) -> list[Account]:
+        """The accounts of the person by the snapshot, and those of equal ids where these say who is who."""
         own = self._in_snapshot([account])
         if self._identity.method == "shared":
             own = list(dict.fromkeys([*own, *self._in_domains(account.user)]))
-        elif self._identity.method == "links":
-            own = self._linked(own, now)
+        return own
+
+    def _with_answering(self, own: Sequence[Account]) -> list[Account]:
         return [*own, *(each for known in own for each in self._answering(known))]
 
     def _in_domains(self, user: str) -> list[Account]:
@@ -253,19 +271,19 @@ class LiveHistories:
                 found.update(dict.fromkeys(self._dataset.accounts_of(person)))
         return list(found)
 
-    def _linked(self, start: list[Account], now: datetime) -> list[Account]:
+    def _linked(self, start: list[Account], now: datetime) -> tuple[list[Account], list[Link]]:
         """Joined by one-to-one links of the store, as the import joins; what cannot be told for sure is not joined."""
         reached, links = start, list[Link]()
         while True:
             links = [link for link in self._store.catalogue.links_of(reached) if self._joins(link, now)]
             ends = self._in_snapshot(dict.fromkeys([*reached, *(end for link in links for end in (link.a, link.b))]))
             if len(ends) > MOST_ACCOUNTS:
-                return start
+                return start, links
             if len(ends) == len(reached):
                 break
             reached = ends
         merged = merge(start, links, self._in_snapshot)
-        return merged if len({each.domain for each in merged}) == len(merged) else start
+        return merged if len({each.domain for each in merged}) == len(merged) else start, links
 
     def _joins(self, link: Link, now: datetime) -> bool:
         valid = link.expires_at is None or now < link.expires_at
@@ -288,6 +306,11 @@ def merge(
             if account in {a, b}:
                 found += [each for each in snapshot([a, b]) if each not in found]
     return found
+
+
+def nobody(now: datetime) -> Person:
+    """Somebody who was not named: no history, and nothing that would be theirs."""
+    return Person((), (), personalised=False, degraded=False, until=now.timestamp(), events=OrderedDict())
 
 
 def answering_user(account: Account) -> str:

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from kuajie.core.recommender import Explanation
 from kuajie.core.records import Reason
 from kuajie.core.texts import Translate
+from kuajie.numerics.single import strongest_of
 
 Name = Callable[[int], tuple[str, str, str]]
 """(domain, id, title) of a joint item number."""
@@ -31,20 +30,26 @@ def reasons_of(
         most: reasons an item.
     """
     because, popular = translate("Because of “{title}” in your history"), translate("Popular with everybody")
-    order = np.argsort(-explanation.contributions, axis=1, kind="stable")[:, :most]
-    strongest = np.take_along_axis(explanation.contributions, order, axis=1).tolist()
+    said: dict[int, tuple[str, str, str, str]] = {}  # one entry carries many items
+    columns, strongest = strongest_of(explanation.contributions, most)
+    numbers, exact = explanation.history_items[columns].tolist(), explanation.exact
     found = []
-    for score, parts, columns, base in zip(scores, strongest, order.tolist(), explanation.base.tolist(), strict=True):
-        reasons = []
-        for part, column in zip(parts, columns, strict=True):
-            if score <= 0 or part / score < LEAST_SHARE:
-                break
-            domain, item, title = name(int(explanation.history_items[column]))
-            text = because.format(title=title or item)
-            reasons.append(reason(domain, item, title, part / score, text, exact=explanation.exact))
-        if score > 0 and base / score >= LEAST_SHARE:
-            reasons.append(reason("", "", "", base / score, popular, exact=explanation.exact))
-            reasons.sort(key=lambda one: -one.share)
+    for score, parts, items, base in zip(scores, strongest.tolist(), numbers, explanation.base.tolist(), strict=True):
+        least = LEAST_SHARE * score
+        reasons: list[Reason] = []
+        if score > 0:
+            for part, number in zip(parts, items, strict=True):
+                if part < least:
+                    break
+                words = said.get(number)
+                if words is None:
+                    domain, item, title = name(number)
+                    words = said[number] = (domain, item, title, because.format(title=title or item))
+                domain, item, title, text = words
+                reasons.append(reason(domain, item, title, part / score, text, exact=exact))
+            if base >= least:
+                place = sum(part >= base for part in parts[: len(reasons)])
+                reasons.insert(place, reason("", "", "", base / score, popular, exact=exact))
         found.append(tuple(reasons[:most]))
     return found
 

@@ -20,6 +20,8 @@ from kuajie.models.answering import Answer, Answering, answering, best_places, s
 from kuajie.workflows.reasons import reasons_of
 
 FALLBACK = "popular"
+MOST_NAMED = 50_000
+"""Items whose names stay at hand."""
 Ranked = tuple[int, float, tuple[Reason, ...]]
 """Joint item number, score, reasons."""
 
@@ -52,6 +54,7 @@ class Engine:
     translate: Translate = field(init=False)
     answering: Answering = field(init=False)
     _starts: list[int] = field(init=False)
+    _named: dict[int, tuple[str, str, str]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "titles", self.catalog.titles(self.language))
@@ -82,10 +85,19 @@ class Engine:
         part = self.catalog.space.slice(target)
         answer = self.answering.answer(history, target, k, explain=explain)
         if answer is None:
-            return self._list(account, target, self._popular(history, part, k), FALLBACK)
+            return self.popular(account, history, target, k)
         reasons = self._reasons(answer) if explain else [()] * len(answer.places)
         ranked = zip(answer.places.tolist(), answer.scores.tolist(), reasons, strict=True)
         return self._list(account, target, [(part.start + place, score, why) for place, score, why in ranked])
+
+    def popular(self, account: Account, history: Histories, target: str, k: int = 10) -> RankedList:
+        """What everybody likes of the target, without what the history holds; the model is not asked.
+
+        Raises:
+            UsageError: no such domain.
+        """
+        part = self.catalog.space.slice(target)
+        return self._list(account, target, self._popular(history, part, k), FALLBACK)
 
     def _list(self, account: Account, target: str, items: Iterable[Ranked], fallback: str = "") -> RankedList:
         return RankedList(
@@ -95,7 +107,7 @@ class Engine:
             model_version=self.model_version,
             created_at=self.clock(),
             items=tuple(
-                RankedItem(domain=domain, item=item, title=title, score=score, reasons=reasons)
+                RankedItem(domain=domain, item=item, title=title, score=score, reasons=reasons, propensity=1.0)
                 for number, score, reasons in items
                 for domain, item, title in [self._name(number)]
             ),
@@ -107,6 +119,14 @@ class Engine:
         return reasons_of(answer.explanation, answer.scores.tolist(), self._name, self.translate)
 
     def _name(self, number: int) -> tuple[str, str, str]:
+        named = self._named.get(number)
+        if named is None:
+            if len(self._named) >= MOST_NAMED:
+                self._named.clear()
+            named = self._named[number] = self._look_up(number)
+        return named
+
+    def _look_up(self, number: int) -> tuple[str, str, str]:
         place = bisect_right(self._starts, number) - 1
         domain = self.catalog.space.domains[place]
         return domain, self.catalog.ids[domain].id(number - self._starts[place]), self.titles[number]

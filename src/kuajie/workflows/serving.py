@@ -1,12 +1,16 @@
 """Serving: a stored model and the snapshot it was trained on, put together to answer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.errors import ArtifactError, UsageError
 from kuajie.core.names import suggest
 from kuajie.core.records import Account, RankedList
 from kuajie.data.dataset import JointDataset
+from kuajie.workflows.find import Findings, Search, find
+from kuajie.workflows.library import Library, Shelves
 from kuajie.workflows.ports import ModelStore
 from kuajie.workflows.recommend import Engine
 from kuajie.workflows.workspace import Workspace
@@ -24,6 +28,11 @@ class Server:
     engine: Engine
     dataset: JointDataset
 
+    @cached_property
+    def library(self) -> Library:
+        """What can be found by words."""
+        return Shelves(self.dataset.catalog, self.dataset.knowledge).library()
+
     def recommend(self, account: Account, target: str, k: int = 10) -> RankedList:
         """The k best items of the target for a known account, with reasons.
 
@@ -33,6 +42,17 @@ class Server:
         check_domain(self.dataset, account.domain)
         check_domain(self.dataset, target)
         return self.engine.recommend(account, self.dataset.history_of(account), target, k)
+
+    def search(self, query: str, account: Account | None = None, targets: Sequence[str] = (), k: int = 10) -> Findings:
+        """Items and knowledge that fit a question in words, ranked for an account if one is named.
+
+        Raises:
+            UsageError: no such domain or account, or a query without a word.
+        """
+        for domain in (*targets, *([] if account is None else [account.domain])):
+            check_domain(self.dataset, domain)
+        history = None if account is None else self.dataset.history_of(account)
+        return find(self.library, self.engine, history, Search(query, tuple(targets), k))
 
     def history(self, account: Account, most: int = 10) -> list[tuple[str, str]]:
         """(domain, title) of what the person used last, newest first, each once."""

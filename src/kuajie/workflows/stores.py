@@ -2,14 +2,14 @@
 
     EventStore      behaviour as it happens: idempotent, durable, in one order
     CatalogueStore  items, people, links, triples, editor's lists
-    ShownStore      ranked lists and exposures
+    ShownStore      ranked lists, exposures, signals
     AccessStore     organisations and their keys
     Exporter        everything since the beginning, for the next snapshot
     Store           all of them
 
 Every write returns when it is durable, and raises `StoreError` when it may not be; then it is safe to send it again.
-`sequence` numbers order all changes of events, items, people, links and triples: who has read up to a number misses
-nothing that becomes visible later. Times are UTC, to the microsecond.
+`sequence` numbers order all changes of events, items, people, links, triples and consents: who has read up to a number
+misses nothing that becomes visible later. Times are UTC, to the microsecond.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +33,7 @@ from kuajie.core.records import (
     Organisation,
     QuarantinedEvent,
     RankedList,
+    Signal,
     StoredEvent,
     Traits,
     Triple,
@@ -130,11 +131,17 @@ class CatalogueStore(Protocol):
     def editor_list(self, target: str, placement: str = "") -> EditorList | None:
         """The list of the placement, else the one of every placement, else None."""
 
+    def editor_lists(self) -> list[EditorList]:
+        """All of them, by target and placement; they are few."""
+
     def put_consents(self, consents: Sequence[Consent]) -> None:
         """Insert or replace; of two the one that was changed later stays."""
 
     def consents(self, accounts: Sequence[Account]) -> dict[Account, Consent]:
         """Those that have said something."""
+
+    def consents_after(self, sequence: int, most: int = 1_000) -> list[Change[Consent]]:
+        """Consents that changed after a sequence number, in order of their last change."""
 
 
 class ShownStore(Protocol):
@@ -158,6 +165,19 @@ class ShownStore(Protocol):
 
     def exposures_of(self, list_id: str) -> list[Exposure]:
         """The exposures of a list, by position."""
+
+    def prune(self, before: datetime, most: int) -> int:
+        """Remove the oldest lists of before a time, at most so many, with exposures and signals; returns how many."""
+
+    def submit_signals(self, signals: Sequence[Signal]) -> Future[None]:
+        """Queue signals, each id once.
+
+        Raises:
+            BusyError: the queue is full; nothing was taken.
+        """
+
+    def signals_of(self, list_id: str) -> list[Signal]:
+        """The signals of a list, oldest first."""
 
 
 class AccessStore(Protocol):
@@ -233,8 +253,34 @@ class Finding:
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class About:
+    """What is stored of some accounts: as `links_of`, `consents` and `recent` say it."""
+
+    links: list[Link]
+    consents: dict[Account, Consent]
+    events: dict[Account, list[Event]]
+
+
 class Store(Protocol):
     """The operational store."""
+
+    def about(
+        self,
+        accounts: Sequence[Account],
+        events_of: Sequence[Account],
+        *,
+        with_links: bool = True,
+        most: int = MOST_EVENTS,
+    ) -> About:
+        """Links and consents of accounts, and the newest events of some of them, asked for at once.
+
+        Args:
+            accounts: whose links and consents.
+            events_of: whose events.
+            with_links: False: no links are asked for.
+            most: events of each account.
+        """
 
     @property
     def events(self) -> EventStore:
@@ -259,6 +305,10 @@ class Store(Protocol):
     @property
     def schema_version(self) -> str:
         """The migration that the database is at."""
+
+    @property
+    def queued_rows(self) -> int:
+        """Rows that wait to be written."""
 
     def check(self) -> list[Finding]:
         """Whether it answers, is complete and current; never raises."""

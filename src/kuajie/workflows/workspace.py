@@ -1,5 +1,6 @@
 """A workspace: a folder with `kuajie.toml`; everything of one project lies in it."""
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,10 +17,14 @@ from kuajie.core.progress import Progress
 from kuajie.core.recommender import FitOptions
 from kuajie.data.config import DataConfig
 from kuajie.evaluation.tasks import RankingTask
+from kuajie.rerank.exploration import ExplorationConfig
 from kuajie.workflows.arena import ArenaOptions, Chosen
 from kuajie.workflows.choose import ChooseConfig, choose
+from kuajie.workflows.environment import overridden
 
 FILE = "kuajie.toml"
+FROM_ENVIRONMENT = frozenset({"store", "service", "loop"})
+"""Sections that variables such as `KUAJIE_SERVICE__PORT` may set."""
 
 
 class RunConfig(Config):
@@ -51,8 +56,9 @@ class StoreConfig(Config):
             process keeps its own.
         redis_env: name of the environment variable that holds it.
         connections: that readers of one process may use at once.
-        statement_seconds: longest statement.
+        statement_seconds: longest statement; a database that says nothing for longer is given up.
         waiting_rows: rows that may wait to be written; more are refused, to be sent again.
+        shown_days: after so many days the service removes lists and their exposures; 0: never. Events stay.
     """
 
     database: str = Field(default="kuajie.db", min_length=1, repr=False)
@@ -60,14 +66,18 @@ class StoreConfig(Config):
     redis: str | None = Field(default=None, repr=False)
     redis_env: str | None = None
     connections: Annotated[int, Field(ge=1, le=1_000)] = 8
-    statement_seconds: Annotated[int, Field(ge=1, le=3_600)] = 10
+    statement_seconds: Annotated[int, Field(ge=1, le=3_600)] = 5
     waiting_rows: Annotated[int, Field(ge=1)] = 20_000
+    shown_days: Annotated[int, Field(ge=0, le=36_500)] = 180
 
 
 class ServiceConfig(Config):
     """The section `[service]`: how `kuajie serve` protects itself.
 
     Attributes:
+        host: the address to answer at.
+        port: 0: any free one.
+        workers: processes; more than one need a database server.
         requests_per_second: of one key, on average; twice as many at once.
         most_at_once: requests that one process answers at the same time; more are told to come again.
         header_seconds: a connection that has not sent its headers by then is closed.
@@ -76,8 +86,16 @@ class ServiceConfig(Config):
         poll_seconds: how often what other processes wrote, and the model that serves, are looked at.
         most_streams: pages that one process pushes fresh lists to at the same time; one key may hold half of them.
         push_seconds: a page is pushed at most one list in so long.
+        log: lines on standard error: off, errors (requests that failed, 5xx) or all; what goes wrong beside requests is
+            always said.
+        telemetry: whether spans go to OpenTelemetry; needs the extra `telemetry`.
+        list_secret_env: name of the environment variable that holds the secret of list ids, for machines that share no
+            disk; left out: a file of the workspace, made by itself.
     """
 
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8_000
+    workers: Annotated[int, Field(ge=1, le=1_000)] = 1
     requests_per_second: Annotated[float, Field(gt=0)] = 2_000.0
     most_at_once: Annotated[int, Field(ge=1)] = 512
     header_seconds: Annotated[float, Field(gt=0)] = 10.0
@@ -86,6 +104,25 @@ class ServiceConfig(Config):
     poll_seconds: Annotated[float, Field(gt=0, le=60)] = 0.3
     most_streams: Annotated[int, Field(ge=0)] = 1_000
     push_seconds: Annotated[float, Field(ge=0, le=60)] = 0.5
+    log: Literal["off", "errors", "all"] = "errors"
+    telemetry: bool = False
+    list_secret_env: str | None = None
+
+
+class ServingConfig(Config):
+    """The section `[serving]`: what people are shown.
+
+    Attributes:
+        exploration: how often lists are shuffled, so that more can be learned about; off unless told.
+        cached_list_seconds: so long a person's last good list may stand in where the model or the store fails; 0:
+            never.
+        model_seconds: where the model takes longer than this for one answer, three times in a row, it is left alone
+            for some seconds.
+    """
+
+    exploration: ExplorationConfig = ExplorationConfig()
+    cached_list_seconds: Annotated[int, Field(ge=0, le=7 * 86_400)] = 86_400
+    model_seconds: Annotated[float, Field(gt=0)] = 1.0
 
 
 class WorkspaceConfig(DataConfig):
@@ -95,10 +132,11 @@ class WorkspaceConfig(DataConfig):
     training: ChooseConfig = ChooseConfig()
     store: StoreConfig = StoreConfig()
     service: ServiceConfig = ServiceConfig()
+    serving: ServingConfig = ServingConfig()
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read a file.
+    def read(cls, path: Path, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read a file; variables such as `KUAJIE_SERVICE__PORT` go before what it says.
 
         Raises:
             ConfigError: it is missing, not TOML, or has a wrong key or value.
@@ -117,7 +155,8 @@ class WorkspaceConfig(DataConfig):
             raise ConfigError(
                 "{path} is not valid TOML in UTF-8: {error}. Correct the line and run again.", path=path, error=error
             ) from None
-        return cls.parse(values, path)
+        sections = {name: field.annotation for name, field in cls.model_fields.items() if name in FROM_ENVIRONMENT}
+        return cls.parse(overridden(values, environment, sections), path)
 
 
 @dataclass(frozen=True)

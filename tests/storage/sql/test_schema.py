@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
 from kuajie.core.errors import StoreError
+from kuajie.core.records import Account, Consent
 from kuajie.storage.sql import schema
 from kuajie.storage.sql.address import address
 from kuajie.storage.sql.engine import Limits, connect
@@ -80,7 +81,7 @@ def test_a_newer_store_is_refused(database: str, opening: Open) -> None:
 
 
 def test_reading_makes_nothing(database: str, opening: Open, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"another version \(migration none, needed 0001"):
+    with pytest.raises(StoreError, match=rf"another version \(migration none, needed {schema.newest()}"):
         opening(database, write=False)
     assert not (tmp_path / "仓库.db").exists()
     engines = connect(address(database, None, tmp_path), Limits())
@@ -120,3 +121,30 @@ def test_a_file_that_is_no_database(tmp_path: Path, opening: Open, content: byte
             opening("a.db", tmp_path)
     else:
         assert opening("a.db", tmp_path).check()[0].ok
+
+
+def test_consents_of_an_older_store_are_numbered(database: str, opening: Open) -> None:
+    store = opening(database)
+    said = [
+        Consent(account=Account(domain="课程", user=user), personalised=False, changed_at=NOW) for user in ("张", "b")
+    ]
+    store.events.append([event("1")], NOW)
+    store.catalogue.put_consents(said)
+    with store.engines.writing.begin() as connection:
+        connection.execute(sa.text("DROP INDEX consents_sequence" + _on(store)))
+        for table, column in (("consents", "sequence"), ("ranked_lists", "placement"), ("ranked_lists", "tags")):
+            connection.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        connection.execute(sa.text("UPDATE counters SET value = 1"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    store.close()
+    again = opening(database)
+    found = again.catalogue.consents_after(0)
+    assert sorted(change.value.account.user for change in found) == ["b", "张"]
+    assert [change.sequence for change in found] == [2, 3]
+    again.events.append([event("2")], NOW)
+    assert [row.sequence for row in again.events.after(1)] == [4]
+    assert all(finding.ok for finding in again.check())
+
+
+def _on(store: SqlStore) -> str:
+    return " ON consents" if store.engines.backend in {"mysql", "mariadb"} else ""

@@ -62,12 +62,12 @@ class SqlCatalogue:
         for end in ((links.c.domain_a, links.c.user_a), (links.c.domain_b, links.c.user_b)):
             for domain, users in _by_domain(accounts).items():
                 for row in self._some(links, (end[0] == domain, end[1]), users):
-                    found[row.sequence] = _link(row)
+                    found[row.sequence] = link_of_row(row)
         return [found[sequence] for sequence in sorted(found)]
 
     def links_after(self, sequence: int, most: int = 1_000) -> list[Change[Link]]:
         """See `CatalogueStore.links_after`."""
-        return [Change(row.sequence, _link(row)) for row in self._after(links, sequence, most)]
+        return [Change(row.sequence, link_of_row(row)) for row in self._after(links, sequence, most)]
 
     def put_triples(self, triples: Sequence[Triple]) -> None:
         """See `CatalogueStore.put_triples`."""
@@ -89,14 +89,27 @@ class SqlCatalogue:
             return None
         return EditorList(target=row.target, placement=row.placement, items=from_json(row.items, tuple[str, ...]))
 
+    def editor_lists(self) -> list[EditorList]:
+        """See `CatalogueStore.editor_lists`."""
+        query = sa.select(editor_lists).order_by(editor_lists.c.target, editor_lists.c.placement)
+        with self.reader.connection() as connection:
+            return [
+                EditorList(target=row.target, placement=row.placement, items=from_json(row.items, tuple[str, ...]))
+                for row in connection.execute(query)
+            ]
+
     def put_consents(self, consents: Sequence[Consent]) -> None:
         """See `CatalogueStore.put_consents`."""
         self.writer.write(_put_consents, consents, len(consents))
 
     def consents(self, accounts: Sequence[Account]) -> dict[Account, Consent]:
         """See `CatalogueStore.consents`."""
-        found = (_consent(row) for row in self._of_accounts(consents, accounts))
+        found = (consent_of_row(row) for row in self._of_accounts(consents, accounts))
         return {consent.account: consent for consent in found}
+
+    def consents_after(self, sequence: int, most: int = 1_000) -> list[Change[Consent]]:
+        """See `CatalogueStore.consents_after`."""
+        return [Change(row.sequence, consent_of_row(row)) for row in self._after(consents, sequence, most)]
 
     def _after(self, table: sa.Table, sequence: int, most: int) -> list[sa.Row[Any]]:
         query = sa.select(table).where(table.c.sequence > sequence).order_by(table.c.sequence).limit(most)
@@ -231,6 +244,7 @@ def _put_consents(transaction: Transaction, batches: Sequence[Sequence[Consent]]
             "user_id": user,
             "personalised": int(consent.personalised),
             "changed_at": to_micros(consent.changed_at),
+            "sequence": transaction.number(),
         }
         for (domain, user), consent in newest.items()
     ]
@@ -251,7 +265,8 @@ def _item(row: sa.Row[Any]) -> Item:
     )
 
 
-def _link(row: sa.Row[Any]) -> Link:
+def link_of_row(row: sa.Row[Any]) -> Link:
+    """A stored link."""
     return Link(
         a=Account(domain=row.domain_a, user=row.user_a),
         b=Account(domain=row.domain_b, user=row.user_b),
@@ -261,7 +276,8 @@ def _link(row: sa.Row[Any]) -> Link:
     )
 
 
-def _consent(row: sa.Row[Any]) -> Consent:
+def consent_of_row(row: sa.Row[Any]) -> Consent:
+    """A stored consent."""
     return Consent(
         account=Account(domain=row.domain, user=row.user_id),
         personalised=bool(row.personalised),

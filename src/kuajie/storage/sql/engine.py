@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from kuajie.core.errors import ConfigError, MissingExtraError
 from kuajie.core.texts import Text
 from kuajie.storage.sql.address import shown
+from kuajie.storage.sql.patience import opener
 
 EXTRAS = {"mysql": ("pymysql", "mysql"), "mariadb": ("pymysql", "mysql"), "postgresql": ("psycopg", "postgres")}
 CONNECT_SECONDS = 3
@@ -30,8 +31,8 @@ class Limits:
 
     connections: int = 8
     wait_seconds: float = 2.0
-    statement_seconds: int = 10
-    lock_seconds: int = 5
+    statement_seconds: int = 5
+    lock_seconds: int = 4
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,10 @@ def connect(url: sa.URL, limits: Limits) -> Engines:
         sa.event.listen(reading, "connect", _sqlite_connected(limits, reading=True))
         sa.event.listen(writing, "begin", _begin_immediate)
         return Engines(url, writing, reading)
+    opens = opener(backend, CONNECT_SECONDS, limits.statement_seconds)
+    if opens is not None:
+        for engine in (writing, reading):
+            sa.event.listen(engine, "do_connect", opens)
     return Engines(
         url,
         writing.execution_options(isolation_level="READ COMMITTED"),

@@ -68,7 +68,7 @@ class SqlEvents:
                 key = {"domain": account.domain, "user": account.user, "most": most}
                 rows = connection.execute(RECENT, key).fetchall()
                 if rows:
-                    found[account] = [_event(row) for row in reversed(rows)]
+                    found[account] = [event_of_row(row) for row in reversed(rows)]
         return found
 
     def quarantined(self, after: int = 0, most: int = 1_000, domain: str | None = None) -> list[QuarantinedEvent]:
@@ -217,7 +217,8 @@ def _bad_row(bad: BadEvent, number: int, at: int) -> dict[str, Any]:
     }
 
 
-def _event(row: sa.Row[Any]) -> Event:
+def event_of_row(row: sa.Row[Any]) -> Event:
+    """A stored event."""
     return Event(
         event_id=row.event_id,
         domain=row.domain,
@@ -232,4 +233,4 @@ def _event(row: sa.Row[Any]) -> Event:
 
 
 def _stored(row: sa.Row[Any]) -> StoredEvent:
-    return StoredEvent(sequence=row.sequence, received_at=from_micros(row.received_at), event=_event(row))
+    return StoredEvent(sequence=row.sequence, received_at=from_micros(row.received_at), event=event_of_row(row))

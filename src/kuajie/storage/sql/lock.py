@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Self
 
-from kuajie.core.errors import StoreError
+from kuajie.core.errors import TakenError
 from kuajie.core.files import refusals_named
 
 
@@ -20,7 +20,7 @@ class WriterLock:
         """Become the writer.
 
         Raises:
-            StoreError: another process, or another store of this one, is the writer.
+            TakenError: another process, or another store of this one, is the writer.
             ResourceError: the disk refuses.
         """
         with refusals_named(self.path):
@@ -31,7 +31,7 @@ class WriterLock:
         except OSError:
             holder = os.pread(file, 32, 0).decode("ascii", "replace").strip() if hasattr(os, "pread") else ""
             os.close(file)
-            raise StoreError(
+            raise TakenError(
                 "{database} is being written by another process ({holder}). SQLite has one writer: stop the other one, "
                 "or name a MySQL or PostgreSQL database in [store] of kuajie.toml, which many processes may share.",
                 database=self.path.with_suffix(""),

@@ -1,15 +1,16 @@
-"""What people were shown: ranked lists and exposures."""
+"""What people were shown: ranked lists, exposures, signals."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from kuajie.core.records import Account, Exposure, RankedItem, RankedList, Verdict
+from kuajie.core.records import Account, Exposure, RankedItem, RankedList, Signal, Verdict
 from kuajie.storage.sql.reader import Reader
-from kuajie.storage.sql.tables import exposures, ranked_lists
+from kuajie.storage.sql.tables import exposures, ranked_lists, signals
 from kuajie.storage.sql.times import from_json, from_micros, to_json, to_micros
 from kuajie.storage.sql.upserts import existing
 from kuajie.storage.sql.writer import Transaction, Writer
@@ -47,6 +48,22 @@ class SqlShown:
         with self.reader.connection() as connection:
             return [_exposure(row) for row in connection.execute(query)]
 
+    def prune(self, before: datetime, most: int) -> int:
+        """See `ShownStore.prune`."""
+        return self.writer.write(_prune, (to_micros(before), most))
+
+    def submit_signals(self, signals: Sequence[Signal]) -> Future[None]:
+        """See `ShownStore.submit_signals`."""
+        return self.writer.submit(_save_signals, signals, len(signals))
+
+    def signals_of(self, list_id: str) -> list[Signal]:
+        """See `ShownStore.signals_of`."""
+        query = (
+            sa.select(signals).where(signals.c.list_id == list_id).order_by(signals.c.occurred_at, signals.c.signal_id)
+        )
+        with self.reader.connection() as connection:
+            return [_signal(row) for row in connection.execute(query)]
+
 
 def _save_lists(transaction: Transaction, batches: Sequence[Sequence[RankedList]]) -> list[None]:
     first: dict[str, RankedList] = {}
@@ -77,6 +94,27 @@ def _save_exposures(transaction: Transaction, batches: Sequence[Sequence[Exposur
     return verdicts
 
 
+def _prune(transaction: Transaction, asked: Sequence[tuple[int, int]]) -> list[int]:
+    removed = []
+    for before, most in asked:
+        old = sa.select(ranked_lists.c.list_id).where(ranked_lists.c.created_at < before)
+        ids = transaction.connection.execute(old.order_by(ranked_lists.c.created_at).limit(most)).scalars().all()
+        if ids:
+            for table in (signals, exposures, ranked_lists):
+                transaction.connection.execute(table.delete().where(table.c.list_id.in_(ids)))
+        removed.append(len(ids))
+    return removed
+
+
+def _save_signals(transaction: Transaction, batches: Sequence[Sequence[Signal]]) -> list[None]:
+    arrived = {each.signal_id: each for batch in batches for each in batch}
+    known = existing(transaction.connection, signals, [(signal_id,) for signal_id in arrived])
+    rows = [_signal_row(each) for signal_id, each in arrived.items() if (signal_id,) not in known]
+    if rows:
+        transaction.connection.execute(signals.insert(), rows)
+    return [None] * len(batches)
+
+
 def _list_row(ranked: RankedList) -> dict[str, Any]:
     return {
         "list_id": ranked.list_id,
@@ -87,6 +125,8 @@ def _list_row(ranked: RankedList) -> dict[str, Any]:
         "created_at": to_micros(ranked.created_at),
         "fallback": ranked.fallback,
         "items": to_json(ranked.items),
+        "placement": ranked.placement or None,
+        "tags": to_json(ranked.tags) if ranked.tags else None,
     }
 
 
@@ -99,6 +139,8 @@ def _list(row: sa.Row[Any]) -> RankedList:
         created_at=from_micros(row.created_at),
         items=from_json(row.items, tuple[RankedItem, ...]),
         fallback=row.fallback,
+        placement=row.placement or "",
+        tags=from_json(row.tags, tuple[str, ...]) if row.tags else (),
     )
 
 
@@ -123,4 +165,26 @@ def _exposure(row: sa.Row[Any]) -> Exposure:
         occurred_at=from_micros(row.occurred_at),
         domain=row.domain,
         item=row.item_id,
+    )
+
+
+def _signal_row(signal: Signal) -> dict[str, Any]:
+    return {
+        "signal_id": signal.signal_id,
+        "list_id": signal.list_id,
+        "domain": signal.domain,
+        "item_id": signal.item,
+        "kind": signal.kind,
+        "occurred_at": to_micros(signal.occurred_at),
+    }
+
+
+def _signal(row: sa.Row[Any]) -> Signal:
+    return Signal(
+        signal_id=row.signal_id,
+        list_id=row.list_id,
+        domain=row.domain,
+        item=row.item_id,
+        kind=row.kind,
+        occurred_at=from_micros(row.occurred_at),
     )

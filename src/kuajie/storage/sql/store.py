@@ -1,6 +1,6 @@
 """The operational store, put together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,9 @@ import sqlalchemy as sa
 
 from kuajie.core.errors import KuajieError, StoreError
 from kuajie.core.language import message
+from kuajie.core.records import Account
 from kuajie.storage.sql import schema
+from kuajie.storage.sql.about import about
 from kuajie.storage.sql.access import SqlAccess
 from kuajie.storage.sql.address import file_of
 from kuajie.storage.sql.catalogue import SqlCatalogue
@@ -23,7 +25,7 @@ from kuajie.storage.sql.refusals import refusals
 from kuajie.storage.sql.shown import SqlShown
 from kuajie.storage.sql.tables import counters, events
 from kuajie.storage.sql.writer import CHANGES, Handler, P, R, Writer
-from kuajie.workflows.stores import Finding
+from kuajie.workflows.stores import MOST_EVENTS, About, Finding
 
 MOST_WAITING = 20_000
 """Rows in the writer's queue before it says that it is full."""
@@ -86,11 +88,27 @@ class SqlStore:
             reader=reader,
         )
 
+    def about(
+        self,
+        accounts: Sequence[Account],
+        events_of: Sequence[Account],
+        *,
+        with_links: bool = True,
+        most: int = MOST_EVENTS,
+    ) -> About:
+        """See `Store.about`."""
+        return about(self.reader, accounts, events_of, with_links=with_links, most=most)
+
     @property
     def schema_version(self) -> str:
         """See `Store.schema_version`."""
         with self.reader.connection() as connection:
             return schema.version(connection)
+
+    @property
+    def queued_rows(self) -> int:
+        """See `Store.queued_rows`."""
+        return self.writer.waiting
 
     def check(self) -> list[Finding]:
         """See `Store.check`."""
@@ -147,7 +165,7 @@ class Unwritable(Writer):
     """The writer of a store that was opened for reading."""
 
     def __init__(self, place: str) -> None:
-        self._place = place
+        self._place, self._rows = place, 0
 
     def submit(self, handler: Handler[P, R], payload: P, size: int = 1) -> Future[R]:
         """Always refuse."""

@@ -168,6 +168,8 @@ consents = _table(
     sa.Column("user_id", _exact(), primary_key=True),
     sa.Column("personalised", sa.SmallInteger, nullable=False),
     sa.Column("changed_at", sa.BigInteger, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Index("consents_sequence", "sequence"),
 )
 
 ranked_lists = _table(
@@ -180,6 +182,8 @@ ranked_lists = _table(
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("fallback", _exact(), nullable=False),
     sa.Column("items", _text(), nullable=False),
+    sa.Column("placement", _exact()),
+    sa.Column("tags", _text()),
     sa.Index("ranked_lists_created", "created_at"),
 )
 
@@ -193,6 +197,17 @@ exposures = _table(
     sa.Column("occurred_at", sa.BigInteger, nullable=False),
     sa.Column("item_id", _exact(), nullable=False),
     sa.Index("exposures_list", "list_id", "position"),
+)
+
+signals = _table(
+    "signals",
+    sa.Column("signal_id", _exact(), primary_key=True),
+    sa.Column("list_id", _exact(), nullable=False),
+    sa.Column("domain", _domain(), nullable=False),
+    sa.Column("item_id", _exact(), nullable=False),
+    sa.Column("kind", _exact(16, 16), nullable=False),
+    sa.Column("occurred_at", sa.BigInteger, nullable=False),
+    sa.Index("signals_list", "list_id"),
 )
 
 organisations = _table(

@@ -35,6 +35,10 @@ def existing(connection: sa.Connection, table: sa.Table, keys: Sequence[tuple[An
     found: set[tuple[Any, ...]] = set()
     for start in range(0, len(keys), 200):
         some = keys[start : start + 200]
-        wanted = sa.or_(*(sa.and_(*(c == v for c, v in zip(columns, key, strict=True))) for key in some))
+        wanted: sa.ColumnElement[bool]
+        if len(columns) == 1:
+            wanted = columns[0].in_([key[0] for key in some])
+        else:
+            wanted = sa.or_(*(sa.and_(*(c == v for c, v in zip(columns, key, strict=True))) for key in some))
         found.update(tuple(row) for row in connection.execute(sa.select(*columns).where(wanted)))
     return found

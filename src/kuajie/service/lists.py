@@ -1,0 +1,148 @@
+"""The list that a person is shown: the chain of fallbacks, with what a process keeps for it (`workflows.fallbacks`)."""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from kuajie.core.errors import StoreError
+from kuajie.rerank.exploration import explored
+from kuajie.workflows.answer import Answer, Question, answer, popular
+from kuajie.workflows.deploy import Deployed
+from kuajie.workflows.dismissals import said_no
+from kuajie.workflows.fallbacks import CachedList, CachedLists, EditorLists, from_cache, from_editor
+from kuajie.workflows.live import LiveHistories, Person
+from kuajie.workflows.pace import ModelPace
+from kuajie.workflows.refusals import Refusals
+from kuajie.workflows.stores import Cache, CatalogueStore
+from kuajie.workflows.workspace import ServingConfig
+
+if TYPE_CHECKING:
+    from kuajie.service.calls import Service
+
+CACHE_SECONDS = 0.3
+"""So long an answer waits for the cache, when nothing better is known."""
+EDITOR_SECONDS = 2.0
+"""How often editor's lists are read."""
+
+
+@dataclass(eq=False)
+class Fallbacks:
+    """What a process keeps for when there is no list that fits the person.
+
+    Attributes:
+        config: how long lists are kept, how slow the model may be.
+        cache: what processes share.
+        catalogue: where consents and editor's lists are.
+    """
+
+    config: ServingConfig
+    cache: Cache
+    catalogue: CatalogueStore
+    cached: CachedLists = field(init=False)
+    editors: EditorLists = field(default_factory=EditorLists)
+    refusals: Refusals = field(default_factory=Refusals)
+    pace: ModelPace = field(init=False)
+    _read_at: float = -EDITOR_SECONDS
+
+    def __post_init__(self) -> None:
+        self.cached = CachedLists(self.cache, self.config.cached_list_seconds, time.monotonic)
+        self.pace = ModelPace(self.config.model_seconds, time.monotonic)
+        with suppress(StoreError):
+            self.refusals.read(self.catalogue)
+        self.read_editors()
+
+    def look(self, live: LiveHistories, now: datetime) -> None:
+        """What others said and chose since the last look, and lists for the cache: called again and again."""
+        self.cached.flush()
+        self.listen(live, now)
+        if time.monotonic() - self._read_at >= EDITOR_SECONDS:
+            self.read_editors()
+
+    def listen(self, live: LiveHistories, now: datetime) -> None:
+        """Who said yes or no is asked anew; the cached lists of who said no are gone."""
+        with suppress(StoreError):  # the next look hears of it
+            for consent in self.refusals.read(self.catalogue):
+                if not consent.personalised:
+                    self.cached.forget(live.without_store(consent.account, now).accounts, live.targets)
+                live.forget([consent.account])
+
+    def read_editors(self) -> None:
+        """Read the editor's lists; while the store does not answer, what was known stays."""
+        self._read_at = time.monotonic()
+        with suppress(StoreError):
+            self.editors.read(self.catalogue)
+
+    def willing(self, person: Person) -> Person:
+        """A person whose consent the store could not be asked for: who is known to have said no has said no."""
+        if person.degraded and person.personalised and not self.refusals.allow(person.accounts):
+            person.personalised = False
+        return person
+
+
+async def listed(service: "Service", deployed: Deployed, person: Person, question: Question) -> Answer:
+    """The best list there is for a person, whatever is broken.
+
+    Raises:
+        UsageError: no such target.
+    """
+    target, kept = question.target, service.fallbacks
+    if target not in deployed.dataset.space.domains and kept.editors.has(target):
+        return _chosen(service, deployed, question, person.degraded)
+    no = said_no(person, deployed.dataset.catalog, target, service.clock())
+    asked = replace(question, exclude=question.exclude | no) if no else question
+    given = _scored(service, deployed, person, asked)
+    if not given.ranked.fallback:
+        if given.personalised and not given.degraded and question.viewed is None:
+            kept.cached.note(given.ranked)
+    elif given.degraded and question.personalised and person.personalised:
+        found = await _cached(service, deployed, person, asked)
+        if found is not None and found.ranked.items:
+            return found
+    if not given.ranked.items and kept.editors.find(target, question.placement):
+        return _chosen(service, deployed, asked, given.degraded)
+    exploration = service.workspace.config.serving.exploration
+    return replace(given, ranked=explored(given.ranked, question.k, exploration))
+
+
+def _scored(service: "Service", deployed: Deployed, person: Person, question: Question) -> Answer:
+    """What the model says, or what everybody likes; as many items as exploration draws from."""
+    k = service.workspace.config.serving.exploration.candidates(question.k)
+    question = question if k == question.k else replace(question, k=k)
+    pace = service.fallbacks.pace
+    if not pace.may_ask():
+        return popular(deployed, question)
+    began = time.monotonic()
+    given = answer(deployed, person, question, service.clock(), service.workspace.title)
+    pace.took(time.monotonic() - began)
+    return given
+
+
+async def _cached(service: "Service", deployed: Deployed, person: Person, question: Question) -> Answer | None:
+    """The last good list of a willing person, without what they have used since."""
+    now = service.clock()
+
+    def find() -> CachedList | None:
+        return service.fallbacks.cached.find(question.account, question.target, now)
+
+    try:
+        async with asyncio.timeout(CACHE_SECONDS):
+            found = await asyncio.get_running_loop().run_in_executor(service.threads, find)
+    except TimeoutError:
+        return None
+    if found is None:
+        return None
+    used = {event.item for event in person.events.values() if event.domain == question.target}
+    engine = deployed.engines[question.language]
+    ranked = from_cache(engine, question.account, question.target, question.k, found, question.exclude | used)
+    return Answer(ranked, personalised=True, degraded=True)
+
+
+def _chosen(service: "Service", deployed: Deployed, question: Question, degraded: bool) -> Answer:
+    """What an editor chose, the last that there is."""
+    engine = deployed.engines[question.language]
+    chosen = service.fallbacks.editors.find(question.target, question.placement)
+    ranked = from_editor(engine, question.account, question.target, question.k, chosen, question.exclude)
+    return Answer(ranked, personalised=False, degraded=degraded)

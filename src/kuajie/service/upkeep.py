@@ -1,0 +1,81 @@
+"""Upkeep: what the service does beside answering, now and then, in a thread of its own.
+
+Demo mode ends when there is a key. Lists that are too old go, a few at a time, so that no writer waits for them.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from kuajie.core.errors import StoreError
+from kuajie.service.calls import Service
+
+log = logging.getLogger("kuajie.upkeep")
+LOOK_SECONDS = 1.0
+DEMO_SECONDS = 2.0
+PRUNE_SECONDS = 600.0
+TOGETHER = 200
+"""Lists of one transaction."""
+
+
+@dataclass
+class Upkeep:
+    """Chores of one process; several may have the same.
+
+    Attributes:
+        service: whose.
+    """
+
+    service: Service
+    _done: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Work until the service stops: a thread."""
+        moment = 0.0
+        while not self.service.stopped.wait(LOOK_SECONDS):
+            moment += LOOK_SECONDS
+            self.look(moment)
+
+    def look(self, moment: float) -> None:
+        """What is due; `moment` in seconds since the start."""
+        if self.service.demo and not self.service.insist:
+            self._every("demo", DEMO_SECONDS, moment, self._end_demo)
+        if self.service.workspace.config.store.shown_days:
+            self._every("prune", PRUNE_SECONDS, moment, self._prune)
+
+    def _every(self, name: str, seconds: float, moment: float, chore: Callable[[], bool]) -> None:
+        """Do a chore when it is due; again at the next look where it says that there is more to do."""
+        if moment - self._done.get(name, -seconds) < seconds:
+            return
+        try:
+            more = chore()
+        except StoreError:  # metrics say that it does not answer
+            more = False
+        except Exception:  # the other chores must go on
+            log.exception("%s failed", name)
+            more = False
+        if not more:
+            self._done[name] = moment
+
+    def _end_demo(self) -> bool:
+        access = self.service.store.access
+        if any(access.keys(each.organisation_id) for each in access.organisations()):
+            self.service.demo = False
+            log.warning("demo mode has ended: there is a key now")
+        return False
+
+    def _prune(self) -> bool:
+        service = self.service
+        before = service.clock() - timedelta(days=service.workspace.config.store.shown_days)
+        removed = service.store.shown.prune(before, TOGETHER)
+        service.metrics.pruned(removed)
+        return removed == TOGETHER
+
+
+def start(service: Service) -> threading.Thread:
+    """The thread."""
+    thread = threading.Thread(target=Upkeep(service).run, name="kuajie-upkeep", daemon=True)
+    thread.start()
+    return thread

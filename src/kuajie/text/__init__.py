@@ -1,0 +1,1 @@
+"""Text: words of Chinese and English, and finding documents by them."""

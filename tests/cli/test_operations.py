@@ -1,0 +1,194 @@
+"""The doctor looks around; copies of the store are made while it is written, and put in its place."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kuajie.bootstrap import operational_store
+from kuajie.core.records import Event, Organisation
+from kuajie.storage.cache.memory import MemoryCache
+from kuajie.testing.memory_store import MemoryStore
+from kuajie.workflows import surroundings as looked
+from kuajie.workflows.issuing import Wish, issue
+from kuajie.workflows.keys import new_key
+from kuajie.workflows.stores import Finding
+from kuajie.workflows.surroundings import surroundings
+from kuajie.workflows.workspace import Workspace
+
+from .conftest import write_planted
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    return write_planted(tmp_path)
+
+
+def event(number: int) -> Event:
+    return Event(event_id=f"事件{number}", domain="courses", user="张三", item="课1", kind="view", occurred_at=NOW)
+
+
+def ids(folder: Path) -> list[str]:
+    store = operational_store(Workspace.open(folder), write=False)
+    try:
+        return [row.event.event_id for row in store.events.after(0)]
+    finally:
+        store.close()
+
+
+def test_a_copy_is_made_while_the_store_is_written(kuajie: Callable[..., Any], workspace: Path) -> None:
+    store = operational_store(Workspace.open(workspace))
+    stop, acknowledged = threading.Event(), []
+
+    def write() -> None:
+        while not stop.is_set():
+            number = len(acknowledged)
+            store.events.append([event(number)], NOW)
+            acknowledged.append(f"事件{number}")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        while len(acknowledged) < 20:
+            pass
+        before = list(acknowledged)
+        made = kuajie("store", "backup", workspace / "副本.db", "-w", workspace, "--json")
+        assert made.code == 0, made.err
+        again = kuajie("store", "backup", workspace / "副本.db", "-w", workspace)
+        held = kuajie("store", "restore", workspace / "副本.db", "-w", workspace)
+    finally:
+        stop.set()
+        writer.join()
+        store.close()
+    assert (again.code, "exists already" in again.err) == (2, True)
+    assert (held.code, "another process" in held.err) == (1, True)
+    assert made.data["bytes"] == (workspace / "副本.db").stat().st_size
+    assert len(ids(workspace)) == len(acknowledged)
+    restored = kuajie("store", "restore", workspace / "副本.db", "-w", workspace, "--lang", "zh")
+    assert restored.code == 0, restored.err
+    there = ids(workspace)
+    assert there[: len(before)] == before, "what was acknowledged before it began"
+    assert there == acknowledged[: len(there)], "one moment, and nothing of the time after it"
+    assert kuajie("store", "backup", workspace / "次.db", "-w", workspace, "--lang", "zh").out.count("已检查") == 1
+
+
+def test_what_is_no_copy_changes_nothing(kuajie: Callable[..., Any], workspace: Path) -> None:
+    store = operational_store(Workspace.open(workspace))
+    store.events.append([event(1)], NOW)
+    store.close()
+    (workspace / "坏.db").write_bytes(b"x" * 10_000)
+    with closing(sqlite3.connect(workspace / "别的.db")) as other:
+        other.execute("CREATE TABLE a (b)")
+    for name, said in (("坏.db", "not a database"), ("别的.db", "no store of kuajie"), ("没有.db", "no file")):
+        seen = kuajie("store", "restore", workspace / name, "-w", workspace)
+        assert (seen.code > 0, said in seen.err) == (True, True), seen.err
+    assert ids(workspace) == ["事件1"]
+    assert not list(workspace.glob(".*.draft*"))
+    assert kuajie("store", "mend", workspace / "坏.db", "-w", workspace).code == 2
+    kuajie_toml = workspace / "kuajie.toml"
+    kuajie_toml.write_text(
+        kuajie_toml.read_text(encoding="utf-8") + '[store]\ndatabase = "mysql+pymysql://a@b/c"\n', encoding="utf-8"
+    )
+    assert "mysqldump" in kuajie("store", "backup", workspace / "x.db", "-w", workspace).err
+
+
+class Deaf(MemoryCache):
+    """Redis that does not answer."""
+
+    def get(self, name: str) -> None:
+        return None
+
+
+def look(folder: Path, **other: Any) -> dict[str, Finding]:
+    store = other.pop("store", MemoryStore())
+    told = surroundings(
+        Workspace.open(folder),
+        **{
+            "store_of": lambda _: store,
+            "cache_of": lambda _: MemoryCache(),
+            "ready": lambda _: "v1",
+            "now": NOW,
+            "environment": {},
+            **other,
+        },
+    )
+    return {finding.name: finding for finding in told}
+
+
+KEYS = "there are keys for those who are to be answered"
+PORT = "the port is free, or the service answers there"
+
+
+def test_the_doctor_looks_for_keys(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUAJIE_SERVICE__PORT", "0")
+    assert look(workspace)[KEYS].ok
+    assert "demo mode" in look(workspace)[KEYS].detail
+    monkeypatch.setenv("KUAJIE_SERVICE__HOST", "0.0.0.0")
+    assert not look(workspace)[KEYS].ok, "nobody could be answered"
+    store = MemoryStore()
+    store.access.put_organisation(Organisation(organisation_id="平台", name="平台", created_at=NOW))
+    _, old = new_key("平台", "secret", NOW, expires_at=NOW - timedelta(days=1))
+    store.access.add_key(old)
+    assert not look(workspace, store=store)[KEYS].ok
+    issue(store.access, ["courses"], Wish("平台", days=3), NOW)
+    found = look(workspace, store=store)[KEYS]
+    assert (found.ok, "1 keys of 1 organisations; within 14 days expire: " in found.detail) == (True, True)
+
+
+def test_the_doctor_looks_at_disk_clock_redis_and_environment(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, kuajie: Callable[..., Any]
+) -> None:
+    monkeypatch.setenv("KUAJIE_SERVICE__PORT", "0")
+    assert kuajie("import", "-w", workspace).code == 0
+    found = look(workspace, environment={"KUAJIE_SERVICE__PORT": "0", "KUAJIE_STORE__REDIS": "", "HOME": "/"})
+    assert found["settings from the environment"].detail == "KUAJIE_SERVICE__PORT"
+    assert found["the clock is not behind"].ok
+    assert "Redis keeps what it is given" not in found
+    assert not look(workspace, now=NOW - timedelta(days=1))["the clock is not behind"].ok
+    monkeypatch.setattr(looked, "LEAST_BYTES", 1 << 62)
+    assert not look(workspace)["the disk has room"].ok
+    monkeypatch.setenv("KUAJIE_STORE__REDIS", "redis://127.0.0.1:1/0")
+    assert look(workspace)["Redis keeps what it is given"].ok
+    assert not look(workspace, cache_of=lambda _: Deaf())["Redis keeps what it is given"].ok
+
+
+@pytest.fixture
+def stranger() -> Iterator[int]:
+    """Something that answers, and is no kuajie."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def test_the_doctor_asks_who_is_at_the_port(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, kuajie: Callable[..., Any], stranger: int
+) -> None:
+    monkeypatch.setenv("KUAJIE_SERVICE__PORT", str(stranger))
+    assert "with the model v1" in look(workspace)[PORT].detail
+    assert not look(workspace, ready=lambda _: None)[PORT].ok
+    told = {each["name"]: each for each in kuajie("doctor", "-w", workspace, "--json").data["findings"]}
+    assert (told[PORT]["ok"], "no kuajie answers" in told[PORT]["detail"]) == (False, True)
+    assert "不是 kuajie" in "".join(kuajie("doctor", "-w", workspace, "--lang", "zh").out.split("\n")).replace(
+        " ", ""
+    ).replace("不是kuajie", "不是 kuajie")

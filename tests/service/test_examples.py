@@ -1,0 +1,78 @@
+"""Every command and every line of Python that the documentation of the service shows, against a service."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kuajie.cli.main import run
+
+from .test_process import Served, serving
+
+DOCS = Path(__file__).parents[2] / "docs"
+BUDGET = '[training]\nseconds = 5\nkinds = ["popularity", "itemknn"]\n'
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The demo world, small, with a model that is trained in a moment."""
+    folder = tmp_path_factory.mktemp("示例") / "demo"
+    call("init", str(folder), "--scenario", "car-parts", "--size", "small")
+    config = folder / "kuajie.toml"
+    text = re.sub(r"\[training\]\n(?:[^\[]*\n)?", "", config.read_text(encoding="utf-8"))
+    config.write_text(f"{text}\n{BUDGET}", encoding="utf-8")
+    for command in ("import", "train"):
+        call(command, "--workspace", str(folder))
+    with serving(folder, "--demo") as served:
+        yield served
+
+
+def call(*arguments: str) -> None:
+    with pytest.raises(SystemExit) as end:
+        run(list(arguments))
+    assert not end.value.code
+
+
+def blocks(page: str, kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def curls(page: str) -> list[str]:
+    """Each command that begins with curl, with its continuation lines."""
+    text = "\n".join(blocks(page, "console"))
+    return re.findall(r"^curl (?:.*\\\n)*.*$", text, flags=re.MULTILINE)
+
+
+def test_the_python_of_the_client_page_runs(served: Served) -> None:
+    namespace: dict[str, Any] = {}
+    source = blocks("client.md", "python")
+    assert len(source) > 5
+    for block in source:
+        exec(compile(block.replace("http://127.0.0.1:8000", served.url), "client.md", "exec"), namespace)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+@pytest.mark.parametrize("page", ["api.md", "operations.md"])
+def test_the_curl_commands_run(served: Served, page: str) -> None:
+    """In their order; LIST and ITEM stand for the last list and its first item."""
+    last: dict[str, Any] = {}
+    commands = curls(page)
+    assert commands or page != "api.md"
+    for command in commands:
+        shown = command.replace("http://127.0.0.1:8000", served.url)
+        if last:
+            shown = shown.replace("LIST", last["list_id"]).replace("ITEM", last["items"][0]["item"])
+        done = subprocess.run(
+            ["bash", "-c", shown.replace("curl ", "curl --max-time 20 -w '\\n%{http_code}' ", 1)],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        body, _, status = done.stdout.rpartition("\n")
+        assert status in {"200", "204"}, (command, body)
+        told = json.loads(body) if body.startswith("{") else {}
+        assert not told.get("rejected"), (command, body)
+        last = told if "list_id" in told and '"user"' in command else last  # answers need somebody
