@@ -5,7 +5,17 @@ import sys
 
 from benchmarks.measure import machine
 
-NAMES = ("neighbours", "als", "training", "bench_import", "world_difficulty", "stores", "service", "search")
+NAMES = (
+    "neighbours",
+    "als",
+    "training",
+    "bench_import",
+    "world_difficulty",
+    "stores",
+    "service",
+    "search",
+    "incremental",
+)
 
 
 def main(names: list[str]) -> int:

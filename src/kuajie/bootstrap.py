@@ -2,21 +2,28 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from kuajie.core.errors import UsageError
+from kuajie.core.clock import system_clock
+from kuajie.core.errors import StoreError, UsageError
 from kuajie.core.language import LANGUAGES
+from kuajie.data.content import BrandAndCategory
 from kuajie.storage.list_keys import ListKeyFile, keys_from
 from kuajie.storage.models import ModelFolder
+from kuajie.workflows.consume import ConsumeConfig, Consumer
 from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.library import Shelves
 from kuajie.workflows.list_ids import ListKey
 from kuajie.workflows.live import LiveHistories, Tail
+from kuajie.workflows.new_items import NewItems
 from kuajie.workflows.ports import ModelStore
+from kuajie.workflows.receive import EventRules
 from kuajie.workflows.serving import open_server
-from kuajie.workflows.stores import Cache, Store
+from kuajie.workflows.stores import Cache, EventStore, Store
+from kuajie.workflows.webhooks import Outbound
 from kuajie.workflows.workspace import Workspace
 
 
@@ -121,6 +128,45 @@ def store_file(workspace: Workspace, environment: Mapping[str, str] = os.environ
     return file_of(address(config.database, config.database_env, workspace.root, environment))
 
 
+def consumer_of(
+    workspace: Workspace,
+    config: ConsumeConfig,
+    events: EventStore,
+    pause: Callable[[float], bool],
+    environment: Mapping[str, str] = os.environ,
+) -> Consumer:
+    """What takes events from a stream; closing its source is the caller's matter.
+
+    Raises:
+        ConfigError: no stream is named, or wrongly.
+        MissingExtraError: its client is not installed.
+    """
+    from kuajie.storage.streams.address import open_source
+
+    return Consumer(
+        open_source(config, environment),
+        events,
+        EventRules(frozenset(workspace.config.domains), workspace.config.cleaning),
+        system_clock,
+        pause,
+        allowed=None if config.domains is None else frozenset(config.domains),
+        batch=config.batch,
+    )
+
+
+def outbound(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> Outbound:
+    """What telling others needs; the master secret is looked for when it is needed."""
+    from kuajie.storage.outbound.master import master_secret
+    from kuajie.storage.outbound.sender import PinnedSender
+
+    config = workspace.config.webhooks
+    return Outbound(
+        PinnedSender(config.ports, config.seconds, loopback=config.loopback),
+        lambda: master_secret(workspace.root, config.secret_env, environment),
+        model_store(workspace).activated_at,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class ServiceParts:
     """What one process of the service is made of; closing the store and the cache is its matter."""
@@ -129,6 +175,7 @@ class ServiceParts:
     cache: Cache
     deployment: Deployment
     tail: Tail
+    outbound: Outbound
 
 
 def service_of(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> ServiceParts:
@@ -149,7 +196,7 @@ def service_of(workspace: Workspace, environment: Mapping[str, str] = os.environ
     except BaseException:
         store.close()
         raise
-    return ServiceParts(store, shared, deployment, tail)
+    return ServiceParts(store, shared, deployment, tail, outbound(workspace, environment))
 
 
 def deployed(
@@ -158,9 +205,16 @@ def deployed(
     """A model version with its snapshot and the histories over it, not tried yet."""
     server = open_server(workspace, models, LANGUAGES[0], version)
     config = workspace.config
+    engines = {language: replace(server.engine, language=language) for language in LANGUAGES}
+    content = BrandAndCategory(server.dataset.catalog, server.engine.popularity)
+    near = config.cleaning.near_duplicate_seconds
+    new_items = NewItems(server.dataset, engines, content, config.new_items, near)
+    with suppress(StoreError):  # the next look at the tail goes on
+        new_items.read(store.catalogue)
     return Deployed(
-        engines={language: replace(server.engine, language=language) for language in LANGUAGES},
+        engines=engines,
         dataset=server.dataset,
         live=LiveHistories(server.dataset, store, shared, config.identity, config.cleaning),
         shelves=Shelves(server.dataset.catalog, server.dataset.knowledge, store.catalogue),
+        new_items=new_items,
     )

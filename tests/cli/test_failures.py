@@ -41,7 +41,7 @@ def test_a_wrong_call_is_explained_in_chinese(
 
 def test_a_wrong_call_says_how_the_command_is_used(kuajie: Callable) -> None:
     lines = kuajie("models", "--jsn", "--lang", "zh").err.splitlines()
-    assert re.fullmatch(r"用法：.* models \[OPTIONS\] \[activate\|rollback\] \[VERSION\]", lines[0])
+    assert re.fullmatch(r"用法：.* models \[OPTIONS\] \[activate\|rollback\|pin\|unpin\|prune\] \[VERSION\]", lines[0])
     assert re.fullmatch(r"查看帮助：.* models --help", lines[1])
 
 

@@ -53,6 +53,8 @@ def test_no_models_yet(kuajie: Callable, workspace: Path) -> None:
         "served": [],
         "versions": [],
         "damaged": {},
+        "pinned": [],
+        "removed": {"models": [], "snapshots": []},
     }
 
 

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,21 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from kuajie.bootstrap import deployed, model_store, service_of
+from kuajie.bootstrap import deployed, model_store, outbound, service_of
 from kuajie.cli.main import run
 from kuajie.core.records import Organisation
 from kuajie.service import push
 from kuajie.service.app import make_app
 from kuajie.service.calls import Service
 from kuajie.storage.cache.memory import MemoryCache
+from kuajie.storage.outbound.sender import PinnedSender, resolve
 from kuajie.testing.memory_store import MemoryStore
 from kuajie.testing.planted import two_domain_interactions
 from kuajie.workflows.access import PUBLISHABLE_SCOPES, SCOPES
 from kuajie.workflows.deploy import Deployment
 from kuajie.workflows.keys import new_key
 from kuajie.workflows.live import Tail
+from kuajie.workflows.webhooks import Outbound
 from kuajie.workflows.workspace import Workspace
 
 NOW = datetime.now(UTC)
@@ -150,17 +152,28 @@ class Running:
         return self.post("/v1/events", event, token)
 
 
+def telling(workspace: Workspace) -> Outbound:
+    """What telling others needs; hosts under `example` have an address, which no test speaks to."""
+    made = outbound(workspace, {})
+    assert isinstance(made.sender, PinnedSender)
+    return replace(made, sender=replace(made.sender, resolver=addresses))
+
+
+def addresses(host: str, port: int) -> list[str]:
+    return ["1.1.1.1"] if host.endswith(".example") else resolve(host, port)
+
+
 def with_memory(workspace: Workspace) -> Service:
     """The service over a store in memory."""
     store, cache, models = MemoryStore(), MemoryCache(), model_store(workspace)
     deployment = Deployment(lambda version: deployed(workspace, models, store, cache, version), models.serving)
-    return Service(workspace, store, cache, deployment, Tail.at_end(store))
+    return Service(workspace, store, cache, deployment, Tail.at_end(store), outbound=telling(workspace))
 
 
 def with_sqlite(workspace: Workspace) -> Service:
     """The service as `kuajie serve` makes it."""
     parts = service_of(workspace)
-    return Service(workspace, parts.store, parts.cache, parts.deployment, parts.tail)
+    return Service(workspace, parts.store, parts.cache, parts.deployment, parts.tail, outbound=parts.outbound)
 
 
 @pytest.fixture(params=[with_memory, with_sqlite], ids=["memory", "sqlite"])

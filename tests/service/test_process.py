@@ -224,7 +224,7 @@ def test_wrong_calls(kuajie: Callable[..., Any], workspace: Workspace) -> None:
 def test_keys_are_made_listed_and_revoked(kuajie: Callable[..., Any], workspace: Workspace) -> None:
     folder = workspace.root
     made = kuajie("keys", "create", "-w", folder, "--organisation", "平台", "--domains", "courses", "--json").data
-    assert made["scopes"] == ["events", "recommend", "catalogue", "people"]
+    assert made["scopes"] == ["events", "recommend", "catalogue", "people", "webhooks"]
     page = ("--publishable", "--origins", "https://a.example", "--days", 30, "--name", "首页")
     assert kuajie("keys", "create", "-w", folder, "--organisation", "平台", *page).code == 0
     listed = kuajie("keys", "-w", folder, "--json")

@@ -52,7 +52,7 @@ def keys(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="What it may do: events, recommend, catalogue, people; for operators: operations, admin.",
+            help="What it may do: events, recommend, catalogue, people, webhooks; for operators: operations, admin.",
             show_default="everything that its kind may, nothing of operators",
         ),
     ] = None,

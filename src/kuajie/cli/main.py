@@ -9,6 +9,7 @@ import typer
 
 import kuajie
 from kuajie.cli.benchmark import benchmark
+from kuajie.cli.consume import consume
 from kuajie.cli.demo import demo
 from kuajie.cli.doctor import doctor
 from kuajie.cli.evaluate import evaluate
@@ -17,6 +18,7 @@ from kuajie.cli.help import SpokenCommand, SpokenGroup
 from kuajie.cli.import_data import import_data
 from kuajie.cli.init import init
 from kuajie.cli.keys import keys
+from kuajie.cli.loop import loop
 from kuajie.cli.models import models
 from kuajie.cli.recommend import recommend
 from kuajie.cli.search import search
@@ -45,7 +47,9 @@ app.command("search", cls=SpokenCommand)(search)
 app.command("benchmark", cls=SpokenCommand)(benchmark)
 app.command("tune", cls=SpokenCommand)(tune)
 app.command("models", cls=SpokenCommand)(models)
+app.command("loop", cls=SpokenCommand)(loop)
 app.command("serve", cls=SpokenCommand)(serve)
+app.command("consume", cls=SpokenCommand)(consume)
 app.command("keys", cls=SpokenCommand)(keys)
 app.command("store", cls=SpokenCommand)(store)
 app.command("doctor", cls=SpokenCommand)(doctor)

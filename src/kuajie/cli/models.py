@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 def models(
     action: Annotated[
-        str | None, typer.Argument(metavar="activate|rollback", help="Left out: list the versions.")
+        str | None, typer.Argument(metavar="activate|rollback|pin|unpin|prune", help="Left out: list the versions.")
     ] = None,
-    version: Annotated[str | None, typer.Argument(metavar="VERSION", help="To activate.")] = None,
+    version: Annotated[str | None, typer.Argument(metavar="VERSION", help="To activate, pin or unpin.")] = None,
     serve: Annotated[str | None, typer.Option(help="The same as activate.")] = None,
     workspace: WorkspaceOption = Path(),
     json: JsonOption = False,
@@ -25,30 +25,56 @@ def models(
 ) -> None:
     """List the trained model versions of a workspace, or choose the one that serves.
 
-    A version is checked before it serves. A running service takes it up at once.
+    A version is checked before it serves. A running service takes it up at once. A pinned version is never removed,
+    and while it serves, the loop does not replace it. Pruning removes versions and snapshots but the one that serves,
+    those that served last or are pinned, and the newest ([loop] kept).
 
     \b
     Example:
       kuajie models
       kuajie models activate 20260102T030405-blend
       kuajie models rollback
+      kuajie models pin 20260102T030405-blend
+      kuajie models prune
     """
     from kuajie.bootstrap import model_store
+    from kuajie.workflows.prune import Pruned, prune
     from kuajie.workflows.workspace import Workspace
 
     opened = Workspace.open(workspace)
     screen = Screen(lang, opened.config.workspace.language, json=json)
     store = model_store(opened)
-    chosen = serve if serve is not None else _chosen(store, action, version)
-    if chosen is not None:
-        store.serve(chosen)
-    versions, serving, damaged = store.versions(), store.serving(), store.damaged()
-    screen.data({"serving": serving, "served": store.served(), "versions": versions, "damaged": damaged})
+    pruned = Pruned()
+    if serve is None and action in {"pin", "unpin"} and version is not None:
+        store.pin(version, keep=action == "pin")
+    elif serve is None and action == "prune" and version is None:
+        pruned = prune(store, opened.warehouse, opened.config.loop.kept)
+    else:
+        chosen = serve if serve is not None else _chosen(store, action, version)
+        if chosen is not None:
+            store.serve(chosen)
+    versions, serving, damaged, pinned = store.versions(), store.serving(), store.damaged(), store.pinned()
+    screen.data(
+        {
+            "serving": serving,
+            "served": store.served(),
+            "pinned": pinned,
+            "versions": versions,
+            "damaged": damaged,
+            "removed": {"models": pruned.models, "snapshots": pruned.snapshots},
+        }
+    )
+    if action == "prune":
+        screen.say(
+            "Removed: {models} models, {snapshots} snapshots.",
+            models=len(pruned.models),
+            snapshots=len(pruned.snapshots),
+        )
     if not versions and not damaged:
         screen.say("There is no trained model yet. Run: kuajie train")
         return
     screen.table(
-        ["version", "model", "snapshot", "created", "serves"],
+        ["version", "model", "snapshot", "created", "serves", "pinned"],
         [
             (
                 version.model_version,
@@ -56,6 +82,7 @@ def models(
                 version.snapshot_id,
                 version.created_at.strftime("%Y-%m-%d %H:%M:%S"),
                 "*" if version.model_version == serving else "",
+                "*" if version.model_version in pinned else "",
             )
             for version in versions
         ],
@@ -75,4 +102,4 @@ def _chosen(store: "ModelStore", action: str | None, version: str | None) -> str
         if not earlier:
             raise UsageError("there is no version to go back to; no other has served")
         return earlier[0]
-    raise UsageError("say: kuajie models, kuajie models activate VERSION, or kuajie models rollback")
+    raise UsageError("say: kuajie models, kuajie models activate|pin|unpin VERSION, kuajie models rollback|prune")

@@ -2,7 +2,9 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from kuajie.cli.options import JsonOption, LangOption, WorkspaceOption
 from kuajie.cli.screen import Screen
@@ -11,20 +13,50 @@ if TYPE_CHECKING:
     from kuajie.workflows.workspace import Workspace
 
 
-def train(workspace: WorkspaceOption = Path(), json: JsonOption = False, lang: LangOption = None) -> None:
+def train(
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Fit the blend that serves again, without choosing.")
+    ] = False,
+    from_version: Annotated[
+        str | None, typer.Option("--from-version", metavar="VERSION", help="Fit the blend of this version again.")
+    ] = None,
+    workspace: WorkspaceOption = Path(),
+    json: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
     """Choose a blend of models on validation data, and fit it.
 
-    The budget of choosing stands in the section [training] of kuajie.toml.
+    The budget of choosing stands in the section [training] of kuajie.toml. With --incremental the models and settings
+    of the version that serves are fitted on the newest snapshot, which takes seconds.
 
     \b
     Example:
       kuajie train
+      kuajie train --incremental
       kuajie train --workspace my-workspace --json
     """
     from kuajie.workflows.workspace import Workspace
 
     opened = Workspace.open(workspace)
-    run_train(Screen(lang, opened.config.workspace.language, json=json), opened)
+    screen = Screen(lang, opened.config.workspace.language, json=json)
+    if incremental or from_version is not None:
+        run_refit(screen, opened, from_version)
+    else:
+        run_train(screen, opened)
+
+
+def run_refit(screen: Screen, workspace: "Workspace", from_version: str | None) -> None:
+    """Fit a blend again and say so."""
+    from kuajie.api import refit
+
+    result = refit(workspace, model=from_version)
+    screen.data({"version": result.version, "fit_seconds": result.fit_seconds, "how": result.how})
+    screen.say(
+        "Model {version} serves now; the blend of {based_on}, fitted in {fit} s.",
+        version=result.version.model_version,
+        based_on=result.version.based_on,
+        fit=f"{result.fit_seconds:.1f}",
+    )
 
 
 def run_train(screen: Screen, workspace: "Workspace") -> None:

@@ -9,6 +9,7 @@
         |-- DataError        input that cannot be used
         |-- ArtifactError    a stored model or snapshot that is damaged or of another version
         |-- ResourceError    the job would need more memory, time or disk than there is
+        |-- StreamError      a stream of messages does not answer, or refuses
         `-- StoreError       the operational store does not answer, or refuses
             |-- BusyError    it has too much to do just now; nothing was taken, try again
             `-- TakenError   another process writes it
@@ -78,6 +79,10 @@ class ArtifactError(JobError):
 
 class ResourceError(JobError):
     """The job would need more memory, time or disk than there is."""
+
+
+class StreamError(JobError):
+    """A stream of messages does not answer, or refuses; nothing of it is lost."""
 
 
 class StoreError(JobError):

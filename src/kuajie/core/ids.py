@@ -7,6 +7,8 @@ lone surrogates. A text may be empty, may hold line breaks and tabs, and is boun
 
 import re
 
+from kuajie.core.texts import Text
+
 LONGEST_ID = 128
 LONGEST_TEXT = 4_096
 CONTROL = r"[\x00-\x1f\x7f-\x9f]"
@@ -16,7 +18,7 @@ BLANK = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(
 _CONTROL = re.compile(CONTROL)
 
 
-def id_problem(text: str, longest: int = LONGEST_ID) -> str | None:
+def id_problem(text: str, longest: int = LONGEST_ID) -> Text | None:
     """Why a text is no id, or None.
 
     Args:
@@ -27,26 +29,26 @@ def id_problem(text: str, longest: int = LONGEST_ID) -> str | None:
     if text.isascii() and text.isprintable() and len(text) <= longest and text.strip(" "):
         return None  # nearly all
     if not text.strip(BLANK):
-        return "is missing or no text"
+        return Text("is missing or no text")
     try:
         size = len(text.encode())
     except UnicodeEncodeError:
-        return "has half a surrogate pair"
+        return Text("has half a surrogate pair")
     if size > longest:
-        return f"is longer than {longest} bytes"
+        return Text("is longer than {longest} bytes", longest=longest)
     if _CONTROL.search(text):
-        return "has a control character"
+        return Text("has a control character")
     return None
 
 
-def text_problem(text: str, longest: int = LONGEST_TEXT) -> str | None:
+def text_problem(text: str, longest: int = LONGEST_TEXT) -> Text | None:
     """Why a text cannot be stored, or None; `longest` in bytes of UTF-8."""
     try:
         size = len(text.encode())
     except UnicodeEncodeError:
-        return "has half a surrogate pair"
+        return Text("has half a surrogate pair")
     if size > longest:
-        return f"is longer than {longest} bytes"
+        return Text("is longer than {longest} bytes", longest=longest)
     if "\x00" in text:
-        return "has a NUL character"
+        return Text("has a NUL character")
     return None

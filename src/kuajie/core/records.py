@@ -140,7 +140,12 @@ class Snapshot(Record, frozen=True):
 
 
 class ModelVersion(Record, frozen=True):
-    """A fitted model: arrays and a JSON manifest in one folder."""
+    """A fitted model: arrays and a JSON manifest in one folder.
+
+    Attributes:
+        chosen_at: when its members and their settings were chosen on validation data.
+        based_on: the version that they were taken from, where they were not chosen anew.
+    """
 
     model_version: str
     snapshot_id: str
@@ -148,6 +153,8 @@ class ModelVersion(Record, frozen=True):
     created_at: datetime
     contains_histories: bool = False
     metrics: dict[str, dict[str, float]] = {}
+    chosen_at: datetime | None = None
+    based_on: str = ""
 
 
 class Reason(Record, frozen=True):
@@ -274,3 +281,49 @@ class ApiKey(Record, frozen=True):
     origins: tuple[str, ...] = ()
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+
+
+class Webhook(Record, frozen=True):
+    """An address of an organisation that is told what happens.
+
+    Attributes:
+        kinds: of notices that it wants.
+        key_check: tells whether a process derives the same signing secret as the one that registered it.
+        lost: notices that were not queued because too many were waiting.
+        failing_since: the first failure after the last success.
+        disabled_at: from then on it is told nothing.
+    """
+
+    webhook_id: str
+    organisation_id: str
+    url: str
+    kinds: tuple[str, ...]
+    created_at: datetime
+    key_check: str = ""
+    description: str = ""
+    lost: int = 0
+    failing_since: datetime | None = None
+    disabled_at: datetime | None = None
+    disabled_because: str = ""
+
+
+class Delivery(Record, frozen=True):
+    """One notice on its way to one address; `body` is what is sent, byte by byte.
+
+    Attributes:
+        next_at: when it is tried; while it is being tried, when another process may.
+        settled_at: when it was delivered or given up.
+        status, problem: of the last try.
+    """
+
+    delivery_id: str
+    webhook_id: str
+    kind: str
+    created_at: datetime
+    body: str
+    next_at: datetime
+    state: Literal["waiting", "delivered", "dead"] = "waiting"
+    tries: int = 0
+    settled_at: datetime | None = None
+    status: int | None = None
+    problem: str = ""

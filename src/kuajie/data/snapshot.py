@@ -180,6 +180,25 @@ def latest_snapshot(warehouse: Path) -> SnapshotFolder:
     return open_snapshot(warehouse / name)
 
 
+class Moment(msgspec.Struct):
+    """When a snapshot was frozen."""
+
+    as_of: datetime
+
+
+def snapshots(warehouse: Path) -> tuple[list[str], str | None]:
+    """The names of all snapshots with a readable manifest, oldest first, and the one that `latest` names."""
+    dated = []
+    for path in warehouse.glob(f"[0-9a-f]*/{MANIFEST}"):
+        try:
+            dated.append((msgspec.json.decode(path.read_bytes(), type=Moment).as_of, path.parent.name))
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            continue
+    pointer = warehouse / LATEST
+    latest = pointer.read_text(encoding="utf-8", errors="replace").strip() if pointer.is_file() else None
+    return [name for _, name in sorted(dated)], latest
+
+
 @contextmanager
 def temporary_folder(warehouse: Path) -> Iterator[Path]:
     """A folder beside the snapshots that is gone afterwards, whatever happens.

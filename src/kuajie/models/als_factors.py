@@ -158,7 +158,13 @@ class People:
 
 
 def train(
-    matrix: sparse.csr_array, space: ItemSpace, objective: Objective, rank: int, iterations: int, options: FitOptions
+    matrix: sparse.csr_array,
+    space: ItemSpace,
+    objective: Objective,
+    rank: int,
+    iterations: int,
+    options: FitOptions,
+    start: F32 | None = None,
 ) -> tuple[F32, ItemFactors]:
     """Alternate between people and items.
 
@@ -169,6 +175,7 @@ def train(
         rank: f.
         iterations: of one solve for the people and one for the items each.
         options: seed and threads.
+        start: float32 (n_items, f), factors to go on from; rows of zeros start anew.
 
     Returns:
         the people's factors (n_people, f) and the items'.
@@ -179,6 +186,8 @@ def train(
     people, items = (
         rng.standard_normal((n, rank), dtype=np.float32) * np.float32(0.1 / np.sqrt(rank)) for n in matrix.shape
     )
+    if start is not None:
+        items = np.where(np.any(start != 0, axis=1, keepdims=True), start, items)
     people[np.diff(matrix.indptr) == 0] = 0
     items[np.diff(columns.indptr) == 0] = 0
     learned = ItemFactors.of(space, items, objective, scales)

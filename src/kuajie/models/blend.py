@@ -6,9 +6,9 @@
 is fixed at fit, so that linear members stay linear and reasons stay exact.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -108,6 +108,9 @@ def fit_scoped(model: Config, target: str | None, interactions: Interactions, op
     return build(model).fit(interactions if target is None else interactions.only(target), options)
 
 
+FitOne: TypeAlias = Callable[[Config, str | None, Interactions, FitOptions], Recommender]
+
+
 def score_scale(scores: Floats) -> float:
     """Root of the mean over rows of the variance over items, of what is known; 1 where nothing varies."""
     known = np.flatnonzero(~np.isnan(scores).all(axis=1))
@@ -147,11 +150,13 @@ class Blend:
         memory = sum(plan.memory_bytes for plan in plans)
         return Plan("members", max(memory, 1), max(sum(plan.seconds for plan in plans), 1e-3))
 
-    def fit(self, interactions: Interactions, options: FitOptions | None = None) -> Self:
-        """Fit every distinct member once and fix its scales."""
-        options = options or FitOptions()
+    def fit(
+        self, interactions: Interactions, options: FitOptions | None = None, fit_one: "FitOne | None" = None
+    ) -> Self:
+        """Fit every distinct member once and fix its scales; `fit_one` in the place of `fit_scoped`."""
+        options, fit_one = options or FitOptions(), fit_one or fit_scoped
         self.space_, self.support_ = interactions.space, interactions.support()
-        self.fits_ = {key: fit_scoped(key.model, key.target, interactions, options) for key in self._keys()}
+        self.fits_ = {key: fit_one(key.model, key.target, interactions, options) for key in self._keys()}
         sample = interactions.histories.take(scale_sample(interactions, options.seed))
         for target in self.config.targets:
             for member in self.members_of(target):

@@ -21,7 +21,18 @@ from scipy import sparse
 
 from kuajie.core.histories import Interactions
 from kuajie.core.recommender import DataShape, FitOptions, Plan
-from kuajie.models.forms import DENSE_ITEMS, FormConfig, cheapest, keep_rows, kept_bytes, low_rank_plan
+from kuajie.core.statistics import Statistics
+from kuajie.models import sums
+from kuajie.models.forms import (
+    FormConfig,
+    cheapest,
+    keep_rows,
+    kept_bytes,
+    kept_form,
+    low_rank_plan,
+    refuse_large,
+    refuse_low_rank,
+)
 from kuajie.models.item_weights import DenseWeights, ItemWeights, LowRankWeights
 from kuajie.models.linear import LinearModel
 
@@ -75,9 +86,7 @@ class EASE(LinearModel[EASEConfig]):
         return Plan(method, 40 * shape.n_entries + 8 * size**2 + kept + threads * 512 * (size + n_items), seconds)
 
     def _form(self, shape: DataShape) -> Literal["dense", "top-k"]:
-        if self.config.form in ("dense", "top-k"):
-            return "dense" if self.config.form == "dense" else "top-k"
-        return "dense" if shape.space.n_items <= DENSE_ITEMS else "top-k"
+        return kept_form(self.config, shape.space)
 
     def learn(self, interactions: Interactions, options: FitOptions) -> ItemWeights:
         """B by the planned method."""
@@ -89,8 +98,7 @@ class EASE(LinearModel[EASEConfig]):
         matrix.eliminate_zeros()
         if self.config.binary:
             matrix.data[:] = 1
-        uses = np.maximum(interactions.support(), 1.0)
-        ridge = (self.config.regularization * uses**self.config.frequency_power).astype(np.float32)
+        ridge = ridge_of(self.config, interactions.support())
         with blas_threads(options.threads):
             if method == "low-rank":
                 return low_rank(matrix, ridge, self.config.rank, options.seed)
@@ -103,12 +111,59 @@ class EASE(LinearModel[EASEConfig]):
         with blas_threads(1):
             return keep_rows(self.config, rows, shape.space, self._form(shape), options.threads)
 
+    @property
+    def binary(self) -> bool:
+        """Whether strengths do not matter."""
+        return self.config.binary
+
+    @property
+    def statistics_name(self) -> str:
+        """Strengths or not."""
+        return f"ease binary={self.binary}"
+
+    def statistics(self, interactions: Interactions) -> Statistics:
+        """The Gram matrix."""
+        pairs = {"gram": sums.gram(sums.used(interactions, self.binary))}
+        return Statistics(interactions.space, pairs, {"support": interactions.support()})
+
+    def learn_statistics(self, statistics: Statistics, options: FitOptions) -> ItemWeights:
+        """B by the inverse in item space, whatever the number of people.
+
+        Raises:
+            UsageError: the form is low-rank.
+            ResourceError: the inverse does not fit.
+        """
+        from kuajie.numerics.inverse import inverse_of_sum
+        from kuajie.numerics.threads import blas_threads
+
+        config, space = self.config, statistics.space
+        refuse_low_rank("ease", config)
+        refuse_large("ease", 12 * space.n_items**2, options)
+        ridge = ridge_of(config, statistics.items["support"])
+        with blas_threads(options.threads):
+            inverse = inverse_of_sum(np.asfortranarray(sums.full(statistics.pairs["gram"])), ridge)
+            weights = without_self(inverse)
+            form = kept_form(config, space)
+            if form == "dense":
+                return DenseWeights(weights)
+            return keep_rows(config, lambda low, high: weights[low:high], space, form, options.threads)
+
+
+def ridge_of(config: EASEConfig, support: npt.NDArray[np.float64]) -> F32:
+    """The l of each item: (n_items,)."""
+    uses = np.maximum(support, 1.0)
+    return np.asarray(config.regularization * uses**config.frequency_power, dtype=np.float32)
+
 
 def primal(matrix: sparse.csr_array, ridge: F32) -> F32:
     """B from the inverse in item space: float32 (n_items, n_items)."""
     from kuajie.numerics.inverse import inverse_of_gram
 
-    inverse = inverse_of_gram(matrix.T.tocsr(), ridge)
+    return without_self(inverse_of_gram(matrix.T.tocsr(), ridge))
+
+
+def without_self(inverse: F32) -> F32:
+    """B from P, in place: `I - P diag(P)^-1`, whose diagonal is 0."""
     inverse /= -np.diag(inverse)
     inverse[np.diag_indices_from(inverse)] = 0
     return inverse

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import pydantic
 
 from kuajie.core.config import Config
-from kuajie.core.errors import ResourceError
+from kuajie.core.errors import ResourceError, UsageError
 from kuajie.core.recommender import DataShape, FitOptions, Plan
 from kuajie.core.space import ItemSpace
 from kuajie.models.item_weights import DenseWeights, ItemWeights, SparseWeights
@@ -38,6 +38,23 @@ class FormConfig(Config):
         return ("dense", "top-k", "low-rank") if self.form == "auto" else (self.form,)
 
 
+def kept_form(config: FormConfig, space: ItemSpace) -> Literal["dense", "top-k"]:
+    """The form of an exact matrix."""
+    if config.form in ("dense", "top-k"):
+        return "dense" if config.form == "dense" else "top-k"
+    return "dense" if space.n_items <= DENSE_ITEMS else "top-k"
+
+
+def refuse_low_rank(name: str, config: FormConfig) -> None:
+    """Refuse a form that does not follow from sums.
+
+    Raises:
+        UsageError: it is low-rank.
+    """
+    if config.form == "low-rank":
+        raise UsageError("the low-rank form of {name} does not follow from sums. Fit it anew.", name=name)
+
+
 def kept_bytes(config: FormConfig, space: ItemSpace, form: Form) -> int:
     """Memory of the finished matrix, and of the buffers that it is joined from."""
     if form == "dense":
@@ -63,6 +80,22 @@ def keep_rows(config: FormConfig, rows_of: "RowsOf", space: ItemSpace, form: For
     if form == "dense":
         return DenseWeights(filled(rows_of, space.n_items, space.n_items, threads))
     return SparseWeights(pruned(rows_of, space.n_items, space.offsets, config.k, threads))
+
+
+def refuse_large(name: str, needed: int, options: FitOptions) -> None:
+    """Refuse what does not fit before it is made.
+
+    Raises:
+        ResourceError: it needs more memory than there is.
+    """
+    if needed > options.memory_bytes:
+        raise ResourceError(
+            "{name} from sums needs {needed:.1f} GiB, available are {granted:.1f} GiB. Fit it anew, or allow more "
+            "memory.",
+            name=name,
+            needed=needed / 2**30,
+            granted=options.memory_bytes / 2**30,
+        )
 
 
 def cheapest(name: str, plans: list[Plan], shape: DataShape, options: FitOptions, limit: float = 60.0) -> Plan:

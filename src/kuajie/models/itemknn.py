@@ -14,6 +14,9 @@ from kuajie.core.config import Config
 from kuajie.core.errors import ResourceError
 from kuajie.core.histories import Interactions
 from kuajie.core.recommender import DataShape, FitOptions, Plan
+from kuajie.core.statistics import Statistics
+from kuajie.models import sums
+from kuajie.models.forms import refuse_large
 from kuajie.models.item_weights import SparseWeights
 from kuajie.models.linear import LinearModel
 
@@ -100,6 +103,50 @@ class ItemKNN(LinearModel[ItemKNNConfig]):
             options.threads,
             dense=self.plan(DataShape.of(interactions), options).method == "dense",
         )
+        if config.sharpness != 1:
+            weights.data **= np.float32(config.sharpness)
+        return SparseWeights(weights)
+
+    @property
+    def binary(self) -> bool:
+        """Whether strengths do not matter."""
+        return self.config.similarity == "jaccard" or self.config.binary
+
+    @property
+    def statistics_name(self) -> str:
+        """What goes into the products, and whose lengths count."""
+        power = 0.0 if self.config.similarity == "jaccard" else self.config.person_power
+        return f"itemknn binary={self.binary} counts={self._binary} power={power} linked={self.config.linked}"
+
+    def statistics(self, interactions: Interactions) -> Statistics:
+        """Products and numbers of shared people for each pair, and the lengths of items over who is known where."""
+        config, space = self.config, interactions.space
+        matrix = prepared(
+            interactions.matrix(), self.binary, 0.0 if config.similarity == "jaccard" else config.person_power
+        )
+        matrix = matrix.astype(np.float64)
+        pairs = {"dots": sums.gram(matrix)}
+        if not self._binary:
+            pairs["counts"] = sums.gram(sums.used(interactions, binary=True))
+        known = sums.known_in(matrix, space) if config.linked else np.ones((matrix.shape[0], len(space.domains)))
+        items = {"support": interactions.support(), "mass": np.asarray(matrix.power(2).T @ known)}
+        return Statistics(space, pairs, items)
+
+    def learn_statistics(self, statistics: Statistics, options: FitOptions) -> SparseWeights:
+        """The same as `learn`, from sums.
+
+        Raises:
+            ResourceError: the sums over all pairs do not fit.
+        """
+        from kuajie.numerics.similarity import Similarity, neighbours_of_sums
+
+        config, space = self.config, statistics.space
+        refuse_large("itemknn", 8 * space.n_items**2 * len(statistics.pairs), options)
+        dots = sums.full(statistics.pairs["dots"])
+        counts = sums.full(statistics.pairs["counts"]) if "counts" in statistics.pairs else dots
+        similarity = Similarity(config.similarity, min(config.k, space.n_items), config.shrinkage, config.alpha)
+        mass = statistics.items["mass"].astype(np.float32)
+        weights = neighbours_of_sums(dots, counts, mass, space, similarity, options.threads)
         if config.sharpness != 1:
             weights.data **= np.float32(config.sharpness)
         return SparseWeights(weights)

@@ -12,9 +12,11 @@ import numpy.typing as npt
 from scipy import sparse
 
 from kuajie.core.config import Config
+from kuajie.core.errors import UsageError
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.recommender import Arrays, DataShape, Explanation, FitOptions, Plan
 from kuajie.core.space import ItemSpace
+from kuajie.core.statistics import Statistics
 from kuajie.models.item_weights import ItemWeights, weights_from_arrays
 from kuajie.models.weighing import HistoryWeighing
 
@@ -94,6 +96,22 @@ class LinearModel(ABC, Generic[C]):
         self.support_ = interactions.support()
         self.weights_ = self.learn(interactions, options)
         return self
+
+    def fit_statistics(self, statistics: Statistics, options: FitOptions | None = None) -> Self:
+        """See `Updatable.fit_statistics`.
+
+        Raises:
+            UsageError: the model does not follow from sums.
+            ResourceError: the matrix does not fit into the memory given.
+        """
+        self.space_ = statistics.space
+        self.support_ = np.rint(statistics.items["support"])
+        self.weights_ = self.learn_statistics(statistics, options or FitOptions())
+        return self
+
+    def learn_statistics(self, statistics: Statistics, options: FitOptions) -> ItemWeights:
+        """Compute W from sums; models that can also have `statistics`."""
+        raise UsageError("the model '{kind}' does not follow from sums", kind=self.config.kind)  # type: ignore[attr-defined]
 
     def with_config(self, config: C) -> Self:
         """The same learned state under a config that differs in `scoring_fields` alone."""

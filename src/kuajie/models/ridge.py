@@ -23,7 +23,17 @@ from scipy import sparse
 from kuajie.core.histories import Interactions
 from kuajie.core.recommender import DataShape, FitOptions, Plan
 from kuajie.core.space import ItemSpace
-from kuajie.models.forms import DENSE_ITEMS, FormConfig, cheapest, kept_bytes, low_rank_plan
+from kuajie.core.statistics import Statistics
+from kuajie.models import sums
+from kuajie.models.forms import (
+    FormConfig,
+    cheapest,
+    kept_bytes,
+    kept_form,
+    low_rank_plan,
+    refuse_large,
+    refuse_low_rank,
+)
 from kuajie.models.item_weights import DenseWeights, ItemWeights, LowRankWeights, SparseWeights
 from kuajie.models.linear import LinearModel
 
@@ -80,9 +90,75 @@ class Ridge(LinearModel[RidgeConfig]):
         return Plan(method, entries + 8 * side**2 + kept + threads * 512 * (side + space.n_items), seconds)
 
     def _form(self, space: ItemSpace) -> Literal["dense", "top-k"]:
-        if self.config.form in ("dense", "top-k"):
-            return "dense" if self.config.form == "dense" else "top-k"
-        return "dense" if space.n_items <= DENSE_ITEMS else "top-k"
+        return kept_form(self.config, space)
+
+    @property
+    def binary(self) -> bool:
+        """Whether strengths do not matter."""
+        return self.config.binary
+
+    @property
+    def statistics_name(self) -> str:
+        """Strengths or not."""
+        return f"ridge binary={self.binary}"
+
+    def statistics(self, interactions: Interactions) -> Statistics:
+        """For each target the products of what linked people used elsewhere, with itself and with the target."""
+        space, matrix = interactions.space, sums.used(interactions, self.binary)
+        known = sums.known_in(matrix, space)
+        inside = space.domain_of(np.arange(space.n_items))
+        pairs, totals = {}, {}
+        for place, name in enumerate(space.domains):
+            linked = matrix[np.flatnonzero((known[:, place] > 0) & (known.sum(axis=1) > 1))]
+            features = linked @ sparse.diags_array((inside != place).astype(np.float64))
+            outcomes = linked @ sparse.diags_array((inside == place).astype(np.float64))
+            pairs[f"gram.{name}"] = sums.gram(sparse.csr_array(features))
+            pairs[f"cross.{name}"] = sums.gram(sparse.csr_array(features), sparse.csr_array(outcomes))
+            totals[f"linked.{name}"] = float(linked.shape[0])
+        return Statistics(space, pairs, {"support": interactions.support()}, totals)
+
+    def learn_statistics(self, statistics: Statistics, options: FitOptions) -> ItemWeights:
+        """B of each target by the inverse over the other domains' items.
+
+        Raises:
+            UsageError: the form is low-rank.
+            ResourceError: the inverse does not fit.
+        """
+        from kuajie.numerics.threads import blas_threads
+
+        space = statistics.space
+        refuse_low_rank("ridge", self.config)
+        refuse_large("ridge", 16 * space.n_items**2, options)
+        with blas_threads(options.threads):
+            solved = [self._from_sums(statistics, name) for name in space.domains]
+        form = self._form(space)
+        return joined([self._kept(block, form, options.threads) for block in solved], form)
+
+    def _from_sums(self, statistics: Statistics, target: str) -> F32:
+        """B_T = D (D G D + I)^-1 D C, D the diagonal of L^-1/2: float32 (n_items, items of the target)."""
+        from kuajie.numerics.inverse import inverse_of_sum
+
+        gram, part = statistics.pairs[f"gram.{target}"], statistics.space.slice(target)
+        diagonal = gram.diagonal()
+        used = np.flatnonzero(diagonal > 0)
+        scale = np.maximum(statistics.items["support"], 1.0)[used] ** (-self.config.frequency_power / 2)
+        length = float((scale**2 * diagonal[used]).sum()) / max(statistics.totals[f"linked.{target}"], 1.0)
+        root = scale * (1 / np.sqrt(self.config.regularization * length) if length > 0 else 1.0)
+        scaled = gram[used][:, used].toarray() * root[:, None] * root
+        inverse = inverse_of_sum(np.asfortranarray(scaled, np.float32), np.ones(len(used), np.float32))
+        cross = statistics.pairs[f"cross.{target}"][used][:, part].toarray() * root[:, None]
+        block = np.zeros((statistics.space.n_items, part.stop - part.start), np.float32)
+        block[used] = (inverse @ cross.astype(np.float32)) * root[:, None].astype(np.float32)
+        return block
+
+    def _kept(self, block: F32, form: str, threads: int) -> sparse.csr_array | F32:
+        from kuajie.numerics.pruning import pruned
+
+        if form == "dense":
+            return block
+        return pruned(
+            lambda low, high: block[low:high], len(block), np.array([0, block.shape[1]]), self.config.k, threads
+        )
 
     def learn(self, interactions: Interactions, options: FitOptions) -> ItemWeights:
         """B of each target, side by side."""

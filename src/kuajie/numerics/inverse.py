@@ -23,6 +23,21 @@ def inverse_of_gram(matrix: sparse.csr_array, ridge: F32) -> F32:
     back = matrix.T.tocsr()
     for start in range(0, matrix.shape[0], 1_024):
         gram[:, start : start + 1_024] = (matrix @ back[:, start : start + 1_024]).toarray()
+    return inverse_of_sum(gram, ridge)
+
+
+def inverse_of_sum(gram: F32, ridge: F32) -> F32:
+    """`(gram + diag(ridge))^-1` by Cholesky, in place: float32 (n, n), C order, symmetric.
+
+    Args:
+        gram: float32 (n, n), Fortran order, symmetric; overwritten.
+        ridge: (n,), above 0.
+
+    Raises:
+        DataError: the sum is not positive definite in float32.
+    """
+    if not len(gram):
+        return np.zeros((0, 0), np.float32)
     gram[np.diag_indices_from(gram)] += ridge
     factor, failed = linalg.lapack.spotrf(gram, lower=1, overwrite_a=1, clean=0)
     if not failed:

@@ -68,9 +68,7 @@ def item_neighbours(
     binary = bool((values == 1).all())
     domains = space.domain_of(np.arange(space.n_items)).astype(np.int32)
     mass = _masses(rows.indptr, rows.items, values, domains, len(space.domains), similarity.linked)
-    jaccard = similarity.kind == "jaccard"
-    factors = (mass, mass) if jaccard else (_power(mass, -similarity.alpha), _power(mass, similarity.alpha - 1))
-    rule = (*factors, domains, similarity.k, similarity.shrinkage, jaccard)
+    rule = _rule(mass, space, similarity)
     dots = counts = np.empty((0, 0), np.float32)
     entries: Entries | None = None
     if dense:
@@ -83,6 +81,35 @@ def item_neighbours(
         return _columns(low, high, dots, counts, entries, binary, *rule)
 
     return _join(run_blocks(work, space.n_items, threads), space.n_items)
+
+
+def neighbours_of_sums(
+    dots: F32, counts: F32, mass: F32, space: ItemSpace, similarity: Similarity, threads: int = 1
+) -> sparse.csr_array:
+    """What `item_neighbours` gives, from ready sums.
+
+    Args:
+        dots: float32 (n_items, n_items), sums of products over people.
+        counts: the same, shared people; may be the same array.
+        mass: float32 (n_items, n_domains), squared lengths over the people known in each domain.
+        space: where each domain lies.
+        similarity: which similarity, and how many neighbours.
+        threads: how many threads.
+    """
+    rule = _rule(mass, space, similarity)
+
+    def work(low: int, high: int) -> Columns:
+        return _columns(low, high, dots, counts, None, dots is counts, *rule)
+
+    return _join(run_blocks(work, space.n_items, threads), space.n_items)
+
+
+def _rule(mass: F32, space: ItemSpace, similarity: Similarity) -> tuple[F32, F32, I32, int, float, bool]:
+    """What `_columns` needs to know of a similarity."""
+    jaccard = similarity.kind == "jaccard"
+    factors = (mass, mass) if jaccard else (_power(mass, -similarity.alpha), _power(mass, similarity.alpha - 1))
+    domains = space.domain_of(np.arange(space.n_items)).astype(np.int32)
+    return (*factors, domains, similarity.k, similarity.shrinkage, jaccard)
 
 
 def _power(mass: F32, exponent: float) -> F32:

@@ -29,6 +29,7 @@ from kuajie.workflows.answer import Question, similar
 from kuajie.workflows.context import Viewed
 from kuajie.workflows.deploy import Deployed
 from kuajie.workflows.live import nobody
+from kuajie.workflows.schedule import LoopLog, told
 from kuajie.workflows.tastes import Kind, tastes
 
 RECENT = 20
@@ -153,6 +154,7 @@ async def ready(call: Call) -> Reply:
             snapshot_id=service.deployment.now.dataset.snapshot.manifest.snapshot_id,
             store="down" if service.tail.failing else "good",
             refused="" if refused is None else f"{refused.model_version}: {refused.reason}",
+            loop=told(LoopLog(service.workspace.models).rounds()),
         ),
         status=503 if service.draining else 200,
     )

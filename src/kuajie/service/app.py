@@ -23,8 +23,11 @@ from kuajie.core.errors import KuajieError, StoreError
 from kuajie.core.ids import CONTROL
 from kuajie.core.language import translator
 from kuajie.core.texts import Text
+from kuajie.service.background import background
 from kuajie.service.bodies import checked, read_body
 from kuajie.service.calls import Call, Service
+from kuajie.service.connections import most_connections
+from kuajie.service.credentials import token_of
 from kuajie.service.observing import Observer, seen
 from kuajie.service.openapi import document
 from kuajie.service.overload import Gate
@@ -41,7 +44,7 @@ from kuajie.service.refusals import (
 )
 from kuajie.service.routes import ROUTES, Route
 from kuajie.service.streams import PushResponse
-from kuajie.service.upkeep import start as start_upkeep
+from kuajie.service.upkeep import upkeep_of
 from kuajie.service.wire import Failure
 from kuajie.workflows.access import Caller
 
@@ -56,19 +59,27 @@ NOBODY = Caller("", frozenset(), frozenset())
 
 def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     """The ASGI application over a service; it watches the store and the model while it runs, and closes them."""
-    gate = Gate()
+    limits = service.workspace.config.service
+    gate = Gate(
+        header_seconds=limits.header_seconds,
+        body_seconds=limits.body_seconds,
+        most_connections=most_connections(limits.most_connections),
+        noted=lambda: service.metrics.refused("busy"),
+    )
     gate.know(routes)
+    helpers = background(service)
 
     @asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[dict[str, object]]:
         watcher = threading.Thread(target=service.watch, name="kuajie-watcher", daemon=True)
-        watcher.start()
-        upkeep = start_upkeep(service)
+        threads = [watcher, upkeep_of(service), *helpers]
+        for thread in threads:
+            thread.start()
         yield {"gate": gate}
         service.draining = True
         service.stopped.set()
-        watcher.join(5)
-        upkeep.join(5)
+        for thread in threads:
+            thread.join(5)
         service.close()
 
     described = msgspec.json.encode(document(routes))
@@ -76,7 +87,12 @@ def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     async def openapi(_: Request) -> Response:
         return Response(described, media_type="application/json")
 
-    endpoints = {(str(route.method), route.path): _endpoint(service, route) for route in routes}
+    endpoints = {
+        (str(route.method), path): endpoint
+        for route in routes
+        for endpoint in [_endpoint(service, route)]
+        for path in (route.path, *route.aliases)
+    }
     table: list[BaseRoute] = [Exact(endpoints)]
     table += [
         StarletteRoute(path.replace("{id}", "{id:path}"), endpoint, methods=[method])
@@ -173,8 +189,8 @@ async def _caller(service: Service, route: Route, request: Request) -> Caller:
     if header is None and service.demo:
         _refuse_strangers(request)
         return _with_scope(service.demo_caller, route)
-    kind, _, token = (header or "").partition(" ")
-    if kind.lower() != "bearer" or not token:
+    token = token_of(header or "")
+    if not token:
         raise no_key()
     now = service.clock()
     known, caller = service.doorkeeper.known(token, now, stale=service.tail.failing)

@@ -28,8 +28,11 @@ from kuajie.workflows.access import DEMO_SCOPES, Caller, Doorkeeper, TokenBucket
 from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.list_ids import Seals
 from kuajie.workflows.live import SLOW_SECONDS, Person, Tail
+from kuajie.workflows.looper import Looper
+from kuajie.workflows.notices import Noticeboard
 from kuajie.workflows.receive import EventRules
 from kuajie.workflows.stores import Cache, Store
+from kuajie.workflows.webhooks import Outbound
 from kuajie.workflows.workspace import Workspace
 
 T = TypeVar("T")
@@ -49,6 +52,8 @@ class Service:
         demo: whether who sends no key may do everything; on loopback only.
         insist: whether it stays so when there are keys.
         metrics, log, tracing: what operators see.
+        looper: starts the rounds of the loop; None: somebody else does.
+        outbound: how others are told; None: they are not.
     """
 
     workspace: Workspace
@@ -58,6 +63,8 @@ class Service:
     tail: Tail
     demo: bool = False
     insist: bool = False
+    looper: Looper | None = None
+    outbound: Outbound | None = None
     clock: Clock = system_clock
     draining: bool = False
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, "kuajie-service"))
@@ -74,6 +81,7 @@ class Service:
     streams: Streams = field(init=False)
     fallbacks: Fallbacks = field(init=False)
     seals: Seals = field(init=False)
+    notices: Noticeboard = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.workspace.config
@@ -83,6 +91,7 @@ class Service:
         self.fallbacks = Fallbacks(config.serving, self.cache, self.store.catalogue)
         self.seals = Seals(list_keys(self.workspace))
         self.bucket = TokenBucket(config.service.requests_per_second, time.monotonic)
+        self.notices = Noticeboard(self.store.webhooks, time.monotonic)
         self.streams = Streams(config.service.most_streams)
 
     @property
@@ -156,6 +165,7 @@ class Service:
         self.lists.flush()
         with suppress(StoreError):  # `tail.failing` says so; the next look goes on
             self.tail.read(self.deployment.now.live)
+            self.deployment.now.read_new_items(self.store.catalogue)
         self.fallbacks.look(self.deployment.now.live, self.clock())
         self.seals.refresh()
         if self.deployment.look():
@@ -164,10 +174,14 @@ class Service:
             with suppress(RuntimeError):  # it is being closed
                 self.stocking = self.threads.submit(self.deployment.now.shelves.restock)
         self.metrics.refresh(self)
+        if self.looper is not None:
+            self.looper.look()
 
     def close(self) -> None:
         """Write what is queued and let go of everything."""
         self.stopped.set()
+        if self.looper is not None:
+            self.looper.stop()
         self.threads.shutdown(wait=True, cancel_futures=True)
         self.lists.flush()
         self.store.close()

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from kuajie.core.errors import StoreError
+from kuajie.core.language import translator
 from kuajie.core.records import (
     Account,
     BadEvent,
@@ -22,6 +23,7 @@ from kuajie.core.records import (
 from kuajie.core.texts import Text
 from kuajie.service.bodies import decoded, unfit
 from kuajie.service.calls import Call, Reply
+from kuajie.service.notices import consents_changed, feedback_recorded, note_bad
 from kuajie.service.refusals import not_stored, wrong
 from kuajie.service.shown import shown_lists
 from kuajie.service.wire import MOST_ROWS, ExposureBatch, ExposureRow, FeedbackBatch, FeedbackRow, Verdicts
@@ -31,11 +33,12 @@ from kuajie.workflows.list_ids import Shown, SignedList
 from kuajie.workflows.live import answering_user
 
 T = TypeVar("T", Item, Traits, Link, Triple, Consent)
-UNKNOWN_LIST = "the list is not known"
-NOT_THERE = "the list has no such item at this position"
-NOT_STORED = "the list is not stored: name the item that was seen"
-OF_NOBODY = "the list was made for nobody: name a user when you ask for it"
-NOT_YOURS = "domain is not one of yours"
+UNKNOWN_LIST = Text("the list is not known")
+NOT_IN_LIST = Text("the item is not in the list")
+NOT_THERE = Text("the list has no such item at this position")
+NOT_STORED = Text("the list is not stored: name the item that was seen")
+OF_NOBODY = Text("the list was made for nobody: name a user when you ask for it")
+NOT_YOURS = Text("domain is not one of yours")
 
 
 async def events(call: Call) -> Reply:
@@ -43,7 +46,7 @@ async def events(call: Call) -> Reply:
     rows = raw_rows(call.body, call.values, "events") if _is_batch(call.values, "events") else [call.body]
     service, now = call.service, call.service.clock()
     read = [service.rules.read(row, now, call.caller.domains) for row in rows]
-    return _told(await _store(call, read))
+    return told(await store_rows(call, read), call.language)
 
 
 async def feedback(call: Call) -> Reply:
@@ -56,18 +59,20 @@ async def feedback(call: Call) -> Reply:
         shown = lists.get(row.list_id)
         domain = None if shown is None else shown.domain_of(row.item, row.domain)
         if shown is None or domain is None:
-            read.append(_bad(row, UNKNOWN_LIST if shown is None else "the item is not in the list"))
+            read.append(_bad(row, UNKNOWN_LIST if shown is None else NOT_IN_LIST))
         elif not shown.account.user:
             read.append(_bad(row, OF_NOBODY))
         else:
             person = await service.person(service.deployment.now, shown.account)
             read.append(service.rules.check(_event(row, shown.account, domain, person.accounts), now))
-    verdicts = await _store(call, read)
-    return _told(
+    verdicts = await store_rows(call, read)
+    await feedback_recorded(call, read, verdicts, [lists.get(row.list_id) for row in batch.feedback])
+    return told(
         [
             msgspec.structs.replace(verdict, id=row.event_id)
             for verdict, row in zip(verdicts, batch.feedback, strict=True)
-        ]
+        ],
+        call.language,
     )
 
 
@@ -89,12 +94,16 @@ async def exposures(call: Call) -> Reply:
         stored = await call.service.ask(call.service.store.shown.save_exposures, [each for _, each in good])
         for (place, _), verdict in zip(good, stored, strict=True):
             verdicts[place] = msgspec.structs.replace(verdict, id=batch.exposures[place].exposure_id)
-    return _told(verdicts)
+    return told(verdicts, call.language)
 
 
 async def items(call: Call) -> Reply:
-    """Items, new or changed; they are recommended from the next snapshot on."""
-    return (await _put(call, "items", Item, lambda each: [each.domain], lambda each: each.item))[0]
+    """Items, new or changed; from this answer on they are recommended through items of their kind."""
+    reply, stored = await _put(call, "items", Item, lambda each: [each.domain], lambda each: each.item)
+    new_items = call.service.deployment.now.new_items
+    if new_items is not None:
+        new_items.learn(stored)
+    return reply
 
 
 async def people(call: Call) -> Reply:
@@ -125,6 +134,7 @@ async def consents(call: Call) -> Reply:
     live = service.deployment.now.live
     await service.ask(service.fallbacks.listen, live, service.clock())
     live.forget(each.account for each in stored)
+    await consents_changed(call, stored)
     return reply
 
 
@@ -149,7 +159,7 @@ def _is_batch(values: Any, name: str) -> bool:  # noqa: ANN401 - any JSON
     return isinstance(values, dict) and isinstance(values.get(name), list)
 
 
-async def _store(call: Call, read: Sequence[Event | BadEvent]) -> list[Verdict]:
+async def store_rows(call: Call, read: Sequence[Event | BadEvent]) -> list[Verdict]:
     """Store rows and let histories know of them, before their sender does."""
     service = call.service
     try:
@@ -158,6 +168,7 @@ async def _store(call: Call, read: Sequence[Event | BadEvent]) -> list[Verdict]:
         raise not_stored(error) from None
     verdicts = await service.durable(submitted)
     service.metrics.took(verdicts)
+    note_bad(call, read)
     accepted = [
         row
         for row, verdict in zip(read, verdicts, strict=True)
@@ -169,10 +180,10 @@ async def _store(call: Call, read: Sequence[Event | BadEvent]) -> list[Verdict]:
     return verdicts
 
 
-def _told(verdicts: list[Verdict]) -> Reply:
-    """422 where nothing at all was right."""
-    told = Verdicts.of(verdicts)
-    return Reply(told, status=422 if told.rejected == len(verdicts) else 200)
+def told(verdicts: list[Verdict], language: str = "en") -> Reply:
+    """422 where nothing at all was right; reasons in the caller's language, as far as they are ours."""
+    counted = Verdicts.of(verdicts, translator(language))
+    return Reply(counted, status=422 if counted.rejected == len(verdicts) else 200)
 
 
 def _event(row: FeedbackRow, asked: Account, domain: str, accounts: Sequence[Account]) -> Event:
@@ -243,4 +254,4 @@ async def _put(
             good.append(record)
     if good:
         await call.service.ask(getattr(call.service.store.catalogue, f"put_{name}"), good)
-    return _told(verdicts), good
+    return told(verdicts, call.language), good

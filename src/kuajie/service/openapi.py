@@ -12,6 +12,7 @@ from kuajie.core.ids import LONGEST_ID
 from kuajie.service import push
 from kuajie.service.routes import JSON, Route
 from kuajie.service.wire import MOST_ITEMS, Failure, Verdicts
+from kuajie.workflows.list_ids import LONGEST as LONGEST_LIST_ID
 
 REF = "#/components/schemas/{name}"
 REFUSALS = {
@@ -32,7 +33,7 @@ HEADERS = {
     "429": {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}, "required": True}},
     "503": {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}, "required": True}},
 }
-IDS = {"event_id", "exposure_id", "list_id", "domain", "user", "item", "target", "head", "relation", "tail"}
+IDS = {"event_id", "exposure_id", "domain", "user", "item", "target", "head", "relation", "tail"}
 TIMES = {"occurred_at", "changed_at", "expires_at"}
 QUERY = {
     "k": {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": 10},
@@ -45,13 +46,13 @@ LINKS: dict[str, dict[str, dict[str, Any]]] = {
     "recommend": {
         "Seen": {
             "operationId": "exposures",
-            "requestBody": {"exposures": [{"exposure_id": LIST, "list_id": LIST, "position": 0}]},
+            "requestBody": {"exposures": [{"exposure_id": "x-1", "list_id": LIST, "position": 0}]},
         },
         "Answered": {
             "operationId": "feedback",
             "requestBody": {
                 "feedback": [
-                    {"event_id": LIST, "list_id": LIST, "exposure_id": LIST, "item": FIRST, "kind": "click"},
+                    {"event_id": "f-1", "list_id": LIST, "exposure_id": "x-1", "item": FIRST, "kind": "click"},
                 ]
             },
         },
@@ -59,6 +60,7 @@ LINKS: dict[str, dict[str, dict[str, Any]]] = {
             "operationId": "similar_items",
             "parameters": {"domain": "$response.body#/target", "id": FIRST},
         },
+        "Explained": {"operationId": "why", "parameters": {"id": LIST, "item": FIRST}},
         "Known": {"operationId": "profile", "parameters": {"domain": ASKER["domain"], "id": ASKER["user"]}},
     },
     "events": {
@@ -106,7 +108,9 @@ def _precise(schema: dict[str, Any]) -> None:
             if name in TIMES:
                 text["format"] = "date-time"
             elif name in IDS and schema["title"] not in ANSWERS:
-                text.update(minLength=1, maxLength=LONGEST_ID)
+                text.update(minLength=int(field.get("default") != ""), maxLength=LONGEST_ID)
+            elif name == "list_id":
+                text.update(minLength=1, maxLength=LONGEST_LIST_ID)
 
 
 ANSWERS = {"Reason"}
@@ -141,12 +145,13 @@ def _operation(route: Route, of: dict[type, Any], known: set[str]) -> dict[str, 
         schemas = [of[kind] for kind in route.request]
         content = {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}, "example": route.example}
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+    longest = LONGEST_LIST_ID if route.path.startswith("/v1/lists/") else LONGEST_ID
     parameters = [
         {
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_ID},
+            "schema": {"type": "string", "minLength": 1, "maxLength": longest},
         }
         for name in re.findall(r"\{(\w+)\}", route.path)
     ]
@@ -167,8 +172,8 @@ def _operation(route: Route, of: dict[type, Any], known: set[str]) -> dict[str, 
 
 def _answered(route: Route, schema: object) -> dict[str, Any]:
     """What was asked for: once, or in the data of each event of a stream."""
-    if route.media != push.MEDIA:
-        return _content("what was asked for", schema, media=route.media)
+    if route.media == JSON:
+        return _content("what was asked for", schema)
     told = {
         "event": {"const": "list"},
         "id": {"type": "string"},
@@ -179,9 +184,7 @@ def _answered(route: Route, schema: object) -> dict[str, Any]:
     return {"description": "what was asked for, event by event", "content": {route.media: {"schema": event}}}
 
 
-def _content(
-    meaning: str, schema: object, headers: dict[str, Any] | None = None, media: str = "application/json"
-) -> dict[str, Any]:
-    media = "text/plain" if schema == {"type": "string"} else media
+def _content(meaning: str, schema: object, headers: dict[str, Any] | None = None) -> dict[str, Any]:
+    media = "text/plain" if schema == {"type": "string"} else JSON
     content: dict[str, Any] = {"description": meaning, "content": {media: {"schema": schema}}}
     return {**content, "headers": headers} if headers else content

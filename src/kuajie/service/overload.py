@@ -32,7 +32,7 @@ SMOOTH = 0.05
 """Weight of one measurement; the last twenty or so count."""
 WILD = 4.0
 """A measurement counts as at most so many times the estimate, so that one hiccup refuses nobody."""
-LEAST_STEP = 0.000_1
+LEAST_STEP, FIRST_STEP = 0.000_1, 0.000_5
 FEW = 8
 """So few waiting requests are no reason to look closer."""
 
@@ -75,8 +75,11 @@ class Gate:
     Attributes:
         clock: seconds, never going back.
         lanes: by scope of the route; "" is everything else that a key opens.
+        header_seconds, body_seconds, most_connections: of `service.connections`.
+        half_open: connections that owe the rest of a request, the oldest first.
         waiting: of all lanes.
         step: seconds that a place in the queue takes.
+        noted: is called for every refusal.
     """
 
     clock: Callable[[], float] = time.perf_counter
@@ -87,10 +90,15 @@ class Gate:
             "": Lane(0.007, always=4),
         }
     )
+    header_seconds: float = 10.0
+    body_seconds: float = 10.0
+    most_connections: int = 4_096
+    half_open: dict[Any, None] = field(default_factory=dict, repr=False)
     waiting: int = 0
-    step: float = LEAST_STEP
+    step: float = FIRST_STEP
     paths: dict[bytes, Lane] = field(default_factory=dict)
     starts: list[tuple[bytes, Lane]] = field(default_factory=list)
+    noted: Callable[[], None] = lambda: None
 
     def know(self, routes: Iterable["Route"]) -> None:
         """Which lane each route is in; routes without a scope, such as health, are never refused."""
@@ -239,7 +247,7 @@ class GatedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Refuse a whole request without looking into it, or read it."""
         gate = self.gate
-        if gate is None or gate.quiet or self.mid_request or not self._is_idle():
+        if gate is None or gate.quiet or self.mid_request or not self.is_idle():
             super().data_received(data)
             return
         lane = gate.lane(data)
@@ -247,6 +255,7 @@ class GatedProtocol(HttpToolsProtocol):
             super().data_received(data)
             return
         lane.refused += 1
+        gate.noted()
         self.transport.write(WHOLE["zh" if _CHINESE.search(head) else "en"])
         self.refused_at = self.loop.time()
         if self.timeout_keep_alive_task is None:
@@ -264,6 +273,8 @@ class GatedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """What cannot be read as HTTP is told so in JSON, as everything else is."""
+        if self.transport.is_closing():
+            return
         body, head = _ready(BROKEN, "400 Bad Request", "en", "connection: close")
         self.transport.write(head + body)
         self.transport.close()
@@ -291,7 +302,8 @@ class GatedProtocol(HttpToolsProtocol):
         self.pipeline.clear()
         super().connection_lost(exc)
 
-    def _is_idle(self) -> bool:
+    def is_idle(self) -> bool:
+        """Whether nothing is being answered."""
         return self.cycle is None or self.cycle.response_complete
 
     def _chosen(self) -> App:
@@ -304,6 +316,7 @@ class GatedProtocol(HttpToolsProtocol):
         if gate.quiet or gate.admits(lane):
             return Admitted(self.inner, gate.enter(lane))
         lane.refused += 1
+        gate.noted()
         return refuse
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from kuajie.core.records import Event
-from kuajie.service import answers, editors, intake, operations, push, searching, why, wire
+from kuajie.service import answers, editors, intake, operations, push, searching, segment, webhooks, why, wire
 from kuajie.service.calls import Call, Reply
 from kuajie.service.streams import PushResponse
 from kuajie.workflows.access import Scope
@@ -30,6 +30,7 @@ class Route:
         publishable: whether keys that stand in web pages may.
         example: a body, in JSON.
         media: type of what is answered; with a stream, `response` is the data of each event.
+        aliases: other paths that lead here.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
@@ -43,6 +44,7 @@ class Route:
     publishable: bool = False
     example: Any = None
     media: str = JSON
+    aliases: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -59,6 +61,14 @@ EVENT = {
     "occurred_at": "2026-11-01T08:00:00Z",
 }
 ACCOUNT = {"domain": "courses", "user": "00000042"}
+WHO = {"userId": "00000042", "context": {"domain": "courses"}}
+TRACK = {
+    **WHO,
+    "messageId": "m-1",
+    "event": "Order Completed",
+    "properties": {"order_id": "o-7", "products": [{"product_id": "c-0007", "price": 99.0, "quantity": 1}]},
+    "timestamp": "2026-11-01T08:00:00Z",
+}
 LIST_ID = "0f8fad5bd9cb469fa16570867728950e"
 
 ROUTES = (
@@ -123,6 +133,40 @@ ROUTES = (
         },
     ),
     Route(
+        "POST", "/v1/segment/track", segment.segment_track, wire.Verdicts,
+        "A track call of Segment's HTTP Tracking API: an event for each product.",
+        scope="events", request=(wire.SegmentTrack,), publishable=True, example=TRACK,
+        aliases=("/v1/segment/v1/track",),
+    ),
+    Route(
+        "POST", "/v1/segment/page", segment.segment_page, wire.Verdicts,
+        "A page call of Segment's: a view, where its properties name an item.",
+        scope="events", request=(wire.SegmentPage,), publishable=True,
+        example={**WHO, "messageId": "m-2", "name": "机油", "properties": {"product_id": "c-0007"}},
+        aliases=("/v1/segment/v1/page",),
+    ),
+    Route(
+        "POST", "/v1/segment/screen", segment.segment_screen, wire.Verdicts,
+        "A screen call of Segment's: a view, where its properties name an item.",
+        scope="events", request=(wire.SegmentPage,), publishable=True,
+        example={**WHO, "messageId": "m-3", "name": "机油", "properties": {"product_id": "c-0007"}},
+        aliases=("/v1/segment/v1/screen",),
+    ),
+    Route(
+        "POST", "/v1/segment/identify", segment.segment_identify, wire.Verdicts,
+        "An identify call of Segment's: its traits are added to what the account has declared.",
+        scope="people", request=(wire.SegmentIdentify,),
+        example={**WHO, "messageId": "m-4", "traits": {"city": "上海", "plan": "pro"}},
+        aliases=("/v1/segment/v1/identify",),
+    ),
+    Route(
+        "POST", "/v1/segment/batch", segment.segment_batch, wire.Verdicts,
+        "Calls of Segment's libraries, each with its type; identify needs the scope 'people', too.",
+        scope="events", request=(wire.SegmentBatch,), publishable=True,
+        example={"batch": [{"type": "track", **TRACK}], "sentAt": "2026-11-01T08:00:01Z"},
+        aliases=("/v1/segment/v1/batch",),
+    ),
+    Route(
         "GET", "/v1/lists/{id}/why", why.why, wire.WhyResponse,
         "Why an item is in a list: its reasons, and every path of the history that leads to it.",
         scope="recommend", publishable=True,
@@ -167,5 +211,23 @@ ROUTES = (
         "Who wants to be recommended what fits them, and who does not.",
         scope="people", request=(wire.ConsentBatch,),
         example={"consents": [{"account": ACCOUNT, "personalised": False, "changed_at": "2026-11-01T08:00:00Z"}]},
+    ),
+    Route(
+        "POST", "/v1/webhooks", webhooks.add_webhook, wire.WebhookMade,
+        "An address that is told what happens; its signing secret is shown once.",
+        scope="webhooks", request=(wire.WebhookRequest,),
+        example={"url": "https://hooks.example/kuajie", "kinds": ["model.activated", "feedback.recorded"]},
+    ),
+    Route(
+        "GET", "/v1/webhooks", webhooks.list_webhooks, wire.WebhookList,
+        "Addresses of the caller, and how they do.", scope="webhooks",
+    ),
+    Route(
+        "DELETE", "/v1/webhooks/{id}", webhooks.remove_webhook, wire.Removed,
+        "An address is told nothing more; what is on its way to it is dropped.", scope="webhooks",
+    ),
+    Route(
+        "GET", "/v1/webhooks/{id}/deliveries", webhooks.list_deliveries, wire.DeliveryList,
+        "What was sent to an address lately, what waits, and what failed.", scope="webhooks",
     ),
 )  # fmt: skip

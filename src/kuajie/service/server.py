@@ -8,7 +8,6 @@ import signal
 import socket
 import sys
 import tempfile
-from asyncio import AbstractEventLoop, TimerHandle, Transport
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +19,11 @@ from threadpoolctl import threadpool_limits
 from kuajie.bootstrap import service_of
 from kuajie.service.app import make_app
 from kuajie.service.calls import Service
+from kuajie.service.connections import PunctualProtocol
 from kuajie.service.logs import RequestLog, log_as_json
 from kuajie.service.metrics import FOLDER, Metrics
-from kuajie.service.overload import GatedProtocol
-from kuajie.service.streams import ENDS
 from kuajie.service.tracing import tracing_of
+from kuajie.workflows.looper import Looper
 from kuajie.workflows.workspace import ServiceConfig, Workspace
 
 if TYPE_CHECKING:
@@ -34,82 +33,6 @@ SWITCH_SECONDS = 0.0005
 """How soon a thread that computes lets others run; Python's 5 ms are longer than a request takes."""
 VARIABLE = "KUAJIE_SERVE"
 """What worker processes are told to serve, as JSON."""
-HEADER_SECONDS = "KUAJIE_HEADER_SECONDS"
-
-
-class JoiningTransport:
-    """A transport that sends what is written in one turn of the loop together: headers and body in one packet."""
-
-    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
-        self._transport, self._loop = transport, loop
-        self._held: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        """Send soon."""
-        if not self._held:
-            self._loop.call_soon(self._flush)
-        self._held.append(data)
-
-    def close(self) -> None:
-        """Send, then close."""
-        self._flush()
-        self._transport.close()
-
-    def _flush(self) -> None:
-        if self._held:
-            held, self._held = self._held, []
-            self._transport.writelines(held)
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the transport has
-        return getattr(self._transport, name)
-
-
-class PunctualProtocol(GatedProtocol):
-    """HTTP on a connection that is closed when its headers do not arrive in time; uvicorn itself waits for ever."""
-
-    late: TimerHandle | None = None
-
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Start to wait."""
-        super().connection_made(JoiningTransport(transport, self.loop))  # type: ignore[arg-type]
-        self._wait()
-
-    def on_message_begin(self) -> None:
-        """Start to wait for the headers of the next request."""
-        super().on_message_begin()
-        if self.late is None:
-            self._wait()
-
-    def on_headers_complete(self) -> None:
-        """They are here."""
-        self._stop_waiting()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody waits any more."""
-        self._stop_waiting()
-        super().connection_lost(exc)
-
-    def shutdown(self) -> None:
-        """Stop: an answer may be finished, a stream ends now."""
-        super().shutdown()
-        scope: dict[str, Any] | None = self.scope  # type: ignore[assignment] # None before the first request
-        end = (scope or {}).get(ENDS)
-        if end is not None:
-            end()
-
-    def _wait(self) -> None:
-        self.late = self.loop.call_later(float(os.environ.get(HEADER_SECONDS, "10")), self._give_up)
-
-    def _stop_waiting(self) -> None:
-        if self.late is not None:
-            self.late.cancel()
-            self.late = None
-
-    def _give_up(self) -> None:
-        self.late = None
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.close()
 
 
 def factory() -> Starlette:
@@ -148,6 +71,8 @@ def open_service(workspace: Workspace, *, demo: bool) -> Service:
         metrics=Metrics(folder=os.environ.get(FOLDER)),
         log=RequestLog(config.log),
         tracing=tracing,
+        looper=Looper(workspace) if workspace.config.loop.scheduled else None,
+        outbound=parts.outbound,
     )
 
 
@@ -163,6 +88,7 @@ def options(config: ServiceConfig) -> dict[str, Any]:
         "timeout_keep_alive": 30,
         "timeout_graceful_shutdown": int(config.drain_seconds) or 1,
         "backlog": 2_048,
+        "timeout_worker_healthcheck": 60,  # 5 would kill a worker that still starts on a busy machine, again and again
     }
 
 
@@ -205,9 +131,12 @@ def serve(service: Service, bound: socket.socket, announce: Callable[[], None]) 
     """
     log_as_json()
     share_the_processor()
-    config = service.workspace.config.service
-    os.environ[HEADER_SECONDS] = str(config.header_seconds)
-    server = AnnouncedServer(uvicorn.Config(make_app(service), **options(config)))
+    try:
+        app = make_app(service)
+    except BaseException:
+        service.close()
+        raise
+    server = AnnouncedServer(uvicorn.Config(app, **options(service.workspace.config.service)))
     server.announce = announce
 
     def drained(number: int, frame: "FrameType | None") -> None:
@@ -222,7 +151,6 @@ def serve_with_workers(workspace: Workspace, host: str, port: int, workers: int,
     """Serve in several processes until told to stop."""
     config = workspace.config.service
     os.environ[VARIABLE] = json.dumps({"workspace": str(workspace.root.resolve()), "demo": demo, "insist": insist})
-    os.environ[HEADER_SECONDS] = str(config.header_seconds)
     os.environ[FOLDER] = numbers = tempfile.mkdtemp(prefix="kuajie-metrics-")
     target = "kuajie.service.server:factory"
     try:

@@ -74,8 +74,6 @@ class Upkeep:
         return removed == TOGETHER
 
 
-def start(service: Service) -> threading.Thread:
-    """The thread."""
-    thread = threading.Thread(target=Upkeep(service).run, name="kuajie-upkeep", daemon=True)
-    thread.start()
-    return thread
+def upkeep_of(service: Service) -> threading.Thread:
+    """The thread, not started."""
+    return threading.Thread(target=Upkeep(service).run, name="kuajie-upkeep", daemon=True)

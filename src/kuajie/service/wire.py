@@ -1,11 +1,12 @@
 """What travels: requests and responses as structs. Unknown fields are refused."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from kuajie.core.records import Consent, EditorList, Event, Item, Link, RankedItem, Reason, Traits, Triple, Verdict
+from kuajie.core.texts import Translate, say
 
 MOST_ROWS = 500
 MOST_ITEMS = 100
@@ -32,12 +33,17 @@ class Verdicts(Wire, frozen=True):
     rejected: int
 
     @classmethod
-    def of(cls, verdicts: list[Verdict]) -> "Verdicts":
-        """Count them."""
+    def of(cls, verdicts: list[Verdict], translate: Translate = str) -> "Verdicts":
+        """Count them, and say their reasons in a language."""
         counts = {"accepted": 0, "duplicate": 0, "rejected": 0}
         for verdict in verdicts:
             counts[verdict.status] += 1
-        return cls(verdicts=verdicts, **counts)
+        return cls(verdicts=[_said(each, translate) if each.reason else each for each in verdicts], **counts)
+
+
+def _said(verdict: Verdict, translate: Translate) -> Verdict:
+    reason = str(say(verdict.reason, translate))
+    return msgspec.structs.replace(verdict, reason=reason)
 
 
 class ItemRef(Wire, frozen=True):
@@ -232,6 +238,51 @@ class FeedbackBatch(Wire, frozen=True):
     feedback: Annotated[list[FeedbackRow], Rows]
 
 
+class SegmentFields(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What every call of Segment's HTTP Tracking API may say; fields that are not named here are not read.
+
+    `context.domain` (or `integrations.kuajie.domain`) says whose domain it is, where an organisation has several.
+    """
+
+    message_id: str | None = None
+    user_id: str | int | None = None
+    anonymous_id: str | int | None = None
+    context: dict[str, Any] | None = None
+    integrations: dict[str, Any] | None = None
+    timestamp: str | None = None
+    original_timestamp: str | None = None
+    sent_at: str | None = None
+
+
+class SegmentTrack(SegmentFields, frozen=True, rename="camel"):
+    """Somebody did something."""
+
+    event: str
+    properties: dict[str, Any] | None = None
+
+
+class SegmentPage(SegmentFields, frozen=True, rename="camel"):
+    """Somebody saw a page, or a screen of an app."""
+
+    name: str | None = None
+    properties: dict[str, Any] | None = None
+
+
+class SegmentIdentify(SegmentFields, frozen=True, rename="camel"):
+    """Who somebody is."""
+
+    traits: dict[str, Any] | None = None
+
+
+class SegmentBatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Several calls, each with its `type`; what the batch says of all of them, a call may say otherwise."""
+
+    batch: Annotated[list[dict[str, Any]], Rows]
+    sent_at: str | None = None
+    context: dict[str, Any] | None = None
+    integrations: dict[str, Any] | None = None
+
+
 class ItemBatch(Wire, frozen=True):
     """Items, new or changed."""
 
@@ -291,6 +342,68 @@ class WhyResponse(Wire, frozen=True):
     propensity: float | None
     reasons: tuple[Reason, ...]
     paths: tuple[Reason, ...]
+
+
+class WebhookRequest(Wire, frozen=True):
+    """An address to be told what happens; without `kinds` everything."""
+
+    url: Annotated[str, msgspec.Meta(max_length=2_048)]
+    kinds: Annotated[list[str], msgspec.Meta(max_length=50)] = []
+    description: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class WebhookShown(Wire, frozen=True):
+    """An address. A failing one is tried on; a disabled one is told nothing. `lost` notices were too many to wait."""
+
+    webhook_id: str
+    url: str
+    kinds: tuple[str, ...]
+    description: str
+    created_at: datetime
+    state: Literal["working", "failing", "disabled"]
+    failing_since: datetime | None
+    disabled_at: datetime | None
+    disabled_because: str
+    lost: int
+
+
+class WebhookMade(Wire, frozen=True):
+    """A new address, with the secret that its notices are signed with; it is not shown again."""
+
+    webhook: WebhookShown
+    secret: str
+
+
+class WebhookList(Wire, frozen=True):
+    """The addresses of the caller."""
+
+    webhooks: list[WebhookShown]
+
+
+class DeliveryShown(Wire, frozen=True):
+    """A notice on its way: when it is tried next, or when it was settled; status and problem of the last try."""
+
+    delivery_id: str
+    kind: str
+    created_at: datetime
+    state: Literal["waiting", "delivered", "dead"]
+    tries: int
+    next_at: datetime | None
+    settled_at: datetime | None
+    status: int | None
+    problem: str
+
+
+class DeliveryList(Wire, frozen=True):
+    """The newest deliveries, newest first."""
+
+    deliveries: list[DeliveryShown]
+
+
+class Removed(Wire, frozen=True):
+    """What is not there any more."""
+
+    removed: str
 
 
 class UsedItem(Wire, frozen=True):
@@ -386,13 +499,17 @@ class Alive(Wire, frozen=True):
 
 
 class Ready(Wire, frozen=True):
-    """What the process answers with. `refused` names a model version that must not serve, and why."""
+    """What the process answers with.
+
+    `refused` names a model version that must not serve, and why; `loop` what became of the last round of the loop.
+    """
 
     ready: bool
     model_version: str
     snapshot_id: str
     store: Literal["good", "down"]
     refused: str = ""
+    loop: str = ""
 
 
 class Failure(Wire, frozen=True):

@@ -33,6 +33,7 @@ from kuajie.core.records import (
     Triple,
     Verdict,
 )
+from kuajie.testing.memory_webhooks import MemoryWebhooks
 from kuajie.workflows.stores import MOST_EVENTS, About, Change, ExportTable, Finding
 
 T = TypeVar("T")
@@ -414,6 +415,7 @@ class MemoryStore:
         self.catalogue = MemoryCatalogue(counter)
         self.shown = MemoryShown()
         self.access = MemoryAccess()
+        self.webhooks = MemoryWebhooks()
         self.export = MemoryExport(self.events, self.catalogue)
 
     def about(

@@ -12,6 +12,8 @@ import pytest
 from kuajie.core.config import Config
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.recommender import DataShape, FitOptions, Recommender
+from kuajie.core.space import ItemSpace
+from kuajie.core.statistics import Updatable, changed_rows, updated
 from kuajie.models.registry import build, model_class
 from kuajie.testing.planted import two_domain_interactions
 
@@ -131,3 +133,91 @@ class RecommenderContract:
 
     def test_the_config_is_registered_under_its_kind(self, config: Config) -> None:
         assert model_class(config.kind).config_type is type(config)  # type: ignore[attr-defined]
+
+
+class UpdatableContract:
+    """What models do that follow from sums over people: an exact update equals a fit on everything."""
+
+    configs: ClassVar[tuple[Config, ...]]
+    rtol: ClassVar[float] = 1e-3
+    """Of float32 inverses; sums are in float64."""
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run each test once for each config."""
+        if "config" in metafunc.fixturenames:
+            metafunc.parametrize("config", self.configs, ids=str)
+
+    def assert_same(self, got: Recommender, wanted: Recommender, histories: Histories, space: ItemSpace) -> None:
+        """Both score alike."""
+        for domain in space.domains:
+            expected = wanted.score(histories, domain)
+            size = float(np.nanmax(np.abs(expected), initial=0.0))
+            np.testing.assert_allclose(got.score(histories, domain), expected, rtol=self.rtol, atol=1e-4 * size)
+
+    def test_a_fit_follows_from_sums(self, config: Config) -> None:
+        interactions = two_domain_interactions()[0]
+        model = build(config)
+        assert isinstance(model, Updatable)
+        wanted = build(config).fit(interactions, FitOptions(threads=1))
+        got = model.fit_statistics(model.statistics(interactions), FitOptions(threads=1))
+        self.assert_same(got, wanted, interactions.histories.take(np.arange(40)), interactions.space)
+
+    def test_sums_of_parts_add_up(self, config: Config) -> None:
+        interactions = two_domain_interactions()[0]
+        model = build(config)
+        assert isinstance(model, Updatable)
+        parts = [
+            model.statistics(Interactions(interactions.space, interactions.histories.take(rows)))
+            for rows in np.array_split(np.arange(interactions.n_people), 3)
+        ]
+        together, whole = parts[0] + parts[1] + parts[2], model.statistics(interactions)
+        for name, sums in whole.pairs.items():
+            np.testing.assert_allclose(together.pairs[name].toarray(), sums.toarray(), rtol=1e-12)
+        for name, values in whole.items.items():
+            np.testing.assert_allclose(together.items[name], values, rtol=1e-12)
+        assert dict(together.totals) == dict(whole.totals)
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_an_update_equals_a_fit_on_the_new_data(self, config: Config, seed: int) -> None:
+        old, new, numbers = changed_world(seed)
+        model = build(config)
+        assert isinstance(model, Updatable)
+        changes = changed_rows(old, new, numbers, binary=model.binary)
+        assert changes.added.n_people < new.n_people / 2 or not model.binary
+        after = updated(model, model.statistics(old), changes, numbers)
+        got = model.fit_statistics(after, FitOptions(threads=1))
+        wanted = build(config).fit(new, FitOptions(threads=1))
+        np.testing.assert_array_equal(got.support_, new.support())  # type: ignore[attr-defined]
+        self.assert_same(got, wanted, new.histories.take(np.arange(60)), new.space)
+
+
+def changed_world(seed: int) -> tuple[Interactions, Interactions, np.ndarray[Any, Any]]:
+    """A world before and after a while: items and people come and go, people do more, and strengths decay.
+
+    Returns:
+        before, after, and the new number of each item of before (-1: gone).
+    """
+    rng = np.random.default_rng(seed)
+    old = two_domain_interactions(n_people=200, seed=seed)[0]
+    sizes = old.space.sizes
+    gone = rng.choice(sizes[0], 1)
+    space = ItemSpace(old.space.domains, (sizes[0] - 1 + 3, sizes[1] + 2))
+    places = (
+        rng.permutation(space.sizes[0])[: sizes[0] - 1],
+        space.sizes[0] + rng.permutation(space.sizes[1])[: sizes[1]],
+    )
+    numbers = np.full(sum(sizes), -1)
+    numbers[np.setdiff1d(np.arange(sizes[0]), gone)] = places[0]
+    numbers[sizes[0] :] = places[1]
+    histories = old.histories
+    rows = [
+        numbers[histories.items[a:b]].tolist() for a, b in zip(histories.indptr, histories.indptr[1:], strict=False)
+    ]
+    rows = [[item for item in row if item >= 0] for row in rows]
+    for person in rng.choice(len(rows), 12, replace=False):
+        rows[person] = [*rows[person], *rng.choice(space.n_items, 3).tolist()]
+    del rows[7]
+    rows += [rng.choice(space.n_items, rng.integers(1, 6)).tolist() for _ in range(9)]
+    rows = [rows[place] for place in rng.permutation(len(rows))]
+    weights = [(0.7 * np.ones(len(row))).tolist() for row in rows]
+    return old, Interactions(space, Histories.from_lists(rows, space.n_items, weights)), numbers

@@ -16,10 +16,10 @@ from kuajie.core.records import ApiKey, Organisation
 from kuajie.workflows.keys import key_id_of, opened
 from kuajie.workflows.stores import AccessStore
 
-Scope = Literal["events", "recommend", "catalogue", "people", "operations", "admin"]
-SCOPES: Final[tuple[Scope, ...]] = ("events", "recommend", "catalogue", "people")
+Scope = Literal["events", "recommend", "catalogue", "people", "webhooks", "operations", "admin"]
+SCOPES: Final[tuple[Scope, ...]] = ("events", "recommend", "catalogue", "people", "webhooks")
 """events: events, exposures, feedback; recommend: lists and similar items; catalogue: items, triples; people: people,
-links, consents, profiles."""
+links, consents, profiles; webhooks: addresses that are told what happens."""
 PUBLISHABLE_SCOPES: Final[tuple[Scope, ...]] = ("events", "recommend")
 """What a key in a web page may have at most."""
 OPERATOR_SCOPES: Final[tuple[Scope, ...]] = ("operations", "admin")

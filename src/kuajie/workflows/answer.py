@@ -100,6 +100,9 @@ def answer(
         if question.viewed is not None:
             history = with_viewed(history, question.viewed, deployed.dataset, now.timestamp())
         ranked = _ranked(engine, history, question)
+        if deployed.new_items:
+            events = list(person.events.values()) if wanted else []
+            ranked = deployed.new_items.complete(engine, question, ranked, history, events, now)
     except Exception:  # a fault of the model must not leave the page empty
         log.exception("the model failed; popular items are shown")
         return popular(deployed, question)
@@ -203,6 +206,12 @@ def similar(
     Raises:
         UsageError: no such domain or item.
     """
+    engine, account = deployed.engines[language], Account(domain=domain, user="")
+    if deployed.new_items:
+        question = Question(account, target, k, explain=False)
+        found = deployed.new_items.similar(engine, question, domain, item)
+        if found is not None:
+            return found, ""
     number = deployed.dataset.catalog.number(domain, item)
     moment = deployed.dataset.now
     one = Histories(
@@ -214,5 +223,5 @@ def similar(
         at=np.array([moment]),
         order=deployed.dataset.order,
     )
-    ranked = deployed.engines[language].recommend(Account(domain=domain, user=""), one, target, k, explain=False)
+    ranked = engine.recommend(account, one, target, k, explain=False)
     return ranked.items, ranked.fallback

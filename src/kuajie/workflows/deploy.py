@@ -17,7 +17,9 @@ from kuajie.core.texts import Text
 from kuajie.data.dataset import JointDataset
 from kuajie.workflows.library import Shelves
 from kuajie.workflows.live import LiveHistories
+from kuajie.workflows.new_items import NewItems
 from kuajie.workflows.recommend import Engine
+from kuajie.workflows.stores import CatalogueStore
 
 CANARIES = 5
 """People of the snapshot that a new version must answer."""
@@ -33,17 +35,28 @@ class Deployed:
         dataset: the snapshot that it was trained on.
         live: histories over that snapshot.
         shelves: what can be found by words.
+        new_items: what the model has not learned yet; None: such items are left out.
     """
 
     engines: Mapping[str, Engine]
     dataset: JointDataset
     live: LiveHistories
     shelves: Shelves
+    new_items: NewItems | None = None
 
     @property
     def model_version(self) -> str:
         """The version."""
         return next(iter(self.engines.values())).model_version
+
+    def read_new_items(self, catalogue: CatalogueStore) -> None:
+        """Learn of items that any process put into the store.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        if self.new_items is not None:
+            self.new_items.read(catalogue)
 
 
 @dataclass(frozen=True)
@@ -99,7 +112,16 @@ def tried(deployed: Deployed) -> Deployed:
     Raises:
         ArtifactError: an answer has a wrong shape, is infinite, or every answer is empty.
     """
-    dataset, engine = deployed.dataset, next(iter(deployed.engines.values()))
+    try_out(next(iter(deployed.engines.values())), deployed.dataset)
+    return deployed
+
+
+def try_out(engine: Engine, dataset: JointDataset) -> None:
+    """Let a model answer some people of its snapshot, the canaries.
+
+    Raises:
+        ArtifactError: an answer has a wrong shape, is infinite, or every answer is empty.
+    """
     people = np.unique(dataset.events.row[:10_000])[:CANARIES]
     answered = 0
     for person in people.tolist():
@@ -111,13 +133,12 @@ def tried(deployed: Deployed) -> Deployed:
                 raise ArtifactError(
                     "the model {model_version} gives scores that are infinite or of a wrong shape for {target}. "
                     "Run: kuajie train",
-                    model_version=deployed.model_version,
+                    model_version=engine.model_version,
                     target=target,
                 )
             answered += len(engine.recommend(account, history, target, CANARY_ITEMS).items)
     if len(people) and not answered:
         raise ArtifactError(
             "the model {model_version} recommends nothing to anybody. Run: kuajie train",
-            model_version=deployed.model_version,
+            model_version=engine.model_version,
         )
-    return deployed

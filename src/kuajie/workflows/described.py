@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from kuajie.core.ids import id_problem, text_problem
 from kuajie.core.records import Account, Consent, EditorList, Exposure, Item, Link, Traits, Triple
+from kuajie.core.texts import Text
 
 Described = Item | Traits | Link | Triple | EditorList | Consent | Exposure
 LONGEST_WORDS = 512
@@ -22,7 +23,7 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LARGEST_POSITION = 100_000
 
 
-def problem_of(record: Described) -> str | None:
+def problem_of(record: Described) -> Text | None:
     """The first thing that is wrong with a record, or None; whether its domain exists is the caller's to know."""
     match record:
         case Item():
@@ -42,7 +43,7 @@ def problem_of(record: Described) -> str | None:
     return next((problem for problem in problems if problem), None)
 
 
-def _item(item: Item) -> list[str | None]:
+def _item(item: Item) -> list[Text | None]:
     price = item.price
     wrong_price = price is not None and not (math.isfinite(price) and 0 <= price <= LARGEST_PRICE)
     return [
@@ -51,69 +52,71 @@ def _item(item: Item) -> list[str | None]:
         _text("title_en", item.title_en),
         _text("category", item.category, LONGEST_WORDS),
         _text("brand", item.brand, LONGEST_WORDS),
-        f"price is not between 0 and {LARGEST_PRICE:g}" if wrong_price else None,
+        Text("price is not between 0 and {most:g}", most=LARGEST_PRICE) if wrong_price else None,
         *_attributes(item.attributes),
     ]
 
 
-def _link(link: Link) -> list[str | None]:
+def _link(link: Link) -> list[Text | None]:
     return [
         *_account("a", link.a),
         *_account("b", link.b),
-        "the link joins an account with itself" if link.a == link.b else None,
-        None if 0 <= link.confidence <= 1 else "confidence is not between 0 and 1",
+        Text("the link joins an account with itself") if link.a == link.b else None,
+        None if 0 <= link.confidence <= 1 else Text("confidence is not between 0 and 1"),
         _text("evidence", link.evidence, LONGEST_WORDS),
         _time("expires_at", link.expires_at),
     ]
 
 
-def _editor_list(chosen: EditorList) -> list[str | None]:
+def _editor_list(chosen: EditorList) -> list[Text | None]:
     return [
-        f"items are more than {MOST_ITEMS}" if len(chosen.items) > MOST_ITEMS else None,
-        "items hold one twice" if len(set(chosen.items)) < len(chosen.items) else None,
+        Text("{name} are more than {most}", name="items", most=MOST_ITEMS) if len(chosen.items) > MOST_ITEMS else None,
+        Text("items hold one twice") if len(set(chosen.items)) < len(chosen.items) else None,
         _id("placement", chosen.placement) if chosen.placement else None,
         *(_id("item", item) for item in chosen.items[:MOST_ITEMS]),
     ]
 
 
-def _exposure(exposure: Exposure) -> list[str | None]:
+def _exposure(exposure: Exposure) -> list[Text | None]:
     return [
         _id("exposure_id", exposure.exposure_id),
         _id("list_id", exposure.list_id),
         _id("placement", exposure.placement) if exposure.placement else None,
         _id("item", exposure.item) if exposure.item else None,
-        None if 0 <= exposure.position <= LARGEST_POSITION else f"position is not between 0 and {LARGEST_POSITION}",
+        None
+        if 0 <= exposure.position <= LARGEST_POSITION
+        else Text("position is not between 0 and {most}", most=LARGEST_POSITION),
         _time("occurred_at", exposure.occurred_at),
     ]
 
 
-def _account(name: str, account: Account) -> Iterable[str | None]:
+def _account(name: str, account: Account) -> Iterable[Text | None]:
     return [_id(f"user of {name}", account.user)]
 
 
-def _attributes(attributes: Mapping[str, str]) -> Iterable[str | None]:
+def _attributes(attributes: Mapping[str, str]) -> Iterable[Text | None]:
     if len(attributes) > MOST_ATTRIBUTES:
-        return [f"attributes are more than {MOST_ATTRIBUTES}"]
+        return [Text("{name} are more than {most}", name="attributes", most=MOST_ATTRIBUTES)]
     return [
         problem
         for name, value in attributes.items()
-        for problem in (_id("an attribute's name", name), _text("an attribute's value", value))
+        for problem in (_id(Text("an attribute's name"), name), _text(Text("an attribute's value"), value))
     ]
 
 
-def _id(name: str, text: str) -> str | None:
+def _id(name: str, text: str) -> Text | None:
     problem = id_problem(text)
-    return None if problem is None else f"{name} {problem}"
+    return None if problem is None else Text("{name} {problem}", name=name, problem=problem)
 
 
-def _text(name: str, text: str, longest: int = 4_096) -> str | None:
+def _text(name: str, text: str, longest: int = 4_096) -> Text | None:
     problem = text_problem(text, longest)
-    return None if problem is None else f"{name} {problem}"
+    return None if problem is None else Text("{name} {problem}", name=name, problem=problem)
 
 
-def _time(name: str, moment: datetime | None) -> str | None:
+def _time(name: str, moment: datetime | None) -> Text | None:
     if moment is None:
         return None
     if moment.tzinfo is None:
-        return f"{name} names no time zone"
-    return f"{name} is before 1970" if moment < EARLIEST else None
+        return Text("{name} names no time zone", name=name)
+    return Text("{name} is before 1970", name=name) if moment < EARLIEST else None

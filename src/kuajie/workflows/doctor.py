@@ -7,6 +7,7 @@ from kuajie.core.errors import KuajieError, UsageError
 from kuajie.core.language import message
 from kuajie.data.snapshot import latest_snapshot
 from kuajie.workflows.ports import ModelStore
+from kuajie.workflows.schedule import LoopLog, told
 from kuajie.workflows.stores import Finding, Store
 from kuajie.workflows.workspace import Workspace
 
@@ -29,7 +30,15 @@ def examine(
     findings.append(_look(message("the sources are there"), lambda: _sources(workspace)))
     findings.append(_look(message("the snapshot is whole"), lambda: _snapshot(workspace)))
     findings.append(_look(message("the model that serves is whole"), lambda: _model(workspace, models_of(workspace))))
-    return findings + _store(workspace, store_of)
+    return findings + _loop(workspace) + _store(workspace, store_of)
+
+
+def _loop(workspace: Workspace) -> list[Finding]:
+    """What became of the last round, where there was one; rounds that found nothing to do say nothing."""
+    rounds = [each for each in LoopLog(workspace.models).rounds() if each.outcome != "skipped"]
+    if not rounds:
+        return []
+    return [Finding(message("the last round of the loop went well"), ok=not rounds[-1].bad, detail=told(rounds))]
 
 
 def _look(name: str, look: Callable[[], str]) -> Finding:

@@ -67,6 +67,10 @@ class Shown(Protocol):
     def target(self) -> str:
         """Domain of its items; empty where they are of many."""
 
+    @property
+    def model_version(self) -> str:
+        """That made it; empty where it is not known."""
+
     def item_at(self, position: int, named: str = "") -> str | None:
         """The item at a position; None where there is none, or not the one that was named."""
 
@@ -100,6 +104,11 @@ class KnownList:
     def target(self) -> str:
         """See `Shown`."""
         return self.ranked.target
+
+    @property
+    def model_version(self) -> str:
+        """See `Shown`."""
+        return self.ranked.model_version
 
     def item_at(self, position: int, named: str = "") -> str | None:
         """See `Shown`."""
@@ -144,6 +153,7 @@ class SignedList:
     created_at: datetime
     digests: bytes
     keys: "_Keys"
+    model_version: str = ""
 
     def item_at(self, position: int, named: str = "") -> str | None:
         """See `Shown`; the item must be named, since a digest names none."""

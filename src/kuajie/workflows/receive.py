@@ -18,6 +18,7 @@ import msgspec
 
 from kuajie.core.ids import id_problem
 from kuajie.core.records import BadEvent, Event, QuarantinedEvent, Verdict
+from kuajie.core.texts import Text
 from kuajie.data.config import CleaningConfig
 from kuajie.data.unify import LARGEST_VALUE
 from kuajie.workflows.stores import EventStore
@@ -25,6 +26,7 @@ from kuajie.workflows.stores import EventStore
 MOST_ROWS = 500
 LONGEST_RAW = 16_384
 """Characters of a bad row that the quarantine keeps."""
+LONGEST_REASON = 500
 LONGEST_PROPERTIES = 8_192
 """Bytes of an event's properties as JSON."""
 
@@ -52,9 +54,9 @@ class EventRules:
         try:
             event = msgspec.json.decode(raw, type=Event)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            return self._bad(raw, str(error), allowed)
+            return self.bad(raw, str(error), allowed)
         except RecursionError:
-            return self._bad(raw, "nested too deeply", allowed)
+            return self.bad(raw, Text("nested too deeply"), allowed)
         return self._checked(event, raw, now, allowed)
 
     def check(self, event: Event, now: datetime, allowed: Collection[str] | None = None) -> Event | BadEvent:
@@ -67,54 +69,56 @@ class EventRules:
         reason = self.problem(event, now, allowed)
         if reason is None:
             return _in_utc(event, now)
-        return self._bad(_text_of(event) if raw is None else raw, reason, allowed)
+        return self.bad(_text_of(event) if raw is None else raw, reason, allowed)
 
-    def problem(self, event: Event, now: datetime, allowed: Collection[str] | None = None) -> str | None:
+    def problem(self, event: Event, now: datetime, allowed: Collection[str] | None = None) -> Text | None:
         """The first thing that is wrong with an event, or None."""
         if event.domain not in self.domains or (allowed is not None and event.domain not in allowed):
-            return "domain is not one of yours"
+            return Text("domain is not one of yours")
         longest = self.cleaning.max_id_bytes
         for name, text in (("event_id", event.event_id), ("user", event.user), ("item", event.item)):
             wrong = id_problem(text, longest)
             if wrong is not None:
-                return f"{name} {wrong}"
+                return Text("{name} {problem}", name=name, problem=wrong)
         if event.exposure_id is not None:
             wrong = id_problem(event.exposure_id, longest)
             if wrong is not None:
-                return f"exposure_id {wrong}"
+                return Text("{name} {problem}", name="exposure_id", problem=wrong)
         return self._time_problem(event, now) or self._value_problem(event) or _properties_problem(event.properties)
 
-    def _value_problem(self, event: Event) -> str | None:
+    def _value_problem(self, event: Event) -> Text | None:
         value = event.value
         if value is None:
             return None
         if not math.isfinite(value):
-            return "value is not finite"
+            return Text("{column} is not finite", column="value")
         if value < 0:
-            return "value is negative"
+            return Text("value is negative")
         if value > LARGEST_VALUE:
-            return f"value is larger than {LARGEST_VALUE:g}"
+            return Text("value is larger than {most:g}", most=LARGEST_VALUE)
         most = self.cleaning.max_value.get(event.kind)
-        return f"value of a {event.kind} is larger than {most:g}" if most is not None and value > most else None
+        if most is None or value <= most:
+            return None
+        return Text("value of a {kind} is larger than {most:g}", kind=event.kind, most=most)
 
-    def _time_problem(self, event: Event, now: datetime) -> str | None:
+    def _time_problem(self, event: Event, now: datetime) -> Text | None:
         if event.occurred_at is None:
             return None
         when = event.occurred_at if event.occurred_at.tzinfo else event.occurred_at.replace(tzinfo=UTC)
         if when < self.cleaning.earliest:
-            return f"occurred_at is before {self.cleaning.earliest.date()}"
+            return Text("occurred_at is before {day}", day=self.cleaning.earliest.date())
         if when > now + timedelta(hours=self.cleaning.future_hours):
-            return "occurred_at is in the future"
+            return Text("occurred_at is in the future")
         return None
 
-    def _bad(self, raw: bytes, reason: str, allowed: Collection[str] | None) -> BadEvent:
+    def bad(self, raw: bytes, reason: str, allowed: Collection[str] | None = None) -> BadEvent:
         """The row with what can be told of it; a domain that is not the sender's is not believed."""
         text = raw.decode("utf-8", "replace").replace("\x00", "\ufffd")
         named = _names_in(raw)
         domain, event_id = named.get("domain"), named.get("event_id")
         known = isinstance(domain, str) and domain in self.domains and (allowed is None or domain in allowed)
         return BadEvent(
-            reason=reason[:500],
+            reason=reason if len(reason) <= LONGEST_REASON else reason[:LONGEST_REASON],
             raw=text[:LONGEST_RAW],
             domain=str(domain) if known else "",
             event_id=event_id if isinstance(event_id, str) and id_problem(event_id) is None else "",
@@ -176,14 +180,16 @@ def _in_utc(event: Event, now: datetime) -> Event:
     return msgspec.structs.replace(event, occurred_at=when.astimezone(UTC))
 
 
-def _properties_problem(properties: dict[str, Any]) -> str | None:
+def _properties_problem(properties: dict[str, Any]) -> Text | None:
     if not properties:
         return None
     try:
         size = len(msgspec.json.encode(properties))
     except (TypeError, ValueError, UnicodeEncodeError, RecursionError, msgspec.MsgspecError):
-        return "properties cannot be written as JSON"
-    return f"properties are longer than {LONGEST_PROPERTIES} bytes" if size > LONGEST_PROPERTIES else None
+        return Text("properties cannot be written as JSON")
+    if size <= LONGEST_PROPERTIES:
+        return None
+    return Text("properties are longer than {most} bytes", most=LONGEST_PROPERTIES)
 
 
 def _text_of(event: Event) -> bytes:

@@ -99,6 +99,11 @@ class Engine:
         part = self.catalog.space.slice(target)
         return self._list(account, target, self._popular(history, part, k), FALLBACK)
 
+    def retitle(self, number: int, title: str) -> None:
+        """Show another title of an item from now on."""
+        self.titles[number] = title
+        self._named.pop(number, None)
+
     def _list(self, account: Account, target: str, items: Iterable[Ranked], fallback: str = "") -> RankedList:
         return RankedList(
             list_id=self.list_id(),

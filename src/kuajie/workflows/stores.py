@@ -4,6 +4,7 @@
     CatalogueStore  items, people, links, triples, editor's lists
     ShownStore      ranked lists, exposures, signals
     AccessStore     organisations and their keys
+    WebhookStore    addresses that are told what happens, and what is on its way to them
     Exporter        everything since the beginning, for the next snapshot
     Store           all of them
 
@@ -25,6 +26,7 @@ from kuajie.core.records import (
     ApiKey,
     BadEvent,
     Consent,
+    Delivery,
     EditorList,
     Event,
     Exposure,
@@ -38,6 +40,7 @@ from kuajie.core.records import (
     Traits,
     Triple,
     Verdict,
+    Webhook,
 )
 
 T = TypeVar("T")
@@ -221,6 +224,50 @@ class AccessStore(Protocol):
         """
 
 
+MOST_WAITING = 20_000
+"""Deliveries that may wait for one address."""
+
+
+class WebhookStore(Protocol):
+    """Addresses of organisations, and a queue that outlives the process."""
+
+    def add_webhook(self, webhook: Webhook) -> None:
+        """Store a new one."""
+
+    def change_webhook(self, webhook: Webhook) -> None:
+        """Replace one, but for what was lost; nothing happens where there is none any more."""
+
+    def remove_webhook(self, webhook_id: str) -> None:
+        """Remove one, with everything that is on its way to it."""
+
+    def webhook(self, webhook_id: str) -> Webhook | None:
+        """One of them."""
+
+    def webhooks(self, organisation_id: str | None = None) -> list[Webhook]:
+        """Those of an organisation, or all, oldest first."""
+
+    def enqueue(self, deliveries: Sequence[Delivery]) -> None:
+        """Queue deliveries; those with a known id are left as they are.
+
+        What would be more than `MOST_WAITING` for one address is not queued, and counted in `Webhook.lost`.
+        """
+
+    def take(self, now: datetime, until: datetime, most: int = 32) -> list[Delivery]:
+        """Waiting deliveries whose time has come, with one try more; until `until` nobody else gets them.
+
+        Whoever takes them settles them; who dies leaves them to others.
+        """
+
+    def settle(self, deliveries: Sequence[Delivery]) -> None:
+        """Store what became of deliveries; those that are settled already stay as they are."""
+
+    def deliveries(self, webhook_id: str, most: int = 100) -> list[Delivery]:
+        """The newest deliveries to an address, newest first."""
+
+    def prune(self, delivered: datetime, dead: datetime) -> None:
+        """Forget what was delivered, or given up, before these times."""
+
+
 ExportTable = Literal["events", "items", "people", "links", "triples"]
 
 
@@ -297,6 +344,10 @@ class Store(Protocol):
     @property
     def access(self) -> AccessStore:
         """Who may do what."""
+
+    @property
+    def webhooks(self) -> WebhookStore:
+        """Who is told what happens."""
 
     @property
     def export(self) -> Exporter:

@@ -38,6 +38,7 @@ def train(
     config: ChooseConfig | None = None,
     clock: Clock = system_clock,
     progress: Progress = silent,
+    serve: bool = True,
 ) -> TrainResult:
     """Choose a blend, fit it on all events, merge it for serving, store it and let it serve.
 
@@ -48,17 +49,16 @@ def train(
         config: the budget of choosing.
         clock: names the version.
         progress: told each trial and stage.
+        serve: False: store it alone.
 
     Raises:
         DataError: there is nothing to train on.
         ResourceError: the chosen blend does not fit into memory, or the disk refuses.
     """
-    options, config = options or FitOptions(), config or ChooseConfig()
+    options = options or FitOptions()
     interactions = dataset.interactions()
-    refuse_weightless(interactions)
     begun = time.monotonic()
-    split = choosing_split(interactions, config, options.seed)
-    choice = choose(split.train, split.tasks, options, config=config, progress=progress)
+    choice = choose_for(interactions, options, config, progress)
     chosen = time.monotonic()
     progress("fit", 0, 1)
     model = merge(Blend(choice.config).fit(interactions, options))
@@ -71,10 +71,25 @@ def train(
         created_at=now,
         contains_histories=model.contains_histories,
         metrics={target: {"validation_ndcg@10": mix.ndcg} for target, mix in choice.mixes.items()},
+        chosen_at=now,
     )
     fitted = time.monotonic()
-    store.save(model, interactions.space, version)
+    store.save(model, interactions.space, version, serve=serve)
     return TrainResult(version, choice, chosen - begun, fitted - chosen)
+
+
+def choose_for(
+    interactions: Interactions, options: FitOptions, config: ChooseConfig | None = None, progress: Progress = silent
+) -> Choice:
+    """What `train` chooses.
+
+    Raises:
+        DataError: there is nothing to train on.
+    """
+    refuse_weightless(interactions)
+    config = config or ChooseConfig()
+    split = choosing_split(interactions, config, options.seed)
+    return choose(split.train, split.tasks, options, config=config, progress=progress)
 
 
 def refuse_weightless(interactions: Interactions) -> None:

@@ -20,7 +20,12 @@ from kuajie.evaluation.tasks import RankingTask
 from kuajie.rerank.exploration import ExplorationConfig
 from kuajie.workflows.arena import ArenaOptions, Chosen
 from kuajie.workflows.choose import ChooseConfig, choose
+from kuajie.workflows.consume import ConsumeConfig
 from kuajie.workflows.environment import overridden
+from kuajie.workflows.new_items import NewItemsConfig
+from kuajie.workflows.schedule import LoopConfig
+from kuajie.workflows.segment import SegmentConfig
+from kuajie.workflows.webhooks import WebhooksConfig
 
 FILE = "kuajie.toml"
 FROM_ENVIRONMENT = frozenset({"store", "service", "loop"})
@@ -80,6 +85,7 @@ class ServiceConfig(Config):
         workers: processes; more than one need a database server.
         requests_per_second: of one key, on average; twice as many at once.
         most_at_once: requests that one process answers at the same time; more are told to come again.
+        most_connections: that one process keeps open; above it, whoever has been half-open for longest is let go.
         header_seconds: a connection that has not sent its headers by then is closed.
         body_seconds: a request whose body has not arrived by then is refused.
         drain_seconds: how long requests may go on after the service was told to stop.
@@ -98,6 +104,7 @@ class ServiceConfig(Config):
     workers: Annotated[int, Field(ge=1, le=1_000)] = 1
     requests_per_second: Annotated[float, Field(gt=0)] = 2_000.0
     most_at_once: Annotated[int, Field(ge=1)] = 512
+    most_connections: Annotated[int, Field(ge=1)] = 4_096
     header_seconds: Annotated[float, Field(gt=0)] = 10.0
     body_seconds: Annotated[float, Field(gt=0)] = 10.0
     drain_seconds: Annotated[float, Field(gt=0)] = 10.0
@@ -133,6 +140,11 @@ class WorkspaceConfig(DataConfig):
     store: StoreConfig = StoreConfig()
     service: ServiceConfig = ServiceConfig()
     serving: ServingConfig = ServingConfig()
+    new_items: NewItemsConfig = NewItemsConfig()
+    loop: LoopConfig = LoopConfig()
+    segment: SegmentConfig = SegmentConfig()
+    consume: ConsumeConfig = ConsumeConfig()
+    webhooks: WebhooksConfig = WebhooksConfig()
 
     @classmethod
     def read(cls, path: Path, environment: Mapping[str, str] = os.environ) -> Self:

@@ -11,16 +11,17 @@ from kuajie.storage.sql.tables import counters, metadata
 from kuajie.testing.memory_store import MemoryStore
 from kuajie.testing.servers import Server
 from kuajie.testing.stores import StoreContract
+from kuajie.testing.webhooks import WebhookContract
 from kuajie.workflows.stores import Store
 
 
-class TestFake(StoreContract):
+class TestFake(StoreContract, WebhookContract):
     @pytest.fixture
     def store(self) -> Store:
         return MemoryStore()
 
 
-class TestSqlite(StoreContract):
+class TestSqlite(StoreContract, WebhookContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Store]:
         store = SqlStore.open(address("仓库.db", None, tmp_path))
@@ -50,13 +51,13 @@ def emptied(database: str) -> Iterator[Store]:
     store.close()
 
 
-class TestMariadb(StoreContract):
+class TestMariadb(StoreContract, WebhookContract):
     @pytest.fixture
     def store(self, mariadb_database: str) -> Iterator[Store]:
         yield from emptied(mariadb_database)
 
 
-class TestPostgresql(StoreContract):
+class TestPostgresql(StoreContract, WebhookContract):
     @pytest.fixture
     def store(self, postgresql_database: str) -> Iterator[Store]:
         yield from emptied(postgresql_database)

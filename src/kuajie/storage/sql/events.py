@@ -10,6 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from kuajie.core.records import Account, BadEvent, Event, Kind, QuarantinedEvent, StoredEvent, Verdict
+from kuajie.core.texts import Text
 from kuajie.storage.sql.keys import key_of
 from kuajie.storage.sql.reader import Reader
 from kuajie.storage.sql.tables import UNKNOWN_TIME, bad_events, counters, events
@@ -17,7 +18,7 @@ from kuajie.storage.sql.times import from_micros, to_micros
 from kuajie.storage.sql.writer import CHANGES, Transaction, Writer
 from kuajie.workflows.stores import MOST_EVENTS
 
-COUNTED_ONCE = "this exposure was answered by the same kind before"
+COUNTED_ONCE = Text("this exposure was answered by the same kind before")
 MOST_IDS = 500
 """Of one look-up; databases bound the parameters of a statement."""
 
@@ -212,7 +213,7 @@ def _bad_row(bad: BadEvent, number: int, at: int) -> dict[str, Any]:
         "received_at": at,
         "domain": bad.domain,
         "event_id": bad.event_id,
-        "reason": bad.reason,
+        "reason": str(bad.reason),  # a driver need not know our texts
         "raw": bad.raw,
     }
 

@@ -24,6 +24,7 @@ from kuajie.storage.sql.reader import Reader
 from kuajie.storage.sql.refusals import refusals
 from kuajie.storage.sql.shown import SqlShown
 from kuajie.storage.sql.tables import counters, events
+from kuajie.storage.sql.webhooks import SqlWebhooks
 from kuajie.storage.sql.writer import CHANGES, Handler, P, R, Writer
 from kuajie.workflows.stores import MOST_EVENTS, About, Finding
 
@@ -42,6 +43,7 @@ class SqlStore:
     catalogue: SqlCatalogue
     shown: SqlShown
     access: SqlAccess
+    webhooks: SqlWebhooks
     export: SqlExport
     reader: Reader
 
@@ -84,6 +86,7 @@ class SqlStore:
             catalogue=SqlCatalogue(reader, writer),
             shown=SqlShown(reader, writer),
             access=SqlAccess(reader, writer),
+            webhooks=SqlWebhooks(reader, writer),
             export=SqlExport(reader),
             reader=reader,
         )

@@ -237,3 +237,35 @@ api_keys = _table(
     sa.Column("expires_at", sa.BigInteger),
     sa.Column("revoked_at", sa.BigInteger),
 )
+
+webhooks = _table(
+    "webhooks",
+    sa.Column("webhook_id", _exact(), primary_key=True),
+    sa.Column("organisation_id", _exact(), nullable=False, index=True),
+    sa.Column("url", _text(), nullable=False),
+    sa.Column("kinds", _text(), nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("key_check", _exact(), nullable=False),
+    sa.Column("description", _text(), nullable=False),
+    sa.Column("lost", sa.BigInteger, nullable=False),
+    sa.Column("failing_since", sa.BigInteger),
+    sa.Column("disabled_at", sa.BigInteger),
+    sa.Column("disabled_because", _text(), nullable=False),
+)
+
+deliveries = _table(
+    "deliveries",
+    sa.Column("delivery_id", _exact(), primary_key=True),
+    sa.Column("webhook_id", _exact(), nullable=False),
+    sa.Column("kind", _exact(), nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("body", _text(), nullable=False),
+    sa.Column("next_at", sa.BigInteger, nullable=False),
+    sa.Column("state", _exact(16, 16), nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("settled_at", sa.BigInteger),
+    sa.Column("status", sa.Integer),
+    sa.Column("problem", _text(), nullable=False),
+    sa.Index("deliveries_due", "state", "next_at"),
+    sa.Index("deliveries_webhook", "webhook_id", "state", "created_at"),
+)

@@ -1,0 +1,1 @@
+"""Streams of messages: Redis Streams (extra `redis`) and Kafka (extra `kafka`)."""

@@ -1,0 +1,373 @@
+"""New items: what nobody has used yet is recommended, and counts in histories, through items of its kind.
+
+item is stored -> (tail) -> neighbours by content -> score = mean + optimism * spread of the neighbours' scores
+
+An item is new as long as the serving model has not learned it: it came after the snapshot, or nobody has used it. At
+most a stated share of a list are new items, and only those that score high enough to be in it. What somebody did with
+a new item counts as if it were done with its most used neighbours, which stay in the list themselves.
+"""
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Protocol
+from weakref import WeakKeyDictionary
+from zlib import crc32
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from scipy import sparse
+
+from kuajie.core.config import Config
+from kuajie.core.histories import Histories
+from kuajie.core.language import message
+from kuajie.core.records import Event, Item, RankedItem, RankedList, Reason
+from kuajie.data.content import Neighbours
+from kuajie.data.dataset import JointDataset
+from kuajie.models.answering import best_places, seen_places
+from kuajie.workflows.recommend import Engine
+from kuajie.workflows.stand_ins import STAND_INS, StandIns
+from kuajie.workflows.stores import CatalogueStore
+
+if TYPE_CHECKING:
+    from kuajie.workflows.answer import Question
+
+F64 = npt.NDArray[np.float64]
+Key = tuple[str, str]
+"""Domain and item."""
+MOST_NEW = 200_000
+"""New items that are known at once; of more, the oldest are forgotten until the next snapshot."""
+
+
+class NewItemsConfig(Config):
+    """The section `[new_items]`: items that nobody has used yet.
+
+    Attributes:
+        share: of a list may be new items, rounded down; 0: none.
+        optimism: a new item scores the mean of the items of its brand and category plus so many of their standard
+            deviations: what is not known may be better than its kind.
+    """
+
+    share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    optimism: Annotated[float, Field(ge=0, le=10)] = 1.0
+
+
+class ContentModel(Protocol):
+    """What is known of an item before anybody has used it."""
+
+    def neighbours(self, item: Item) -> Neighbours | None:
+        """Used items of the same domain that stand for this one; the same object for items that cannot be told apart.
+
+        None where nothing can be said.
+        """
+
+
+@dataclass(eq=False)
+class Group:
+    """New items with the same neighbours: those that arrived, and those of the catalogue that nobody has used."""
+
+    neighbours: Neighbours
+    arrived: dict[str, None] = field(default_factory=dict)
+    waiting: dict[str, None] = field(default_factory=dict)
+    order: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+
+    def parts(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What arrived and what waits, as it is now."""
+        if self.order is None:
+            self.order = tuple(self.arrived), tuple(self.waiting)
+        return self.order
+
+
+@dataclass(frozen=True, eq=False)
+class Kinds:
+    """The groups of one target, and the matrix (n_groups, items of the target) whose product is their means."""
+
+    groups: tuple[Group, ...]
+    mean: sparse.csr_array
+
+    def bounds(self, scores: npt.NDArray[np.floating], optimism: float) -> F64:
+        """Mean plus optimism times standard deviation of each group: (n_groups,)."""
+        known = np.nan_to_num(scores.astype(np.float64))
+        mean = self.mean @ known
+        spread = np.sqrt(np.maximum(self.mean @ known**2 - mean**2, 0))
+        return np.asarray(mean + optimism * spread)
+
+
+class NewItems:
+    """The new items of one model version.
+
+    Args:
+        dataset: the snapshot of the model.
+        engines: by language; titles that change are changed in them.
+        content: finds neighbours.
+        config: how many, how high.
+        near_seconds: `CleaningConfig.near_duplicate_seconds`.
+    """
+
+    def __init__(
+        self,
+        dataset: JointDataset,
+        engines: Mapping[str, Engine],
+        content: ContentModel,
+        config: NewItemsConfig,
+        near_seconds: float = 0.0,
+    ) -> None:
+        self._catalog, self._engines, self._content, self._config = dataset.catalog, engines, content, config
+        self._stand_ins = StandIns(dataset.catalog.space.n_items, dataset.strength, near_seconds)
+        self._support = next(iter(engines.values())).popularity
+        self.sequence = dataset.snapshot.store_sequence
+        self._lock = threading.Lock()
+        self._items: dict[Key, Item] = {}
+        self._groups: dict[str, dict[Neighbours, Group]] = {}
+        self._kinds: dict[str, Kinds] = {}
+        self._popular: dict[str, F64] = {}
+        self._bounds: WeakKeyDictionary[Histories, dict[str, tuple[Kinds, F64]]] = WeakKeyDictionary()
+        self._add_unused()
+
+    def __bool__(self) -> bool:
+        """Whether there is any new item."""
+        return bool(self._items)
+
+    def read(self, catalogue: CatalogueStore) -> int:
+        """Learn what was put into the catalogue since the last look; returns how many items that were.
+
+        Raises:
+            StoreError: the store does not answer; the next look goes on where this one stopped.
+        """
+        count = 0
+        while changes := catalogue.items_after(self.sequence):
+            self.learn(change.value for change in changes)
+            self.sequence = changes[-1].sequence
+            count += len(changes)
+        return count
+
+    def learn(self, items: Iterable[Item]) -> None:
+        """Items that were put: new ones join their group, others show their new title at once."""
+        with self._lock:
+            for item in items:
+                self._learn(item)
+            while len(self._items) > MOST_NEW:
+                self._forget(next(iter(self._items)))
+
+    def _learn(self, item: Item) -> None:
+        ids = self._catalog.ids.get(item.domain)
+        if ids is None:
+            return
+        if item.item in ids:
+            number = self._catalog.number(item.domain, item.item)
+            for language, engine in self._engines.items():
+                engine.retitle(number, title_of(item, language))
+            if self._support[number] > 0:
+                return
+        self._forget((item.domain, item.item))
+        self._items[item.domain, item.item] = item
+        self._join(item, arrived=True)
+
+    def _add_unused(self) -> None:
+        """The items of the snapshot that nobody has used, as far as something can be said of them."""
+        for number in np.flatnonzero(self._support == 0)[:MOST_NEW].tolist():
+            item = self._catalog.item(number)
+            if self._content.neighbours(item) is not None:
+                self._items[item.domain, item.item] = item
+                self._join(item, arrived=False)
+
+    def _join(self, item: Item, *, arrived: bool) -> None:
+        neighbours = self._content.neighbours(item)
+        if neighbours is None:
+            return
+        groups = self._groups.setdefault(item.domain, {})
+        if neighbours not in groups:
+            groups[neighbours] = Group(neighbours)
+            self._kinds.pop(item.domain, None)
+        group = groups[neighbours]
+        (group.arrived if arrived else group.waiting)[item.item] = None
+        group.order = None
+
+    def _forget(self, key: Key) -> None:
+        known = self._items.pop(key, None)
+        if known is None:
+            return
+        neighbours = self._content.neighbours(known)
+        group = self._groups.get(key[0], {}).get(neighbours) if neighbours is not None else None
+        if group is not None:
+            group.arrived.pop(key[1], None)
+            group.waiting.pop(key[1], None)
+            group.order = None
+
+    def complete(
+        self,
+        engine: Engine,
+        question: "Question",
+        ranked: RankedList,
+        history: Histories,
+        events: Iterable[Event],
+        now: datetime,
+    ) -> RankedList:
+        """A list with what is new.
+
+        Args:
+            engine: that ranked.
+            question: what was asked.
+            ranked: the answer without new items.
+            history: it came from.
+            events: of the person in the store; those of new items count here.
+            now: the time of the request.
+        """
+        used: dict[Key, list[Event]] = {}
+        for event in events:
+            if (event.domain, event.item) in self._items:
+                used.setdefault((event.domain, event.item), []).append(event)
+        lent = self._lent(used)
+        scored = self._stand_ins.added(history, lent, used, now) if lent else history
+        if scored is not history:
+            items = self._again(engine, question, scored, history, lent)
+            if items is not None:
+                ranked = msgspec.structs.replace(ranked, items=items, fallback="")
+        return self._merged(engine, question, ranked, self._bounds_of(engine, scored, question.target), used)
+
+    def similar(self, engine: Engine, question: "Question", domain: str, item: str) -> tuple[RankedItem, ...] | None:
+        """What goes with a new item: what goes with its neighbours, and they themselves; None where it is not new."""
+        lent = self._lent([(domain, item)])
+        if not lent:
+            return None
+        size = self._catalog.space.n_items
+        nothing = Histories.from_lists([[]], size)
+        return self._again(engine, question, self._stand_ins.alone(lent[domain, item]), nothing, lent)
+
+    def _lent(self, keys: Iterable[Key]) -> dict[Key, npt.NDArray[np.int32]]:
+        """The items that stand for some new ones in histories."""
+        found: dict[Key, npt.NDArray[np.int32]] = {}
+        for key in keys:
+            item = self._items.get(key)
+            neighbours = None if item is None else self._content.neighbours(item)
+            if neighbours is not None:
+                found[key] = neighbours.items[:STAND_INS]
+        return found
+
+    def _again(
+        self,
+        engine: Engine,
+        question: "Question",
+        scored: Histories,
+        real: Histories,
+        lent: Mapping[Key, npt.NDArray[np.int32]],
+    ) -> tuple[RankedItem, ...] | None:
+        """Rank by a history with stand-ins; what is no candidate is told by the real one. None: nothing is known."""
+        part = self._catalog.space.slice(question.target)
+        scores = engine.model.score(scored, question.target)[0]
+        if np.isnan(scores).all():
+            return None
+        scores[seen_places(real.items, part)] = np.nan
+        left_out = self._catalog.ids[question.target].numbers(sorted(question.exclude))
+        scores[left_out[left_out >= 0]] = np.nan
+        places = best_places(scores, question.k)
+        reasons: Sequence[tuple[Reason, ...]] = [()] * len(places)
+        if question.explain:
+            names = [(*key, title_of(self._items[key], engine.language) or key[1]) for key in lent]
+            explanation = engine.model.explain(scored, question.target, places)
+            reasons = self._stand_ins.reasons(explanation, scores[places].tolist(), engine, real, lent, names)
+        return tuple(
+            RankedItem(
+                domain=domain,
+                item=item,
+                title=engine.titles[number],
+                score=float(scores[place]),
+                reasons=why,
+                propensity=1.0,
+            )
+            for place, why in zip(places.tolist(), reasons, strict=True)
+            for number in [part.start + place]
+            for domain, item in [self._catalog.name(number)]
+        )
+
+    def _bounds_of(self, engine: Engine, history: Histories, target: str) -> tuple[Kinds, F64] | None:
+        """The groups of a target with their scores for a history; the popular ones where nothing is known of it."""
+        with self._lock:
+            kinds = self._kinds.get(target) or self._kinds_of(target)
+        if not kinds.groups:
+            return None
+        known = self._bounds.setdefault(history, {}).get(target)
+        if known is not None and known[0] is kinds:
+            return known
+        scores = engine.model.score(history, target)[0] if len(history.items) else None
+        if scores is None or np.isnan(scores).all():
+            scores = self._support[self._catalog.space.slice(target)]
+        found = kinds, kinds.bounds(scores, self._config.optimism)
+        self._bounds[history][target] = found
+        return found
+
+    def _kinds_of(self, target: str) -> Kinds:
+        groups = tuple(self._groups.get(target, {}).values())
+        part = self._catalog.space.slice(target)
+        sizes = [len(group.neighbours.items) for group in groups]
+        indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        items = np.concatenate([np.empty(0, np.int32), *(group.neighbours.items - part.start for group in groups)])
+        share = np.repeat(1 / np.maximum(sizes, 1), sizes)
+        shape = (len(groups), part.stop - part.start)
+        self._kinds[target] = kinds = Kinds(groups, sparse.csr_array((share, items, indptr), shape=shape))
+        return kinds
+
+    def _merged(
+        self,
+        engine: Engine,
+        question: "Question",
+        ranked: RankedList,
+        bounds: tuple[Kinds, F64] | None,
+        used: Mapping[Key, object],
+    ) -> RankedList:
+        """Put the best new items where their scores belong, at most the stated share of the list."""
+        most = int(self._config.share * question.k + 1e-9)
+        if bounds is None or not most:
+            return ranked
+        items = list(ranked.items)
+        for group, score in self._best(question, bounds, used):
+            worse = (place for place, each in enumerate(items) if each.score < score)
+            place = next(worse, len(items))
+            if not most or place >= question.k:
+                break
+            items.insert(place, self._shown(engine, question, *group, score))
+            most -= 1
+        return msgspec.structs.replace(ranked, items=tuple(items[: question.k]))
+
+    def _best(
+        self, question: "Question", bounds: tuple[Kinds, F64], used: Mapping[Key, object]
+    ) -> Iterable[tuple[tuple[Group, str], float]]:
+        """New items that the person has not used, best first."""
+        kinds, scores = bounds
+        start = crc32(f"{question.account.domain}\0{question.account.user}".encode("utf-8", "replace"))
+        for place in np.argsort(-scores, kind="stable").tolist():
+            group = kinds.groups[place]
+            with self._lock:
+                parts = group.parts()
+            for item in in_turn(parts, start):
+                if item not in question.exclude and (question.target, item) not in used:
+                    yield (group, item), float(scores[place])
+
+    def _shown(self, engine: Engine, question: "Question", group: Group, item: str, score: float) -> RankedItem:
+        record = self._items.get((question.target, item)) or Item(domain=question.target, item=item)
+        reasons: tuple[Reason, ...] = ()
+        if question.explain:
+            words = engine.translate(NEW if item in group.arrived else UNUSED)
+            text = words.format(group=group.neighbours.label)
+            reasons = (Reason(domain=question.target, item="", title="", share=1.0, exact=False, text=text),)
+        title = title_of(record, engine.language) or item
+        return RankedItem(domain=question.target, item=item, title=title, score=score, reasons=reasons, propensity=1.0)
+
+
+NEW, UNUSED = message("New in {group}"), message("Nobody has tried it yet: {group}")
+
+
+def in_turn(parts: Iterable[Sequence[str]], start: int) -> Iterable[str]:
+    """All of each part; where to begin differs from person to person, so that together they see everything."""
+    for part in parts:
+        for place in range(len(part)):
+            yield part[(start + place) % len(part)]
+
+
+def title_of(item: Item, language: str) -> str:
+    """The title that readers of a language see; the other where there is but one, else the id."""
+    titles = (item.title_en, item.title) if language == "en" else (item.title, item.title_en)
+    return titles[0] or titles[1] or item.item
