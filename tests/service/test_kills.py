@@ -169,15 +169,18 @@ def test_killed_twice_in_the_middle_of_1000_posts(workspace: Workspace) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_800)
 def test_killed_twenty_times_in_the_middle_of_10000_posts(workspace: Workspace) -> None:
     kill_again_and_again(workspace, 20, 10_000)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_800)
 def test_killed_over_mariadb(workspace: Workspace, mariadb: Server) -> None:
     kill_again_and_again(workspace, 4, 2_000, **over(workspace, mariadb))
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_800)
 def test_killed_over_postgresql(workspace: Workspace, postgresql: Server) -> None:
     kill_again_and_again(workspace, 4, 2_000, **over(workspace, postgresql))
