@@ -37,7 +37,7 @@ async def stream(call: Call) -> PushResponse:
     call.own(asked.domain)
     problem = id_problem(asked.user)
     if problem is not None:
-        raise wrong(Text("{name} {problem}", name="user", problem=Text(problem)))
+        raise wrong(Text("{name} {problem}", name="user", problem=problem))
     streams = call.service.streams
     pulse = streams.enter(call.caller.key_id)
     lists = Lists(call, Account(domain=asked.domain, user=asked.user), pulse)
