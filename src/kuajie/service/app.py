@@ -262,10 +262,11 @@ def _no_route(service: Service) -> Callable[[Request, Exception], Response]:
     def no_route(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         language = language_of_request(service, request)
-        if status == 405:
+        takes: Mapping[str, str] = getattr(error, "headers", None) or {}
+        if status == 405 and takes.get("Allow") != "OPTIONS":  # browsers may ask anywhere
             what = Text("this path does not take {method}", method=request.method[:20])
             response = said(Refusal(405, what, Text("/openapi.json lists what it takes.")), language)
-            response.headers.update(getattr(error, "headers", None) or {})  # Allow
+            response.headers.update(takes)  # Allow
             return response
         return said(not_found(Text("there is nothing at this path")), language)
 
