@@ -131,11 +131,11 @@ def test_the_commands_exist(compose: dict[str, Any]) -> None:
 
 
 def test_the_settings_are_settings(compose: dict[str, Any]) -> None:
-    sections = {"service": ServiceConfig, "store": StoreConfig, "loop": LoopConfig}
     for service in compose["services"].values():
         if service["image"] == "kuajie":
-            names = {name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", text) for name, text in service["environment"].items()}
-            told = overridden({}, names, sections)
+            sections = {"service": ServiceConfig, "store": StoreConfig, "loop": LoopConfig}
+            said = {name: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value) for name, value in service["environment"].items()}
+            told = overridden({}, said, sections)
             place = told["store"]["database"].replace("${KUAJIE_PASSWORD:?}", "secret")
             url = address(place, None, ROOT)
             assert (url.drivername, url.host) in {("mysql+pymysql", name) for name in compose["services"]}

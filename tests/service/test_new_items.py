@@ -214,3 +214,11 @@ def test_what_counts_through_neighbours_is_told(fast: Running) -> None:
 
     assert new_items.counts([*did("🚗1"), *did("新a")])
     assert not new_items.counts([*did("🚗1"), *did("新b"), *did("没有")])
+
+
+def test_why_a_new_item_is_in_a_list(running: Running) -> None:
+    put(running, new("a", 3))
+    ranked = running.recommend("0007", k=10, language="zh")
+    asked = running.ask("GET", f"/v1/lists/{ranked['list_id']}/why?item=新a", **{"Accept-Language": "zh"})
+    assert asked.status_code == 200, asked.text
+    assert [why["text"] for why in asked.json()["reasons"]] == [f"{KINDS[3]}新品"]

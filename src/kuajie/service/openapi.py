@@ -110,11 +110,11 @@ def _precise(schema: dict[str, Any]) -> None:
             elif name in IDS and schema["title"] not in ANSWERS:
                 text.update(minLength=int(field.get("default") != ""), maxLength=LONGEST_ID)
             elif name == "list_id":
-                text.update(minLength=1, maxLength=LONGEST_LIST_ID)
+                text.update(minLength=int(schema["title"] not in ANSWERS), maxLength=LONGEST_LIST_ID)
 
 
-ANSWERS = {"Reason"}
-"""Where an id may be empty: the reader may not know it."""
+ANSWERS = {"Reason", "SearchResponse"}
+"""Where an id may be empty: the reader may not know it, or nobody asked."""
 
 
 def _texts(field: dict[str, Any]) -> Iterator[dict[str, Any]]:
