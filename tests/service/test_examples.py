@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from kuajie.cli.main import run
+from kuajie.client import Client, KeyRequest
+from kuajie.workflows.control import offered
 
 from .test_process import Served, serving
 
@@ -28,7 +30,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     config.write_text(f"{text}\n{BUDGET}", encoding="utf-8")
     for command in ("import", "train"):
         call(command, "--workspace", str(folder))
-    with serving(folder, "--demo") as served:
+    with serving(folder, "--demo") as served, pytest.MonkeyPatch.context() as environment:
+        control = offered(folder)
+        assert control is not None
+        with Client(served.url, control.key) as admin:
+            made = admin.make_key(KeyRequest(organisation="示例", domains=["courses", "car_parts"]))
+        environment.setenv("KUAJIE_KEY", made.key)  # for commands that show one
         yield served
 
 
