@@ -31,7 +31,8 @@ def told(page: Page, kind: str) -> list[dict[str, Any]]:
 
 
 def list_id(page: Page) -> str:
-    return page.evaluate("document.querySelector('kj-slot').list.list_id")
+    """Under which it is stored, without its seal."""
+    return page.evaluate("document.querySelector('kj-slot').list.list_id").partition(".")[0]
 
 
 def until(happened: Callable[[], bool], seconds: float = 6.0) -> bool:

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from kuajie.bootstrap import deployed, model_store, outbound, service_of
 from kuajie.cli.main import run
 from kuajie.core.records import Organisation
+from kuajie.service import push
 from kuajie.service.app import make_app
 from kuajie.service.calls import Service
 from kuajie.storage.cache.memory import MemoryCache
@@ -115,6 +116,12 @@ def kuajie(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
         return Outcome(int(end.value.code or 0), *capfd.readouterr())
 
     return call
+
+
+@pytest.fixture(autouse=True)
+def streams_end_after_their_first_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless a request says how long it wants to read; the test client waits for the end."""
+    monkeypatch.setattr(push, "SECONDS", 0)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kuajie.core.records import Item
+from kuajie.core.records import Event, Item
 
 from .conftest import Outcome, Running
 
@@ -203,3 +203,22 @@ def test_without_new_items_nothing_is_scored_twice(fast: Running, monkeypatch: p
     for _ in range(3):
         fast.recommend("0007")
     assert len(calls) == 1, "there is one that nobody used; a history is scored once"
+
+
+def test_what_counts_through_neighbours_is_told(fast: Running) -> None:
+    put(fast, new("a", 1), {**new("b", 0), "category": ""})
+    new_items = fast.service.deployment.now.new_items
+
+    def did(item: str) -> list[Event]:
+        return [Event(event_id=item, domain="car", user="车7", item=item, kind="purchase")]
+
+    assert new_items.counts([*did("🚗1"), *did("新a")])
+    assert not new_items.counts([*did("🚗1"), *did("新b"), *did("没有")])
+
+
+def test_why_a_new_item_is_in_a_list(running: Running) -> None:
+    put(running, new("a", 3))
+    ranked = running.recommend("0007", k=10, language="zh")
+    asked = running.ask("GET", f"/v1/lists/{ranked['list_id']}/why?item=新a", **{"Accept-Language": "zh"})
+    assert asked.status_code == 200, asked.text
+    assert [why["text"] for why in asked.json()["reasons"]] == [f"{KINDS[3]}新品"]

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -55,12 +56,12 @@ class Numbers:
 def logged(fast: Running) -> io.BytesIO:
     """Everything that the log of requests holds."""
     stream = io.BytesIO()
-    log = RequestLog("all", stream)
-    fast.service.log.request = log.request  # type: ignore[method-assign]
+    fast.service.log._least, fast.service.log._stream = 0, stream
     return stream
 
 
-def lines(stream: io.BytesIO) -> list[dict[str, Any]]:
+def lines(stream: io.BytesIO, log: RequestLog) -> list[dict[str, Any]]:
+    log.flush()
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
@@ -73,7 +74,7 @@ def test_a_request_is_found_by_its_id(fast: Running, logged: io.BytesIO) -> None
     failed = fast.ask("POST", "/v1/recommend", {"domain": "courses"})
     assert failed.json()["request_id"] == failed.headers["x-request-id"]
     assert fast.ask("GET", "/nowhere").json()["request_id"]
-    ids = [line["request_id"] for line in lines(logged)]
+    ids = [line["request_id"] for line in lines(logged, fast.service.log)]
     assert len(set(ids)) == len(ids) == 9
     assert failed.json()["request_id"] in ids
 
@@ -183,8 +184,8 @@ def test_the_log_has_one_line_a_request_and_no_person_in_it(
     fast.post("/v1/events", {**event, "properties": {"手机": SECRET}}, secret)
     fast.recommend(SECRET, token=secret)
     fast.ask("POST", "/v1/events", {SECRET: SECRET}, secret)
+    written = lines(logged, fast.service.log)
     text = logged.getvalue().decode() + caplog.text
-    written = lines(logged)
     assert len(written) == asked + 3
     for said in (SECRET, "13800138000", secret, secret.rpartition("_")[2], admin, "who=", "testclient"):
         assert said not in text
@@ -203,7 +204,7 @@ def test_levels(fast: Running) -> None:
         for status in (200, 404, 503):
             seen.status = status
             log.request("GET", seen, 0.001)
-        assert [line["status"] for line in lines(stream)] == expected
+        assert [line["status"] for line in lines(stream, log)] == expected
 
 
 def test_a_fault_is_logged_by_its_place_without_values(
@@ -312,7 +313,9 @@ def test_the_cost_of_observing() -> None:
 def test_log_lines_go_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
     seen = Seen("12345678")
     seen.status = 500
-    RequestLog("errors").request("GET", seen, 0.001)
+    log = RequestLog("errors")
+    log.request("GET", seen, 0.001)
+    log.close()
     assert json.loads(capfd.readouterr().err)["status"] == 500
     assert os.environ.get(FOLDER) is None
 
@@ -322,3 +325,28 @@ def test_the_page_of_operations_explains_every_metric(fast: Running) -> None:
     explained = set(re.findall(r"^\| `(kuajie_\w+)` \|", page, flags=re.MULTILINE))
     told = {line.split()[2] for line in Numbers(fast).text.splitlines() if line.startswith("# TYPE")}
     assert explained == {name for name in told if not name.endswith("_created")}
+
+
+def test_a_reader_that_sleeps_delays_no_answer() -> None:
+    from kuajie.service.logs import MOST_LINES
+
+    asleep, awake = threading.Event(), threading.Event()
+
+    class Pipe(io.BytesIO):
+        def write(self, lines: Any) -> int:
+            asleep.set()
+            awake.wait(20)
+            return super().write(lines)
+
+    stream, seen = Pipe(), Seen("12345678")
+    log = RequestLog("all", stream)
+    log.request("GET", seen, 0.001)
+    assert asleep.wait(10)
+    begun = time.monotonic()
+    for _ in range(MOST_LINES + 7):
+        log.request("GET", seen, 0.001)
+    assert time.monotonic() - begun < 10
+    assert log.lost == 7
+    awake.set()
+    log.close()
+    assert stream.getvalue().count(b"\n") == MOST_LINES + 1

@@ -29,7 +29,8 @@ BESIDE_THE_TABLE = {
 
 def test_nothing_is_served_beside_the_table_of_routes_but_this(fast: Running) -> None:
     paths = {route.path for route in fast.client.app.routes if isinstance(route, Route)}
-    assert paths == {route.path.replace("{id}", "{id:path}") for route in ROUTES} | BESIDE_THE_TABLE
+    table = {path.replace("{id}", "{id:path}") for route in ROUTES for path in (route.path, *route.aliases)}
+    assert paths == table | BESIDE_THE_TABLE
 
 
 def test_the_widget_is_small_and_kept_for_ever_under_its_hash(fast: Running) -> None:

@@ -9,10 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from kuajie.bootstrap import outbound
@@ -21,10 +23,11 @@ from kuajie.core.records import QuarantinedEvent
 from kuajie.core.texts import Text
 from kuajie.service.background import Messenger
 from kuajie.workflows.deploy import Refused
+from kuajie.workflows.schedule import LoopLog, Round
 from kuajie.workflows.webhooks import KINDS
 from kuajie.workflows.workspace import Workspace
 
-from .conftest import Running
+from .conftest import NOW, Running
 from .test_process import Served, serving
 
 URL = "https://1.1.1.1/kuajie"
@@ -138,6 +141,7 @@ def test_consents_and_purchases_are_told_before_they_are_acknowledged(running: R
         fast.post("/v1/feedback", {"feedback": rows})
     told = waiting(running, made)
     assert [each["type"] for each in told] == ["consent.changed", "feedback.recorded"]
+    place["list_id"] = place["list_id"].partition(".")[0]
     said = {key: told[1]["data"][key] for key in ("kind", "event_id", "list_id", "user", "target", "item", "value")}
     assert said == {**{k: place[k] for k in ("list_id", "item")}, "kind": "purchase", "event_id": "p", "user": "0003",
                     "target": "car", "value": 9.5}  # fmt: skip
@@ -175,6 +179,30 @@ def test_models_and_the_quarantine(fast: Running) -> None:
     kept: list[QuarantinedEvent] = service.store.events.quarantined()
     assert len(kept) == 2
     assert set(KINDS) >= set(told)
+
+
+def test_rounds_of_the_loop(fast: Running) -> None:
+    made = hook(fast, None, "loop.finished")
+    service, rounds = fast.service, LoopLog(fast.service.workspace.models)
+    assert service.outbound is not None
+    began = Round(started_at=NOW, outcome="running")
+    rounds.keep(began)
+    messengers = [Messenger(service, service.outbound) for _ in range(2)]
+
+    def told() -> list[str]:
+        for messenger in messengers:
+            messenger.look()
+        return [each["data"]["outcome"] for each in waiting(fast, made)]
+
+    assert told() == [], "it has not ended"
+    rounds.keep(
+        msgspec.structs.replace(began, outcome="imported", finished_at=NOW, reason="/srv/secret", snapshot_id="s")
+    )
+    assert told() == told() == ["imported"]
+    assert "secret" not in str(waiting(fast, made))
+    later = NOW + timedelta(hours=1)
+    rounds.keep(Round(started_at=later, finished_at=later, outcome="skipped"))
+    assert told() == ["imported"], "nothing was done"
 
 
 @dataclass

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 from kuajie.bootstrap import consumer_of
@@ -12,7 +13,8 @@ from kuajie.core.errors import KuajieError, StoreError
 from kuajie.core.records import BadEvent, Event
 from kuajie.service.calls import Service
 from kuajie.workflows.consume import Consumer
-from kuajie.workflows.notices import model_activated, model_refused
+from kuajie.workflows.notices import loop_finished, model_activated, model_refused
+from kuajie.workflows.schedule import LoopLog
 from kuajie.workflows.webhooks import Courier, Outbound
 
 log = logging.getLogger("kuajie.service")
@@ -72,8 +74,10 @@ class Messenger:
     service: Service
     outbound: Outbound
     courier: Courier = field(init=False)
+    rounds: LoopLog = field(init=False)
     serving: str = field(init=False)
     refused: str = ""
+    ended: datetime | None = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.service.workspace.config.webhooks
@@ -85,6 +89,9 @@ class Messenger:
             disable_hours=config.disable_hours,
         )
         self.serving = self.service.deployment.now.model_version
+        self.rounds = LoopLog(self.service.workspace.models)
+        last = self.rounds.last()
+        self.ended = None if last is None else last.finished_at
 
     def run(self) -> None:
         """Until the service stops."""
@@ -115,8 +122,13 @@ class Messenger:
             notices.append(model_activated(serves.model_version, snapshot_id, since, now))
         if refused is not None and refused.model_version != self.refused:
             notices.append(model_refused(refused.model_version, refused.reason, since, now))
+        last = self.rounds.last()
+        ended = None if last is None else last.finished_at
+        if last is not None and ended not in {None, self.ended} and last.outcome != "skipped":
+            notices.append(loop_finished(last, now))
         if notices:
             self.service.notices.tell(notices)
+        self.ended = ended or self.ended
         self.serving = serves.model_version
         self.refused = "" if refused is None else refused.model_version
         self.service.notices.tell_bad(now)

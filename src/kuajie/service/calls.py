@@ -187,6 +187,7 @@ class Service:
         self.store.close()
         self.cache.close()
         self.tracing.close()
+        self.log.close()
 
 
 @dataclass(frozen=True)

@@ -13,5 +13,5 @@ def checked_id(text: str, name: str) -> str:
     """
     problem = id_problem(text)
     if problem is not None:
-        raise wrong(Text("{name} {problem}", name=name, problem=Text(problem)))
+        raise wrong(Text("{name} {problem}", name=name, problem=problem))
     return text

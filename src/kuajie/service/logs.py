@@ -7,7 +7,11 @@ hold ids of people: an exception is its kind and the places in the code that it 
 
 import logging
 import sys
+import threading
+import time
 import traceback
+from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import IO, Literal, Protocol
 
@@ -18,6 +22,10 @@ from kuajie.core.clock import system_clock
 LogLevel = Literal["off", "errors", "all"]
 OURS = ("kuajie", "uvicorn")
 MOST_FRAMES = 20
+MOST_LINES = 10_000
+"""That wait to be written; more are lost, and counted."""
+GATHER_SECONDS = 0.05
+CLOSE_SECONDS = 2.0
 
 
 class Noted(Protocol):
@@ -61,17 +69,25 @@ class EventLine(msgspec.Struct, omit_defaults=True):
 
 
 class RequestLog:
-    """One line a request.
+    """One line a request, written by a thread: whoever reads the lines slowly, or not at all, delays no answer.
 
     Args:
         level: off: none; errors: requests that failed through no fault of their sender (5xx); all.
         stream: takes bytes; left out: standard error.
+
+    Attributes:
+        lost: lines that nobody took in time.
     """
 
     def __init__(self, level: LogLevel = "off", stream: IO[bytes] | None = None) -> None:
         self._least = {"off": 1_000, "errors": 500, "all": 0}[level]
         self._stream = stream
         self._encode = msgspec.json.Encoder().encode
+        self._waiting: deque[bytes] = deque()
+        self._some, self._closed = threading.Event(), False
+        self._writing = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self.lost = 0
 
     def request(self, method: str, noted: Noted, seconds: float) -> None:
         """A request was answered."""
@@ -90,9 +106,44 @@ class RequestLog:
             model_version=noted.model_version,
             refused=noted.refused,
         )
+        if len(self._waiting) >= MOST_LINES:
+            self.lost += 1
+            return
+        self._waiting.append(self._encode(line))
+        if not self._some.is_set():
+            self._wake()
+
+    def flush(self) -> None:
+        """Write what waits."""
         stream = self._stream if self._stream is not None else sys.stderr.buffer
-        stream.write(self._encode(line) + b"\n")
-        stream.flush()
+        with self._writing:
+            lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            if lines:
+                stream.write(b"\n".join(lines) + b"\n")
+                stream.flush()
+
+    def close(self) -> None:
+        """Write what waits, if somebody takes it; nobody is waited for long."""
+        self._closed = True
+        self._some.set()
+        if self._thread is not None:
+            self._thread.join(CLOSE_SECONDS)
+
+    def _wake(self) -> None:
+        self._some.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="kuajie-log", daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
+        while not self._closed:
+            self._some.wait()
+            time.sleep(GATHER_SECONDS)  # so that many lines are one write
+            self._some.clear()
+            with suppress(OSError, ValueError):  # the stream is closed: there is nobody to tell
+                self.flush()
+        with suppress(OSError, ValueError):
+            self.flush()
 
 
 class JsonFormatter(logging.Formatter):

@@ -19,6 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from kuajie.core.clock import system_clock
 from kuajie.core.records import Verdict
 from kuajie.service.kept import KeptLists
+from kuajie.service.logs import RequestLog
 from kuajie.workflows.deploy import Deployment
 from kuajie.workflows.live import Tail
 
@@ -43,6 +44,10 @@ class Watched(Protocol):
     @property
     def lists(self) -> KeptLists:
         """Lists on their way to the store."""
+
+    @property
+    def log(self) -> RequestLog:
+        """Lines of requests."""
 
     @property
     def queued_rows(self) -> int:
@@ -99,7 +104,8 @@ class Metrics:
         events = self._counter("events", "Events and feedback; rejected ones are in the quarantine.", "verdict")
         self._events = {name: events.labels(name) for name in ("accepted", "duplicate", "rejected")}
         self._lists_lost = self._counter("lists_lost", "Lists that could not be queued to be stored.")
-        self._lists_lost_before = 0
+        self._lines_lost = self._counter("log_lines_lost", "Lines of the log that nobody took in time.")
+        self._lost_before = {self._lists_lost: 0, self._lines_lost: 0}
         self._lists_waiting = self._gauge("lists_waiting", "Lists that wait to be queued to be stored.", "livesum")
         self._queued = self._gauge("store_queued_rows", "Rows that wait to be written.", "livesum")
         self._failing = self._gauge("store_failing", "1 while the store does not answer.", "livemax")
@@ -164,9 +170,9 @@ class Metrics:
         self._failing.set(tail.failing)
         if not tail.failing:
             self._tail.set(system_clock().timestamp())
-        lost = watched.lists.lost
-        self._lists_lost.inc(lost - self._lists_lost_before)
-        self._lists_lost_before = lost
+        for counter, lost in ((self._lists_lost, watched.lists.lost), (self._lines_lost, watched.log.lost)):
+            counter.inc(lost - self._lost_before[counter])
+            self._lost_before[counter] = lost
         self._model_refused.set(deployment.refused is not None)
         self._memory.set(resident_bytes())
         now = deployment.now

@@ -9,6 +9,7 @@ import msgspec
 
 import kuajie
 from kuajie.core.ids import LONGEST_ID
+from kuajie.service import push
 from kuajie.service.routes import JSON, Route
 from kuajie.service.wire import MOST_ITEMS, Failure, Verdicts
 from kuajie.workflows.list_ids import LONGEST as LONGEST_LIST_ID
@@ -35,7 +36,10 @@ HEADERS = {
 }
 IDS = {"event_id", "exposure_id", "domain", "user", "item", "target", "head", "relation", "tail"}
 TIMES = {"occurred_at", "changed_at", "expires_at"}
-QUERY = {"k": {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": 10}}
+QUERY = {
+    "k": {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": 10},
+    "seconds": {"type": "integer", "minimum": 0, "maximum": push.MOST_SECONDS, "default": push.SECONDS},
+}
 LIST = "$response.body#/list_id"
 FIRST = "$response.body#/items/0/item"
 ASKER = {"domain": "$request.body#/domain", "user": "$request.body#/user"}

@@ -13,12 +13,12 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 
 from kuajie.core.errors import KuajieError
-from kuajie.core.ids import id_problem
 from kuajie.core.records import Account
 from kuajie.core.texts import Text
 from kuajie.service import answers
 from kuajie.service.bodies import decoded
 from kuajie.service.calls import Call
+from kuajie.service.ids import checked_id
 from kuajie.service.refusals import Refusal, wrong
 from kuajie.service.streams import Pulse, PushResponse
 from kuajie.service.wire import RecommendRequest, RecommendResponse
@@ -35,9 +35,8 @@ async def stream(call: Call) -> PushResponse:
     """The same list as `recommend`, whenever it changes."""
     asked, seconds = decoded(call.body, RecommendRequest), _seconds(call.query.get("seconds", str(SECONDS)))
     call.own(asked.domain)
-    problem = id_problem(asked.user)
-    if problem is not None:
-        raise wrong(Text("{name} {problem}", name="user", problem=Text(problem)))
+    if asked.user:
+        checked_id(asked.user, "user")
     streams = call.service.streams
     pulse = streams.enter(call.caller.key_id)
     lists = Lists(call, Account(domain=asked.domain, user=asked.user), pulse)
@@ -60,7 +59,7 @@ class Lists:
 
     Args:
         call: the request, asked again for each list.
-        account: who listens.
+        account: who listens; without a user nobody does, and only another model changes the list.
         pulse: is woken when a list may have changed.
     """
 
@@ -73,9 +72,10 @@ class Lists:
         """The list as it is now. It listens before it asks, so that nothing falls between."""
         service = self.call.service
         deployed = service.deployment.now
-        person = await service.person(deployed, self.account)
         self.close()
-        self._stop = deployed.live.listeners.listen({self.account, *person.accounts}, self.pulse.wake)
+        if self.account.user:
+            person = await service.person(deployed, self.account)
+            self._stop = deployed.live.listeners.listen({self.account, *person.accounts}, self.pulse.wake)
         content = (await answers.recommend(self.call)).content
         assert isinstance(content, RecommendResponse)  # noqa: S101 - what it answers
         return content

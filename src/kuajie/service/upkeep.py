@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from kuajie.core.errors import StoreError
 from kuajie.service.calls import Service
+from kuajie.workflows.issuing import is_guarded
 
 log = logging.getLogger("kuajie.upkeep")
 LOOK_SECONDS = 1.0
@@ -60,8 +61,7 @@ class Upkeep:
             self._done[name] = moment
 
     def _end_demo(self) -> bool:
-        access = self.service.store.access
-        if any(access.keys(each.organisation_id) for each in access.organisations()):
+        if is_guarded(self.service.store.access):
             self.service.demo = False
             log.warning("demo mode has ended: there is a key now")
         return False

@@ -64,6 +64,8 @@ async def _paths(call: Call, ranked: RankedList, each: RankedItem) -> tuple[Reas
     service, deployed = call.service, call.service.deployment.now
     if ranked.fallback or not ranked.account.user or ranked.model_version != deployed.model_version:
         return ()
+    if each.item not in deployed.dataset.catalog.ids[each.domain]:  # new: the list has said all that is known
+        return ()
     person = await service.person(deployed, ranked.account)
     if not person.personalised:
         return ()

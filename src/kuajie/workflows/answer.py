@@ -103,6 +103,7 @@ def answer(
         if deployed.new_items:
             events = list(person.events.values()) if wanted else []
             ranked = deployed.new_items.complete(engine, question, ranked, history, events, now)
+            used = used or deployed.new_items.counts(events)
     except Exception:  # a fault of the model must not leave the page empty
         log.exception("the model failed; popular items are shown")
         return popular(deployed, question)

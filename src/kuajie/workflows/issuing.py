@@ -10,7 +10,6 @@ from kuajie.core.errors import UsageError
 from kuajie.core.ids import id_problem, text_problem
 from kuajie.core.names import suggest
 from kuajie.core.records import ApiKey, Organisation
-from kuajie.core.texts import Text
 from kuajie.workflows.access import OPERATOR_SCOPES, PUBLISHABLE_SCOPES, SCOPES
 from kuajie.workflows.keys import new_key
 from kuajie.workflows.stores import AccessStore
@@ -77,6 +76,11 @@ def issued(access: AccessStore) -> list[ApiKey]:
     return [key for each in access.organisations() for key in access.keys(each.organisation_id)]
 
 
+def is_guarded(access: AccessStore) -> bool:
+    """Whether there is any key, so that nobody is answered without one."""
+    return any(access.keys(each.organisation_id) for each in access.organisations())
+
+
 def rotate(access: AccessStore, key_id: str, hours: int, now: datetime) -> tuple[str, ApiKey]:
     """Make a key like another, which opens nothing after some hours.
 
@@ -122,7 +126,7 @@ def _check(wish: Wish, known: Collection[str]) -> None:
         ("name", text_problem(wish.name, LONGEST_NAME)),
     ):
         if problem is not None:
-            raise UsageError("{name} {problem}", name=name, problem=Text(problem))
+            raise UsageError("{name} {problem}", name=name, problem=problem)
     if (wish.kind == "publishable") != bool(wish.origins):
         raise UsageError("a publishable key needs origins, the pages that may use it; no other key takes them")
     for origin in wish.origins:

@@ -228,6 +228,10 @@ class NewItems:
                 ranked = msgspec.structs.replace(ranked, items=items, fallback="")
         return self._merged(engine, question, ranked, self._bounds_of(engine, scored, question.target), used)
 
+    def counts(self, events: Iterable[Event]) -> bool:
+        """Whether something was done with a new item that counts through its neighbours."""
+        return any(self._lent([(event.domain, event.item)]) for event in events)
+
     def similar(self, engine: Engine, question: "Question", domain: str, item: str) -> tuple[RankedItem, ...] | None:
         """What goes with a new item: what goes with its neighbours, and they themselves; None where it is not new."""
         lent = self._lent([(domain, item)])

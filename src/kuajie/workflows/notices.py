@@ -11,6 +11,7 @@ from datetime import datetime
 
 from kuajie.core.records import BadEvent, Consent, Event, Webhook
 from kuajie.workflows.list_ids import Shown
+from kuajie.workflows.schedule import Round
 from kuajie.workflows.stores import WebhookStore
 from kuajie.workflows.webhooks import Notice, delivery_of
 
@@ -166,6 +167,18 @@ def model_refused(model_version: str, reason: str, since: datetime | None, now: 
     """A version must not serve; every process says it, and it counts once."""
     data = {"model_version": model_version, "reason": str(reason)[:1_000], "activated_at": since}
     return Notice("model.refused", f"{model_version} {since}", now, data)
+
+
+def loop_finished(ended: Round, now: datetime) -> Notice:
+    """A round of the loop has ended; every process says it, and it counts once. Its reason is for operators."""
+    data = {
+        "outcome": ended.outcome,
+        "model_version": ended.model_version,
+        "snapshot_id": ended.snapshot_id,
+        "started_at": ended.started_at,
+        "finished_at": ended.finished_at,
+    }
+    return Notice("loop.finished", f"{ended.started_at}", now, data)
 
 
 def _grown(organisation_id: str, domain: str, reasons: Counter[str], since: datetime, now: datetime) -> Notice:

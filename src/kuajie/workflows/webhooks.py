@@ -30,6 +30,7 @@ from kuajie.workflows.stores import WebhookStore
 KINDS: Final[dict[str, str]] = {
     "model.activated": "another model version serves",
     "model.refused": "a model version that should serve was refused",
+    "loop.finished": "a round of importing and training has ended",
     "consent.changed": "somebody said whether they want to be recommended what fits them",
     "quarantine.grew": "rows were refused and kept in the quarantine",
     "feedback.recorded": "a purchase was attributed to a list",

@@ -106,7 +106,8 @@ def test_the_doctor_finds_a_damaged_file(tmp_path: Path, opening: Open) -> None:
     store.close()
     file = tmp_path / "a.db"
     content = bytearray(file.read_bytes())
-    content[200_000:230_000] = bytes(30_000)
+    among_events = len(content) * 2 // 3
+    content[among_events : among_events + 30_000] = bytes(30_000)
     file.write_bytes(content)
     damaged = SqlStore.open(address("a.db", None, tmp_path), write=False)
     assert not all(finding.ok for finding in damaged.check())

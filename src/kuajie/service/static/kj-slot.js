@@ -571,9 +571,9 @@ class Slot extends HTMLElement {
   }
 }
 
-/** The id of an exposure: the same for the same place of the same list. */
+/** The id of an exposure: the same for the same place of the same list, whose seal is left out. */
 function name({ list_id, position }) {
-  return `${list_id.length > 64 ? list_id.slice(0, 16) + list_id.slice(-48) : list_id}-${position}`;
+  return `${list_id.split('.')[0]}-${position}`;
 }
 
 function gist({ items, personalised }) {
