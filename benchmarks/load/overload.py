@@ -15,6 +15,8 @@ from benchmarks.load.process import Served
 
 TIMES = 5.0
 CALM_SHARE = 0.5
+CROWD = 512
+"""Connections of the overload: in one turn the service answers each once, and a turn is as long as what it let in."""
 WELL = 1.5
 """A second is as before where its p99 is at most so many times that of the calm, or below `WELL_MS`."""
 WELL_MS = 20.0
@@ -104,7 +106,7 @@ def overload(
     calm = opened(served, kind, short / 2, CALM_SHARE * most)
     before = served.private_mb
     say(f"{TIMES:g} times {most:,.0f}/s for {seconds:g} s")
-    overloaded = opened(served, kind, seconds, TIMES * most)
+    overloaded = opened(served, kind, seconds, TIMES * most, CROWD)
     after = served.private_mb
     afterwards = opened(served, kind, short, CALM_SHARE * most)
     return Overload(peak, calm, overloaded, afterwards, (before, after))

@@ -311,3 +311,48 @@ def test_the_openapi_document_holds_every_route_with_an_example_that_works(fast:
             answer = fast.ask(route.method, PATHS.get(route.name, route.path), route.example)
             assert answer.status_code in {200, 404, 422}, answer.text  # domains and lists are those of another world
             assert "field" not in answer.json().get("error", "")
+
+
+def test_what_is_foreign_is_answered_like_what_is_unknown(fast: Running, token: Callable[..., str]) -> None:
+    """No answer tells somebody of another organisation whether a person, a list or an item of theirs exists."""
+    own, other = token("courses"), token("car")
+    fast.event("e", "0007", "课1", own)
+    ranked = fast.recommend("0007", token=own)
+    known, unknown = ranked["list_id"], "b" * len(ranked["list_id"])
+    item = ranked["items"][0]["item"]
+    pairs = [
+        ("GET", f"/v1/people/courses/{user}/profile", None) for user in ("0007", "nobody")
+    ], [
+        ("POST", "/v1/recommend", {"domain": "courses", "user": user, "target": "car"}) for user in ("0007", "nobody")
+    ], [
+        ("GET", f"/v1/lists/{list_id}/why?item={item}", None) for list_id in (known, unknown)
+    ], [
+        ("POST", "/v1/exposures", {"exposures": [{"exposure_id": "1", "list_id": list_id, "position": 0}]})
+        for list_id in (known, unknown)
+    ], [
+        ("POST", "/v1/feedback", {
+            "feedback": [{"event_id": "1", "list_id": list_id, "exposure_id": "1", "item": item, "kind": "click"}]
+        })
+        for list_id in (known, unknown)
+    ], [
+        ("POST", "/v1/events", {"event_id": name, "domain": "courses", "user": "x", "item": "y", "kind": "view"})
+        for name in ("e", "f")
+    ], [
+        ("PUT", "/v1/items", {"items": [{"domain": "courses", "item": name}]}) for name in ("课1", "没有")
+    ], [
+        ("PUT", "/v1/people", {"people": [{"account": {"domain": "courses", "user": name}}]}) for name in ("0007", "无")
+    ], [
+        ("PUT", "/v1/links", {"links": [{"a": {"domain": "courses", "user": name}, "b": {**OWN, "domain": "car"}}]})
+        for name in ("0007", "nobody")
+    ]  # fmt: skip
+    for existing, missing in pairs:
+        seen = []
+        for method, path, body in (existing, missing):
+            answer = fast.ask(method, path, body, other)
+            said = answer.json()
+            said.pop("request_id", None)
+            for verdict in said.get("verdicts", []):
+                verdict.pop("id")
+            seen.append((answer.status_code, said))
+        assert seen[0][0] >= 400, existing
+        assert seen[0] == seen[1], existing

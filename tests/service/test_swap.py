@@ -2,6 +2,7 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -145,10 +146,17 @@ def test_an_answer_is_of_one_version(workspace: Workspace, fast: Running) -> Non
     swapper.start()
     try:
         seen = set()
-        for _ in range(60):
-            ranked = fast.recommend("0007")
+
+        def ask(number: int) -> None:
+            if number % 4:
+                ranked = fast.recommend(f"{number % 40:04d}")
+            else:
+                ranked = fast.ask("GET", f"/v1/items/courses/课{number % 20}/similar?target=car").json()
             seen.add(ranked["model_version"])
             assert {each["title"][0] for each in ranked["items"]} == {ranked["model_version"]}
+
+        with ThreadPoolExecutor(6) as callers:
+            list(callers.map(ask, range(200)))
     finally:
         stop.set()
         swapper.join()

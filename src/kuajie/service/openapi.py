@@ -20,6 +20,7 @@ REFUSALS = {
     "401": "there is no key, or it opens nothing",
     "403": "the key does not open this",
     "404": "there is no such thing",
+    "405": "with such an id the path is another one, which takes other methods",
     "408": "the body did not arrive in time",
     "413": "the body is too long",
     "415": "the body is not JSON by its type",
@@ -78,8 +79,9 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     """The document."""
     kinds: list[type] = [*dict.fromkeys(kind for route in routes for kind in (*route.request, route.response)), Failure]
     schemas, components = msgspec.json.schema_components(kinds, ref_template=REF)
-    for component in components.values():
-        _precise(component)
+    sent = msgspec.json.schema_components(dict.fromkeys(kind for route in routes for kind in route.request))[1]
+    for name, component in components.items():
+        _precise(component, sent=name in sent)
     of: dict[type, Any] = dict(zip(kinds, schemas, strict=True))
     known = {route.name for route in routes}
     paths: dict[str, dict[str, Any]] = {}
@@ -99,22 +101,21 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     }
 
 
-def _precise(schema: dict[str, Any]) -> None:
-    """Say of ids and times what their type alone does not; descriptions without the indentation of the code."""
+def _precise(schema: dict[str, Any], *, sent: bool) -> None:
+    """Say of ids and times what their type alone does not; descriptions without the indentation of the code.
+
+    Ids that callers send are never empty; in answers they are, where there is none or the reader may not know it.
+    """
     if "description" in schema:
         schema["description"] = inspect.cleandoc(schema["description"])
     for name, field in schema.get("properties", {}).items():
         for text in _texts(field):
             if name in TIMES:
                 text["format"] = "date-time"
-            elif name in IDS and schema["title"] not in ANSWERS:
-                text.update(minLength=int(field.get("default") != ""), maxLength=LONGEST_ID)
-            elif name == "list_id":
-                text.update(minLength=int(schema["title"] not in ANSWERS), maxLength=LONGEST_LIST_ID)
-
-
-ANSWERS = {"Reason", "SearchResponse"}
-"""Where an id may be empty: the reader may not know it, or nobody asked."""
+            elif name in IDS or name == "list_id":
+                text["maxLength"] = LONGEST_LIST_ID if name == "list_id" else LONGEST_ID
+                if sent and field.get("default") != "":
+                    text["minLength"] = 1
 
 
 def _texts(field: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -132,7 +133,7 @@ def _operation(route: Route, of: dict[type, Any], known: set[str]) -> dict[str, 
         operation["x-scope"] = route.scope
         refusals = REFUSALS if route.request else {k: v for k, v in REFUSALS.items() if k not in WITHOUT_BODY}
         for status, meaning in refusals.items():
-            if status == "422" and route.response is not Verdicts:
+            if (status == "422" and route.response is not Verdicts) or (status == "405" and "{" not in route.path):
                 continue
             schema = of[route.response] if status == "422" else of[Failure]
             operation["responses"][status] = _content(meaning, schema, HEADERS.get(status))
