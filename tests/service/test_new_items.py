@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kuajie.core.records import Event, Item
+from kuajie.models.answering import Fast
 
 from .conftest import Outcome, Running
 
@@ -192,13 +193,12 @@ def test_a_swap_keeps_what_is_new(running: Running, kuajie: Callable[..., Outcom
 
 
 def test_without_new_items_nothing_is_scored_twice(fast: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    deployed = fast.service.deployment.now
+    answering = type(fast.service.deployment.now.engines["zh"].answering)
+    assert answering is Fast, "which does not score everything for an answer"
     calls: list[str] = []
-    score = type(deployed.engines["zh"].model).score
+    scores = answering.scores
     monkeypatch.setattr(
-        type(deployed.engines["zh"].model),
-        "score",
-        lambda model, history, target: calls.append(target) or score(model, history, target),
+        answering, "scores", lambda self, history, target: calls.append(target) or scores(self, history, target)
     )
     for _ in range(3):
         fast.recommend("0007")

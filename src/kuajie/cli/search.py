@@ -27,7 +27,7 @@ def search(
     \b
     Example:
       kuajie search "first car loan"
-      kuajie search 口红 --user courses:00000042 --target beauty -k 5 --json
+      kuajie search lipstick --user courses:00000042 --target beauty -k 5 --json
     """
     from kuajie.api import open_server
     from kuajie.cli.show import show_findings

@@ -35,6 +35,7 @@ from kuajie.numerics.single import (
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Items = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +56,21 @@ class Answer:
 class Answering(Protocol):
     """Answers for one history at a time."""
 
-    def answer(self, history: Histories, target: str, k: int, *, explain: bool = True) -> Answer | None:
-        """The k best items of the target that the history does not hold; None if it holds nothing known."""
+    def answer(
+        self, history: Histories, target: str, k: int, *, explain: bool = True, seen: Items | None = None
+    ) -> Answer | None:
+        """The k best items of the target that were not seen; None if the history holds nothing known.
+
+        Args:
+            history: one row.
+            target: domain to recommend from.
+            k: how many.
+            explain: whether terms are wanted.
+            seen: joint numbers of items that are no candidates; left out: those of the history.
+        """
+
+    def scores(self, history: Histories, target: str) -> F32 | None:
+        """The score of every item of the target, NaN where it is not known; None if the history holds nothing known."""
 
 
 def answering(model: Recommender) -> Answering:
@@ -77,16 +91,23 @@ class Plain:
 
     model: Recommender
 
-    def answer(self, history: Histories, target: str, k: int, *, explain: bool = True) -> Answer | None:
+    def answer(
+        self, history: Histories, target: str, k: int, *, explain: bool = True, seen: Items | None = None
+    ) -> Answer | None:
         """See `Answering`."""
-        scores = self.model.score(history, target)[0]
-        if np.isnan(scores).all():
+        scores = self.scores(history, target)
+        if scores is None:
             return None
         part = self.model.space_.slice(target)  # type: ignore[attr-defined]
-        scores[seen_places(history.items, part)] = np.nan
+        scores[seen_places(history.items if seen is None else seen, part)] = np.nan
         places = best_places(scores, k)
         explanation = self.model.explain(history, target, places) if explain else None
         return Answer(places, scores[places], explanation)
+
+    def scores(self, history: Histories, target: str) -> F32 | None:
+        """See `Answering`."""
+        scores = self.model.score(history, target)[0]
+        return None if np.isnan(scores).all() else scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +138,27 @@ class Entries:
         return Entries(self.items[mask], self.weights[mask], self.places[mask])
 
 
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """One history and what each part of a blend makes of it.
+
+    Attributes:
+        model: of the target.
+        mix: that its length chose.
+        distinct: its items.
+        weighed: what they weigh for each merged block.
+        folded: coefficient, entries and factors of each ALS.
+        total: the sum of the scores, 0 where nothing is known.
+    """
+
+    model: TargetModel
+    mix: MergedMix
+    distinct: Items
+    weighed: list[tuple[F64, Block]]
+    folded: list[tuple[float, Entries, Folded]]
+    total: F32
+
+
 class Fast:
     """See the module."""
 
@@ -125,8 +167,31 @@ class Fast:
         self.known = model.support_ > 0
         self.targets = {target: target_model(model, target) for target in model.config.blend.targets}
 
-    def answer(self, history: Histories, target: str, k: int, *, explain: bool = True) -> Answer | None:
+    def answer(
+        self, history: Histories, target: str, k: int, *, explain: bool = True, seen: Items | None = None
+    ) -> Answer | None:
         """See `Answering`."""
+        person = self.person(history, target)
+        if person is None:
+            return None
+        model = person.model
+        items = history.items if seen is None else seen
+        places = best_of(person.total, model.unknown, items, model.part.start, k)
+        scores = person.total[places]
+        if not len(places) and not person.total.any():
+            return None
+        return Answer(places, scores, self.explained(history, person, places) if explain else None)
+
+    def scores(self, history: Histories, target: str) -> F32 | None:
+        """See `Answering`."""
+        person = self.person(history, target)
+        if person is None or not person.total.any():
+            return None
+        person.total[person.model.unknown] = np.nan
+        return person.total
+
+    def person(self, history: Histories, target: str) -> "Scored | None":
+        """A history with the sum of all members' scores; None where nothing in it was trained."""
         model = self.targets[target]
         items, part = history.items, model.part
         distinct, weights = distinct_entries(items, history.weights, items.argsort(kind="stable"))
@@ -147,25 +212,27 @@ class Fast:
         for coefficient, single, scope in model.members[number]:
             own = entries.inside(part, scope)
             if len(own.items):
-                person = single.fold(own.items, own.weights, target)
-                folded.append((coefficient, own, person))
-                add_factor_scores(total, person.factors, part.start, person.person, coefficient)
-        places = best_of(total, model.unknown, items, part.start, k)
-        if not len(places) and not total.any():
-            return None
-        if not explain:
-            return Answer(places, total[places], None)
+                member = single.fold(own.items, own.weights, target)
+                folded.append((coefficient, own, member))
+                add_factor_scores(total, member.factors, part.start, member.person, coefficient)
+        return Scored(model, mix, distinct, weighed, folded, total)
+
+    @staticmethod
+    def explained(history: Histories, person: "Scored", places: Ints) -> Explanation:
+        """The terms of some places' scores."""
+        model, distinct = person.model, person.distinct
         terms = np.zeros((len(places), len(distinct)))
-        base = mix.base[places].astype(np.float64)
-        for factors, block in weighed:
+        base = person.mix.base[places].astype(np.float64)
+        for factors, block in person.weighed:
             add_block_terms(terms, block, distinct, factors, places)
-        for coefficient, own, person in folded:
-            rows = places + part.start
+        rows = places + model.part.start
+        for coefficient, own, member in person.folded:
             add_factor_terms(
-                terms, base, person.factors, rows, person.responses, own.places, person.offset, coefficient
+                terms, base, member.factors, rows, member.responses, own.places, member.offset, coefficient
             )
-        exact = not folded and not removal_changes_mix(items, part, model.limits) and plain_places(mix)
-        return Answer(places, total[places], Explanation(distinct, terms, base, exact))
+        exact = not person.folded and plain_places(person.mix)
+        exact = exact and not removal_changes_mix(history.items, model.part, model.limits)
+        return Explanation(distinct, terms, base, exact)
 
     @staticmethod
     def mix_number(items: npt.NDArray[np.int32], model: TargetModel) -> int:

@@ -27,7 +27,6 @@ from kuajie.core.language import message
 from kuajie.core.records import Event, Item, RankedItem, RankedList, Reason
 from kuajie.data.content import Neighbours
 from kuajie.data.dataset import JointDataset
-from kuajie.models.answering import best_places, seen_places
 from kuajie.workflows.recommend import Engine
 from kuajie.workflows.stand_ins import STAND_INS, StandIns
 from kuajie.workflows.stores import CatalogueStore
@@ -261,28 +260,25 @@ class NewItems:
     ) -> tuple[RankedItem, ...] | None:
         """Rank by a history with stand-ins; what is no candidate is told by the real one. None: nothing is known."""
         part = self._catalog.space.slice(question.target)
-        scores = engine.model.score(scored, question.target)[0]
-        if np.isnan(scores).all():
-            return None
-        scores[seen_places(real.items, part)] = np.nan
         left_out = self._catalog.ids[question.target].numbers(sorted(question.exclude))
-        scores[left_out[left_out >= 0]] = np.nan
-        places = best_places(scores, question.k)
-        reasons: Sequence[tuple[Reason, ...]] = [()] * len(places)
-        if question.explain:
+        seen = np.concatenate([real.items, left_out[left_out >= 0] + np.int32(part.start)])
+        answer = engine.answering.answer(scored, question.target, question.k, explain=question.explain, seen=seen)
+        if answer is None:
+            return None
+        reasons: Sequence[tuple[Reason, ...]] = [()] * len(answer.places)
+        if answer.explanation is not None:
             names = [(*key, title_of(self._items[key], engine.language) or key[1]) for key in lent]
-            explanation = engine.model.explain(scored, question.target, places)
-            reasons = self._stand_ins.reasons(explanation, scores[places].tolist(), engine, real, lent, names)
+            reasons = self._stand_ins.reasons(answer.explanation, answer.scores.tolist(), engine, real, lent, names)
         return tuple(
             RankedItem(
                 domain=domain,
                 item=item,
                 title=engine.titles[number],
-                score=float(scores[place]),
+                score=score,
                 reasons=why,
                 propensity=1.0,
             )
-            for place, why in zip(places.tolist(), reasons, strict=True)
+            for place, score, why in zip(answer.places.tolist(), answer.scores.tolist(), reasons, strict=True)
             for number in [part.start + place]
             for domain, item in [self._catalog.name(number)]
         )
@@ -296,8 +292,8 @@ class NewItems:
         known = self._bounds.setdefault(history, {}).get(target)
         if known is not None and known[0] is kinds:
             return known
-        scores = engine.model.score(history, target)[0] if len(history.items) else None
-        if scores is None or np.isnan(scores).all():
+        scores: npt.NDArray[np.floating] | None = engine.answering.scores(history, target)
+        if scores is None:
             scores = self._support[self._catalog.space.slice(target)]
         found = kinds, kinds.bounds(scores, self._config.optimism)
         self._bounds[history][target] = found
@@ -327,6 +323,8 @@ class NewItems:
         if bounds is None or not most:
             return ranked
         items = list(ranked.items)
+        if len(items) >= question.k and not bounds[1].max() > items[question.k - 1].score:
+            return ranked  # nearly always
         for group, score in self._best(question, bounds, used):
             worse = (place for place, each in enumerate(items) if each.score < score)
             place = next(worse, len(items))
