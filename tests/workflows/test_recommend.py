@@ -1,18 +1,15 @@
 import polars as pl
 import pytest
 
+from kuajie.core.histories import Interactions
 from kuajie.core.records import Account
 from kuajie.data.catalog import Catalog
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
 from kuajie.testing.planted import two_domain_interactions
-from kuajie.workflows.recommend import Engine
+from kuajie.workflows.recommend import Engine, Remembered
 
 
-@pytest.mark.parametrize(
-    ("language", "title", "reason"),
-    [("zh", "物品", "因为您用过“物品"), ("en", "Item", "Because of “Item"), (None, "Item", "Because of “Item")],
-)
-def test_titles_and_reasons_speak_one_language(language: str | None, title: str, reason: str) -> None:
+def small_engine(language: str | None = None) -> tuple[Engine, Interactions]:
     interactions = two_domain_interactions()[0]
     space = interactions.space
     table = pl.DataFrame(
@@ -30,6 +27,16 @@ def test_titles_and_reasons_speak_one_language(language: str | None, title: str,
         model_version="v",
         **({} if language is None else {"language": language}),
     )
+    return engine, interactions
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "reason"),
+    [("zh", "物品", "因为您用过“物品"), ("en", "Item", "Because of “Item"), (None, "Item", "Because of “Item")],
+)
+def test_titles_and_reasons_speak_one_language(language: str | None, title: str, reason: str) -> None:
+    engine, interactions = small_engine(language)
+    space = interactions.space
     person = Account(domain=space.domains[0], user="u")
     lists = [engine.recommend(person, interactions.histories.take([row]), space.domains[1], 3) for row in range(60)]
     items = [item for ranked in lists for item in ranked.items]
@@ -37,3 +44,39 @@ def test_titles_and_reasons_speak_one_language(language: str | None, title: str,
     assert reasons
     assert all(item.title.startswith(title) for item in items)
     assert all(why.text.startswith(reason) and why.title.startswith(title) for why in reasons)
+
+
+def test_who_comes_back_unchanged_is_not_scored_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, interactions = small_engine()
+    asked: list[int] = []
+    answer = type(engine.answering).answer
+    monkeypatch.setattr(
+        type(engine.answering),
+        "answer",
+        lambda self, *given, **more: asked.append(1) or answer(self, *given, **more),
+    )
+    history, account = interactions.histories.take([0]), Account(domain="a", user="张三")
+    first = engine.recommend(account, history, "b", 3)
+    again = engine.recommend(account, history, "b", 3)
+    assert again.items == first.items
+    assert again.list_id != first.list_id, "it is another list"
+    assert len(asked) == 1
+    engine.recommend(account, history, "b", 4)
+    engine.recommend(account, history, "a", 3)
+    engine.recommend(account, history, "b", 3, explain=False)
+    engine.recommend(account, interactions.histories.take([0]), "b", 3)
+    assert len(asked) == 5, "another question, or another history"
+    engine.retitle(interactions.space.slice("b").start + 1, "新名")
+    assert [each.title for each in engine.recommend(account, history, "b", 40).items].count("新名") == 1
+    engine.recommend(account, history, "b", 3)
+    assert len(asked) == 7, "titles have changed"
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    _, interactions = small_engine()
+    histories = [interactions.histories.take([row]) for row in range(4)]
+    remembered = Remembered(most=3)
+    for history in histories:
+        remembered.put(history, "b", 3, True, ())
+    assert remembered.get(histories[0], "b", 3, True) is None
+    assert all(remembered.get(history, "b", 3, True) == () for history in histories[1:])

@@ -1,5 +1,6 @@
 """Recommend: one person's history in, ranked items of a target domain with reasons out."""
 
+import threading
 import uuid
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
@@ -20,6 +21,8 @@ from kuajie.models.answering import Answer, Answering, answering, best_places, s
 from kuajie.workflows.reasons import reasons_of
 
 FALLBACK = "popular"
+MOST_REMEMBERED = 2_000
+"""Lists; one with reasons takes some 8 kB."""
 MOST_NAMED = 50_000
 """Items whose names stay at hand."""
 Ranked = tuple[int, float, tuple[Reason, ...]]
@@ -29,6 +32,35 @@ Ranked = tuple[int, float, tuple[Reason, ...]]
 def new_list_id() -> str:
     """A fresh key of a ranked list."""
     return uuid.uuid4().hex
+
+
+class Remembered:
+    """What was ranked for histories that have not changed since: whoever comes back is told the same at once.
+
+    A history is never changed, only replaced by what somebody did (`workflows.live`), so the same object is the same
+    question. The oldest are forgotten.
+    """
+
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+        self._most, self._lock = most, threading.Lock()
+        self._items: dict[tuple[int, str, int, bool], tuple[Histories, tuple[RankedItem, ...]]] = {}
+
+    def get(self, history: Histories, target: str, k: int, explain: bool) -> tuple[RankedItem, ...] | None:
+        """The items, if they are remembered."""
+        known = self._items.get((id(history), target, k, explain))
+        return None if known is None else known[1]
+
+    def put(self, history: Histories, target: str, k: int, explain: bool, items: tuple[RankedItem, ...]) -> None:
+        """Remember items; keeping the history keeps its id its own."""
+        with self._lock:
+            self._items[id(history), target, k, explain] = history, items
+            if len(self._items) > self._most:
+                del self._items[next(iter(self._items))]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._items.clear()
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +87,13 @@ class Engine:
     answering: Answering = field(init=False)
     _starts: list[int] = field(init=False)
     _named: dict[int, tuple[str, str, str]] = field(init=False, default_factory=dict)
+    _remembered: "Remembered" = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "titles", self.catalog.titles(self.language))
         object.__setattr__(self, "translate", translator(self.language))
         object.__setattr__(self, "answering", answering(self.model))
+        object.__setattr__(self, "_remembered", Remembered())
         object.__setattr__(self, "_starts", self.catalog.space.offsets[:-1].tolist())
 
     def recommend(
@@ -82,13 +116,14 @@ class Engine:
         """
         if k < 1:
             raise UsageError("k must be at least 1, got {k}", k=k)
-        part = self.catalog.space.slice(target)
-        answer = self.answering.answer(history, target, k, explain=explain)
-        if answer is None:
-            return self.popular(account, history, target, k)
-        reasons = self._reasons(answer) if explain else [()] * len(answer.places)
-        ranked = zip(answer.places.tolist(), answer.scores.tolist(), reasons, strict=True)
-        return self._list(account, target, [(part.start + place, score, why) for place, score, why in ranked])
+        items = self._remembered.get(history, target, k, explain)
+        if items is None:
+            answer = self.answering.answer(history, target, k, explain=explain)
+            if answer is None:
+                return self.popular(account, history, target, k)
+            items = self._items(answer, target)
+            self._remembered.put(history, target, k, explain, items)
+        return self._list(account, target, items)
 
     def popular(self, account: Account, history: Histories, target: str, k: int = 10) -> RankedList:
         """What everybody likes of the target, without what the history holds; the model is not asked.
@@ -97,26 +132,36 @@ class Engine:
             UsageError: no such domain.
         """
         part = self.catalog.space.slice(target)
-        return self._list(account, target, self._popular(history, part, k), FALLBACK)
+        return self._list(account, target, self._shown(self._popular(history, part, k)), FALLBACK)
 
     def retitle(self, number: int, title: str) -> None:
         """Show another title of an item from now on."""
         self.titles[number] = title
         self._named.pop(number, None)
+        self._remembered.clear()
 
-    def _list(self, account: Account, target: str, items: Iterable[Ranked], fallback: str = "") -> RankedList:
+    def _list(self, account: Account, target: str, items: tuple[RankedItem, ...], fallback: str = "") -> RankedList:
         return RankedList(
             list_id=self.list_id(),
             account=account,
             target=target,
             model_version=self.model_version,
             created_at=self.clock(),
-            items=tuple(
-                RankedItem(domain=domain, item=item, title=title, score=score, reasons=reasons, propensity=1.0)
-                for number, score, reasons in items
-                for domain, item, title in [self._name(number)]
-            ),
+            items=items,
             fallback=fallback,
+        )
+
+    def _items(self, answer: Answer, target: str) -> tuple[RankedItem, ...]:
+        start = self.catalog.space.slice(target).start
+        reasons = [()] * len(answer.places) if answer.explanation is None else self._reasons(answer)
+        ranked = zip(answer.places.tolist(), answer.scores.tolist(), reasons, strict=True)
+        return self._shown((start + place, score, why) for place, score, why in ranked)
+
+    def _shown(self, ranked: Iterable[Ranked]) -> tuple[RankedItem, ...]:
+        return tuple(
+            RankedItem(domain=domain, item=item, title=title, score=score, reasons=reasons, propensity=1.0)
+            for number, score, reasons in ranked
+            for domain, item, title in [self._name(number)]
         )
 
     def _reasons(self, answer: Answer) -> list[tuple[Reason, ...]]:
