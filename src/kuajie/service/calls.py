@@ -18,6 +18,7 @@ from kuajie.core.errors import StoreError
 from kuajie.core.records import Account
 from kuajie.core.texts import Text
 from kuajie.service.kept import KeptLists
+from kuajie.service.landing import Landing
 from kuajie.service.lists import Fallbacks
 from kuajie.service.logs import RequestLog
 from kuajie.service.metrics import Metrics
@@ -74,6 +75,7 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     log: RequestLog = field(default_factory=RequestLog)
     tracing: Tracing = field(default_factory=NoTracing)
+    landing: Landing = field(default_factory=Landing)
     lists: KeptLists = field(init=False)
     rules: EventRules = field(init=False)
     doorkeeper: Doorkeeper = field(init=False)
@@ -120,7 +122,7 @@ class Service:
             Refusal: it may not be durable.
         """
         with self.tracing.span("store write"):
-            return await self.wait(asyncio.wrap_future(future))
+            return await self.wait(self.landing.wait_for(future))
 
     @staticmethod
     async def wait(awaited: "asyncio.Future[T]") -> T:
