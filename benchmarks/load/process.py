@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,11 +35,22 @@ class Served:
 
 @contextmanager
 def serving(folder: Path, *more: str, environment: dict[str, str] | None = None) -> Iterator[Served]:
-    """Run `kuajie serve` on a free port until the end."""
+    """Run `kuajie serve` on a free port until the end, over an empty SQLite store unless `environment` names another.
+
+    What one measurement stored would make histories longer, and so the next one slower.
+    """
+    with tempfile.TemporaryDirectory() as made:
+        store = {"KUAJIE_STORE__DATABASE": str(Path(made) / "bench.db")} if environment is None else environment
+        with _running(folder, *more, environment=store) as served:
+            yield served
+
+
+@contextmanager
+def _running(folder: Path, *more: str, environment: dict[str, str]) -> Iterator[Served]:
     began = time.perf_counter()
     command = [*KUAJIE, "serve", "--workspace", str(folder), "--port", "0", "--lang", "en", "--demo", *more]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, **(environment or {})}
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, **environment}
     )
     try:
         assert process.stdout is not None
