@@ -24,7 +24,7 @@ from benchmarks.load.process import children, make_world, private_mb, serving
 from benchmarks.measure import Row, machine, show
 from kuajie.testing import servers
 
-PARTS = ("start", "recommend", "event", "batch", "overload", "workers")
+PARTS = ("start", "recommend", "anew", "event", "batch", "overload", "workers")
 OPEN_RATE = 1_000.0
 DEFAULTS = {"recommend": "p99 10 ms"}
 

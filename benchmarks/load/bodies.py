@@ -47,10 +47,14 @@ def kinds(world: Path, folder: Path, people: int, seed: int = 0) -> dict[str, Ki
     domains = dataset.space.domains
     accounts = list(dataset.accounts.select("domain", "user").sample(people, seed=seed).iter_rows())
 
-    def recommend() -> object:
+    def recommend() -> dict[str, object]:
         domain, user = rng.choice(accounts)
         target = rng.choice([name for name in domains if name != domain])
         return {"domain": domain, "user": user, "target": target, "k": 10}
+
+    def anew() -> object:
+        """Nine lengths of lists for each person: of so many, few are remembered (`workflows.recommend`)."""
+        return {**recommend(), "k": rng.randint(6, 14)}
 
     def event() -> dict[str, str]:
         domain, user = rng.choice(accounts)
@@ -68,6 +72,7 @@ def kinds(world: Path, folder: Path, people: int, seed: int = 0) -> dict[str, Ki
 
     return {
         "recommend": Kind("recommend", "/v1/recommend", written("recommend", recommend, LINES), 0, 2_500),
+        "anew": Kind("recommend, ranked anew", "/v1/recommend", written("anew", anew, LINES), 0, 2_500),
         "event": Kind("event", "/v1/events", written("event", event, LINES), 1, 2_500),
         "batch": Kind("batch of 20 events", "/v1/events", written("batch", batch, LINES // 20), 20, 750),
     }
