@@ -191,7 +191,7 @@ def service_of(workspace: Workspace, environment: Mapping[str, str] = os.environ
     store = operational_store(workspace, environment=environment)
     try:
         shared = cache(workspace, environment)
-        tail = Tail.at_end(store)
+        tail = Tail.at_end(store, None if shared.shared else shared)
         deployment = Deployment(lambda version: deployed(workspace, models, store, shared, version), models.serving)
     except BaseException:
         store.close()

@@ -167,7 +167,7 @@ def with_memory(workspace: Workspace) -> Service:
     """The service over a store in memory."""
     store, cache, models = MemoryStore(), MemoryCache(), model_store(workspace)
     deployment = Deployment(lambda version: deployed(workspace, models, store, cache, version), models.serving)
-    return Service(workspace, store, cache, deployment, Tail.at_end(store), outbound=telling(workspace))
+    return Service(workspace, store, cache, deployment, Tail.at_end(store, cache), outbound=telling(workspace))
 
 
 def with_sqlite(workspace: Workspace) -> Service:

@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from kuajie.core.histories import Interactions
-from kuajie.core.records import Account
+from kuajie.core.records import Account, RankedItem
 from kuajie.data.catalog import Catalog
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
 from kuajie.testing.planted import two_domain_interactions
@@ -75,8 +75,9 @@ def test_who_comes_back_unchanged_is_not_scored_again(monkeypatch: pytest.Monkey
 def test_what_is_remembered_is_bounded() -> None:
     _, interactions = small_engine()
     histories = [interactions.histories.take([row]) for row in range(4)]
-    remembered = Remembered(most=3)
+    remembered, item = Remembered(most=6), RankedItem(domain="b", item="1", title="", score=1.0)
+    two = (item, item)
     for history in histories:
-        remembered.put(history, "b", 3, True, ())
+        remembered.put(history, "b", 3, True, two)
     assert remembered.get(histories[0], "b", 3, True) is None
-    assert all(remembered.get(history, "b", 3, True) == () for history in histories[1:])
+    assert all(remembered.get(history, "b", 3, True) == two for history in histories[1:])

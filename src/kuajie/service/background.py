@@ -13,6 +13,7 @@ from kuajie.core.errors import KuajieError, StoreError
 from kuajie.core.records import BadEvent, Event
 from kuajie.service.calls import Service
 from kuajie.workflows.consume import Consumer
+from kuajie.workflows.live import light
 from kuajie.workflows.notices import loop_finished, model_activated, model_refused
 from kuajie.workflows.schedule import LoopLog
 from kuajie.workflows.webhooks import Courier, Outbound
@@ -48,7 +49,7 @@ def _consume(consumer: Consumer) -> None:
 def _learn(service: Service, events: Sequence[Event]) -> None:
     """The next list knows them."""
     service.deployment.now.live.learn(events)
-    service.cache.remember(events)
+    service.cache.remember([light(event) for event in events])
 
 
 def _note(service: Service, rows: Sequence[BadEvent]) -> None:

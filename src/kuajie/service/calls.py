@@ -1,6 +1,7 @@
 """What a handler is given, what it gives back, and everything that the service holds."""
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -36,6 +37,7 @@ from kuajie.workflows.stores import Cache, Store
 from kuajie.workflows.webhooks import Outbound
 from kuajie.workflows.workspace import Workspace
 
+log = logging.getLogger("kuajie.service")
 T = TypeVar("T")
 STORE_SECONDS = 15.0
 """How long a request waits for the store."""
@@ -164,17 +166,34 @@ class Service:
 
     def look(self) -> None:
         """One look at what others wrote, at the model that should serve, and at the lists that wait."""
-        self.lists.flush()
-        with suppress(StoreError):  # `tail.failing` says so; the next look goes on
-            self.tail.read(self.deployment.now.live)
-            self.deployment.now.read_new_items(self.store.catalogue)
-        self.fallbacks.look(self.deployment.now.live, self.clock())
-        self.seals.refresh()
+        steps = (
+            self.lists.flush,
+            lambda: self.tail.read(self.deployment.now.live),
+            lambda: self.deployment.now.read_new_items(self.store.catalogue),
+            lambda: self.fallbacks.look(self.deployment.now.live, self.clock()),
+            self.seals.refresh,
+            self._deploy,
+            self._restock,
+            self._tell,
+        )
+        for step in steps:
+            try:
+                step()
+            except StoreError:
+                pass  # `tail.failing` says so; the next look goes on
+            except Exception:  # the other steps go on, and so does the next look
+                log.exception("a look at what has changed failed")
+
+    def _deploy(self) -> None:
         if self.deployment.look():
             self.streams.wake()
+
+    def _restock(self) -> None:
         if self.stocking is None or self.stocking.done():  # in a thread of its own: events must not wait for it
             with suppress(RuntimeError):  # it is being closed
                 self.stocking = self.threads.submit(self.deployment.now.shelves.restock)
+
+    def _tell(self) -> None:
         self.metrics.refresh(self)
         if self.looper is not None:
             self.looper.look()

@@ -1,5 +1,6 @@
 """Handlers that take in: events, exposures, feedback, and what the sides describe. Per-row verdicts, durable or 503."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC
 from typing import Any, TypeVar
@@ -28,9 +29,8 @@ from kuajie.service.refusals import not_stored, wrong
 from kuajie.service.shown import shown_lists
 from kuajie.service.wire import MOST_ROWS, ExposureBatch, ExposureRow, FeedbackBatch, FeedbackRow, Verdicts
 from kuajie.workflows.described import problem_of
-from kuajie.workflows.dismissals import SCOPE
 from kuajie.workflows.list_ids import Shown, SignedList
-from kuajie.workflows.live import answering_user
+from kuajie.workflows.live import SCOPE, answering_user, light
 
 T = TypeVar("T", Item, Traits, Link, Triple, Consent)
 UNKNOWN_LIST = Text("the list is not known")
@@ -176,7 +176,11 @@ async def store_rows(call: Call, read: Sequence[Event | BadEvent]) -> list[Verdi
     ]
     if accepted:
         service.deployment.now.live.learn(accepted)
-        service.cache.remember(accepted)
+        light_ones = [light(event) for event in accepted]
+        if service.cache.shared:  # it is far away, and histories of this process know already
+            asyncio.get_running_loop().run_in_executor(service.threads, service.cache.remember, light_ones)
+        else:
+            service.cache.remember(light_ones)
     return verdicts
 
 

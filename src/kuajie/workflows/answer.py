@@ -139,7 +139,14 @@ def _ranked(engine: Engine, history: Histories, question: Question) -> RankedLis
         plain = engine.recommend(question.account, history, question.target, most, explain=False)
         stays = [place for place, each in enumerate(plain.items, 1) if each.item not in question.exclude][: question.k]
         most = max(stays, default=1)
-    ranked = engine.recommend(question.account, history, question.target, most, explain=question.explain)
+    ranked = engine.recommend(
+        question.account,
+        history,
+        question.target,
+        most,
+        explain=question.explain,
+        remember=question.viewed is None,  # else the history was made for this question
+    )
     return _kept(ranked, question)
 
 

@@ -11,9 +11,8 @@ import polars as pl
 from kuajie.core import columns as c
 from kuajie.core.records import Event
 from kuajie.data.catalog import Catalog
-from kuajie.workflows.live import Person
+from kuajie.workflows.live import SCOPE, Person
 
-SCOPE = "scope"
 COLUMNS = {"brand": c.BRAND, "category": c.CATEGORY}
 WIDE_DAYS = 90
 """So long a whole brand or category stays away."""
@@ -22,7 +21,7 @@ WIDE_DAYS = 90
 def said_no(person: Person, catalog: Catalog, target: str, now: datetime) -> frozenset[str]:
     """Items of the target that a person does not want to see, by the events that the store holds."""
     if person.dismissals[0] != person.version:
-        person.dismissals = person.version, tuple(each for each in person.events.values() if each.kind == "dismiss")
+        person.dismissals = person.version, tuple(each for each in person.known() if each.kind == "dismiss")
     found: set[str] = set()
     for event in person.dismissals[1]:
         if event.domain == target:

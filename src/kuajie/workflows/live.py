@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import msgspec
+
 from kuajie.core.errors import StoreError, UsageError
 from kuajie.core.histories import Histories
 from kuajie.core.records import Account, Event, Link
@@ -30,8 +32,12 @@ KNOWN_SECONDS = 600.0
 """After so long the store is asked again. What happens meanwhile is learned from its sender or from the tail."""
 BUILT_SECONDS = 30.0
 """So long a history that nothing was added to keeps its ages."""
+FRESH_SECONDS = 120.0
+"""So long what just happened is kept apart from the people in memory."""
 SLOW_SECONDS = 1.0
 """A store that has not answered for so long is not waited for."""
+SCOPE = "scope"
+"""The property of a dismissal that lists depend on (`workflows.dismissals`)."""
 MOST_ACCOUNTS = 64
 """Of one person; links that join more are not believed."""
 
@@ -61,6 +67,10 @@ class Person:
     version: int = 0
     dismissals: tuple[int, tuple[Event, ...]] = (-1, ())
 
+    def known(self) -> list[Event]:
+        """The events, taken at once: other threads add to them."""
+        return list(self.events.values())
+
     def add(self, event: Event) -> bool:
         """One more event, or one that is known; returns whether it is new."""
         if self.events.setdefault((event.domain, event.event_id), event) is not event:
@@ -70,6 +80,14 @@ class Person:
         while len(self.events) > MOST_EVENTS * len(self.accounts):
             self.events.popitem(last=False)
         return True
+
+
+@dataclass(eq=False)
+class Fresh:
+    """What an account did a moment ago, by event id, and when the last of it was heard of."""
+
+    at: float = 0.0
+    events: dict[str, Event] = field(default_factory=dict)
 
 
 class LiveHistories:
@@ -95,13 +113,14 @@ class LiveHistories:
         identity: IdentityConfig,
         cleaning: CleaningConfig,
         most_people: int = MOST_PEOPLE,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._dataset, self._store, self._cache = dataset, store, cache
         self._identity, self._near = identity, cleaning.near_duplicate_seconds
-        self._most_people = most_people
+        self._most_people, self._monotonic = most_people, monotonic
         self._lock = threading.Lock()
         self._people: OrderedDict[Account, Person] = OrderedDict()
-        self._fresh: OrderedDict[Account, list[Event]] = OrderedDict()
+        self._fresh: OrderedDict[Account, Fresh] = OrderedDict()
         self._forgotten = 0
         self.listeners = Listeners()
 
@@ -133,25 +152,33 @@ class LiveHistories:
             known = self._people.get(account)
             if known is not None:
                 return known
-            fresh = [event for each in accounts for event in self._fresh.get(each, ())]
+            fresh = [event for each in accounts for event in self._fresh_of(each)]
         return self._person(accounts, now, fresh, personalised=True, degraded=True)
 
     def _load(self, account: Account, now: datetime) -> Person:
-        for _ in range(3):
+        for left in (2, 1, 0):
             forgotten = self._forgotten
             person = self._asked(account, now)
             with self._lock:
-                if forgotten == self._forgotten:  # else a link or a consent has changed meanwhile
+                unchanged = forgotten == self._forgotten  # else a link or a consent has changed meanwhile
+                if unchanged or not left:
+                    person.until = person.until if unchanged else now.timestamp()
+                    self._keep(person)
                     break
-        with self._lock:
-            for each in person.accounts:
-                for event in self._fresh.get(each, ()):
-                    person.add(event)
-                self._people[each] = person
-                self._people.move_to_end(each)
-            while len(self._people) > self._most_people * len(self._dataset.space.domains):
-                self._drop(next(iter(self._people)))
         return person
+
+    def _keep(self, person: Person) -> None:
+        for each in person.accounts:
+            for event in self._fresh_of(each):
+                person.add(event)
+            self._people[each] = person
+            self._people.move_to_end(each)
+        while len(self._people) > self._most_people * len(self._dataset.space.domains):
+            self._drop(next(iter(self._people)))
+
+    def _fresh_of(self, account: Account) -> list[Event]:
+        fresh = self._fresh.get(account)
+        return [] if fresh is None else list(fresh.events.values())
 
     def _asked(self, account: Account, now: datetime) -> Person:
         """The person as the store knows them; only where links lead to further accounts it is asked twice."""
@@ -173,25 +200,33 @@ class LiveHistories:
         known = self._cache.recent(accounts)
         missing = [each for each in accounts if each not in known]
         about = self._store.about(accounts, missing, with_links=with_links)
-        self._cache.fill({each: about.events.get(each, []) for each in missing})
-        return about, known
+        found = {each: [light(event) for event in about.events.get(each, [])] for each in missing}
+        self._cache.fill(found)
+        return replace(about, events=found), known
 
     def learn(self, events: Iterable[Event]) -> None:
         """Events that are durable, from their sender or from the tail of the store; each counts once."""
         changed: list[Account] = []
         with self._lock:
-            for event in events:
+            for event in map(light, events):
                 account = Account(domain=event.domain, user=event.user)
-                fresh = self._fresh.setdefault(account, [])
-                fresh.append(event)
-                del fresh[:-MOST_EVENTS]
-                self._fresh.move_to_end(account)
-                if len(self._fresh) > self._most_people:
-                    self._fresh.popitem(last=False)
+                self._note(account, event)
                 person = self._people.get(account)
                 if person is None or person.add(event):
                     changed.append(account)
         self.listeners.tell(changed)
+
+    def _note(self, account: Account, event: Event) -> None:
+        """Keep an event for whoever is being loaded from a store that was read before it."""
+        now = self._monotonic()
+        fresh = self._fresh.setdefault(account, Fresh())
+        fresh.at = now
+        fresh.events.setdefault(event.event_id, event)
+        if len(fresh.events) > MOST_EVENTS:
+            del fresh.events[next(iter(fresh.events))]
+        self._fresh.move_to_end(account)
+        while now - next(iter(self._fresh.values())).at > FRESH_SECONDS or len(self._fresh) > self._most_people:
+            self._fresh.popitem(last=False)
 
     def forget(self, accounts: Iterable[Account]) -> None:
         """Ask the store anew for these: a link or a consent has changed."""
@@ -290,6 +325,14 @@ class LiveHistories:
         return valid and link.confidence >= self._identity.min_confidence and link.a.domain != link.b.domain
 
 
+def light(event: Event) -> Event:
+    """An event as it is kept in memory: of what the sender wanted to keep only what lists depend on."""
+    if not event.properties:
+        return event
+    scope = event.properties.get(SCOPE)
+    return msgspec.structs.replace(event, properties={} if scope is None else {SCOPE: scope})
+
+
 def merge(
     start: Sequence[Account], links: Sequence[Link], snapshot: Callable[[Iterable[Account]], list[Account]]
 ) -> list[Account]:
@@ -326,6 +369,7 @@ class Tail:
         store: whose tail it is.
         sequence: of the last event that was seen.
         links: of the last link that was seen.
+        cache: hears of them too; None: processes share it, and whoever stored them has told it.
         monotonic: seconds.
         failed: whether the last look failed.
         began: when the look began that has not ended.
@@ -334,19 +378,20 @@ class Tail:
     store: Store
     sequence: int
     links: int
+    cache: Cache | None = None
     monotonic: Callable[[], float] = time.monotonic
     failed: bool = False
     began: float | None = None
 
     @classmethod
-    def at_end(cls, store: Store) -> "Tail":
+    def at_end(cls, store: Store, cache: Cache | None = None) -> "Tail":
         """From now on.
 
         Raises:
             StoreError: the store does not answer.
         """
         newest = store.events.newest()
-        return cls(store, newest, newest)
+        return cls(store, newest, newest, cache)
 
     @property
     def failing(self) -> bool:
@@ -374,7 +419,10 @@ class Tail:
     def _read(self, live: LiveHistories) -> int:
         count = 0
         while rows := self.store.events.after(self.sequence):
-            live.learn(row.event for row in rows)
+            events = [light(row.event) for row in rows]
+            if self.cache is not None:  # before histories hear of them, for one may be loaded meanwhile
+                self.cache.remember(events)
+            live.learn(events)
             self.sequence = rows[-1].sequence
             count += len(rows)
         while changes := self.store.catalogue.links_after(self.links):

@@ -21,8 +21,8 @@ from kuajie.models.answering import Answer, Answering, answering, best_places, s
 from kuajie.workflows.reasons import reasons_of
 
 FALLBACK = "popular"
-MOST_REMEMBERED = 2_000
-"""Lists; one with reasons takes some 8 kB."""
+MOST_REMEMBERED = 20_000
+"""Items of lists; one with its reasons takes some 0.8 kB."""
 MOST_NAMED = 50_000
 """Items whose names stay at hand."""
 Ranked = tuple[int, float, tuple[Reason, ...]]
@@ -44,6 +44,7 @@ class Remembered:
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self._most, self._lock = most, threading.Lock()
         self._items: dict[tuple[int, str, int, bool], tuple[Histories, tuple[RankedItem, ...]]] = {}
+        self._size = 0
 
     def get(self, history: Histories, target: str, k: int, explain: bool) -> tuple[RankedItem, ...] | None:
         """The items, if they are remembered."""
@@ -53,14 +54,21 @@ class Remembered:
     def put(self, history: Histories, target: str, k: int, explain: bool, items: tuple[RankedItem, ...]) -> None:
         """Remember items; keeping the history keeps its id its own."""
         with self._lock:
+            self._take((id(history), target, k, explain))
             self._items[id(history), target, k, explain] = history, items
-            if len(self._items) > self._most:
-                del self._items[next(iter(self._items))]
+            self._size += len(items)
+            while self._size > self._most:
+                self._take(next(iter(self._items)))
+
+    def _take(self, key: tuple[int, str, int, bool]) -> None:
+        known = self._items.pop(key, None)
+        self._size -= 0 if known is None else len(known[1])
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
             self._items.clear()
+            self._size = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +105,14 @@ class Engine:
         object.__setattr__(self, "_starts", self.catalog.space.offsets[:-1].tolist())
 
     def recommend(
-        self, account: Account, history: Histories, target: str, k: int = 10, *, explain: bool = True
+        self,
+        account: Account,
+        history: Histories,
+        target: str,
+        k: int = 10,
+        *,
+        explain: bool = True,
+        remember: bool = True,
     ) -> RankedList:
         """The k best items of the target that the history does not hold.
 
@@ -107,6 +122,7 @@ class Engine:
             target: domain to recommend from.
             k: number of items; fewer where the catalogue is smaller.
             explain: whether items carry reasons.
+            remember: whether the same history may come again.
 
         Returns:
             The list; `fallback` is "popular" where the history holds nothing that the model knows.
@@ -122,7 +138,8 @@ class Engine:
             if answer is None:
                 return self.popular(account, history, target, k)
             items = self._items(answer, target)
-            self._remembered.put(history, target, k, explain, items)
+            if remember:
+                self._remembered.put(history, target, k, explain, items)
         return self._list(account, target, items)
 
     def popular(self, account: Account, history: Histories, target: str, k: int = 10) -> RankedList:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import ClassVar, Generic, Literal, Protocol, TypeVar
 
 import polars as pl
 
@@ -372,7 +372,12 @@ class Cache(Protocol):
     """What processes share for a while and can lose: recent events, counters, lists.
 
     Everything in it can be made anew from the store, so a cache that does not answer is no error: reads find nothing.
+
+    Attributes:
+        shared: whether other processes see what this one puts there; then it is far away, and may take its time.
     """
+
+    shared: ClassVar[bool]
 
     def remember(self, events: Sequence[Event]) -> None:
         """Add stored events to those of accounts that are known. Call it when they are durable."""

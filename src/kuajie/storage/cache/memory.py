@@ -4,18 +4,20 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from kuajie.core.records import Account, Event
 from kuajie.storage.cache.recent import FRESH_SECONDS, account_of, moment_of, newest
 from kuajie.workflows.stores import MOST_EVENTS
 
-MOST_ACCOUNTS = 50_000
+MOST_ACCOUNTS = 20_000
 MOST_NAMES = 100_000
 
 
 class MemoryCache:
     """`workflows.stores.Cache`: the accounts and names that were used last, bounded in number."""
+
+    shared: ClassVar[bool] = False
 
     def __init__(self, most_events: int = MOST_EVENTS, clock: Callable[[], float] = time.time) -> None:
         self._most_events, self._clock = most_events, clock

@@ -12,7 +12,7 @@ missing in the lists that it holds, for a minute at most: then they are asked of
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import msgspec
 
@@ -49,6 +49,8 @@ def redis_address(url: str | None, variable: str | None, environment: Mapping[st
 
 class RedisCache:
     """`workflows.stores.Cache` in Redis."""
+
+    shared: ClassVar[bool] = True
 
     def __init__(self, client: "redis.Redis", most_events: int = MOST_EVENTS) -> None:
         self._client, self._most_events = client, most_events
