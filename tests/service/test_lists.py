@@ -44,7 +44,7 @@ def break_model(fast: Running, monkeypatch: pytest.MonkeyPatch) -> Callable[[], 
     def broken() -> None:
         for engine in fast.service.deployment.now.engines.values():
             monkeypatch.setattr(type(engine.answering), "answer", fail)
-            engine._remembered.clear()  # noqa: SLF001 - else who comes back unchanged would not notice
+            engine._remembered.clear()
 
     return broken
 
