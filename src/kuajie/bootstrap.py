@@ -17,12 +17,13 @@ from kuajie.workflows.consume import ConsumeConfig, Consumer
 from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.library import Shelves
 from kuajie.workflows.list_ids import ListKey
-from kuajie.workflows.live import LiveHistories, Tail
+from kuajie.workflows.live import LiveHistories
 from kuajie.workflows.new_items import NewItems
 from kuajie.workflows.ports import ModelStore
 from kuajie.workflows.receive import EventRules
 from kuajie.workflows.serving import open_server
 from kuajie.workflows.stores import Cache, EventStore, Store
+from kuajie.workflows.tail import Tail
 from kuajie.workflows.webhooks import Outbound
 from kuajie.workflows.workspace import Workspace
 

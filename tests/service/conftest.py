@@ -24,7 +24,7 @@ from kuajie.testing.planted import two_domain_interactions
 from kuajie.workflows.access import PUBLISHABLE_SCOPES, SCOPES
 from kuajie.workflows.deploy import Deployment
 from kuajie.workflows.keys import new_key
-from kuajie.workflows.live import Tail
+from kuajie.workflows.tail import Tail
 from kuajie.workflows.webhooks import Outbound
 from kuajie.workflows.workspace import Workspace
 

@@ -10,7 +10,7 @@ from kuajie.data.live import joined
 from kuajie.data.strength import Events
 from kuajie.data.unify import KINDS
 from kuajie.workflows.access import TokenBucket
-from kuajie.workflows.live import merge
+from kuajie.workflows.accounts import merge
 
 VIEW, RATE = KINDS.index("view"), KINDS.index("rate")
 ROW = st.tuples(

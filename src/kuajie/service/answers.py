@@ -25,6 +25,7 @@ from kuajie.service.wire import (
     TasteShare,
     UsedItem,
 )
+from kuajie.workflows.accounts import answering_user
 from kuajie.workflows.answer import Question, similar
 from kuajie.workflows.context import Viewed
 from kuajie.workflows.deploy import Deployed
@@ -175,8 +176,6 @@ def _attributes(call: Call, accounts: list[Account]) -> dict[str, str]:
 
 def _is_plain(account: Account, accounts: tuple[Account, ...]) -> bool:
     """Whether it is an account of its domain, not the name under which answers are kept."""
-    from kuajie.workflows.live import answering_user
-
     return all(account.user != answering_user(other) for other in accounts if other.domain != account.domain)
 
 

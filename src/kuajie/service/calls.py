@@ -29,11 +29,12 @@ from kuajie.service.tracing import NoTracing, Tracing
 from kuajie.workflows.access import DEMO_SCOPES, Caller, Doorkeeper, TokenBucket
 from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.list_ids import Seals
-from kuajie.workflows.live import SLOW_SECONDS, Person, Tail
+from kuajie.workflows.live import SLOW_SECONDS, Person
 from kuajie.workflows.looper import Looper
 from kuajie.workflows.notices import Noticeboard
 from kuajie.workflows.receive import EventRules
 from kuajie.workflows.stores import Cache, Store
+from kuajie.workflows.tail import Tail
 from kuajie.workflows.webhooks import Outbound
 from kuajie.workflows.workspace import Workspace
 

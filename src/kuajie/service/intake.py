@@ -28,9 +28,10 @@ from kuajie.service.notices import consents_changed, feedback_recorded, note_bad
 from kuajie.service.refusals import not_stored, wrong
 from kuajie.service.shown import shown_lists
 from kuajie.service.wire import MOST_ROWS, ExposureBatch, ExposureRow, FeedbackBatch, FeedbackRow, Verdicts
+from kuajie.workflows.accounts import answering_user
 from kuajie.workflows.described import problem_of
 from kuajie.workflows.list_ids import Shown, SignedList
-from kuajie.workflows.live import SCOPE, answering_user, light
+from kuajie.workflows.live import SCOPE, light
 
 T = TypeVar("T", Item, Traits, Link, Triple, Consent)
 UNKNOWN_LIST = Text("the list is not known")

@@ -21,7 +21,7 @@ from kuajie.core.records import Verdict
 from kuajie.service.kept import KeptLists
 from kuajie.service.logs import RequestLog
 from kuajie.workflows.deploy import Deployment
-from kuajie.workflows.live import Tail
+from kuajie.workflows.tail import Tail
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Where workers of one port put their numbers; prometheus-client reads it when it is imported."""

@@ -16,14 +16,15 @@ from datetime import datetime
 
 import msgspec
 
-from kuajie.core.errors import StoreError, UsageError
+from kuajie.core.errors import StoreError
 from kuajie.core.histories import Histories
-from kuajie.core.records import Account, Event, Link
+from kuajie.core.records import Account, Event
 from kuajie.data.config import CleaningConfig, IdentityConfig
 from kuajie.data.dataset import JointDataset
 from kuajie.data.entries import Weighed, histories
 from kuajie.data.live import joined, rows_of
 from kuajie.data.strength import strength
+from kuajie.workflows.accounts import Accounts
 from kuajie.workflows.listening import Listeners
 from kuajie.workflows.stores import MOST_EVENTS, About, Cache, Store
 
@@ -38,8 +39,6 @@ SLOW_SECONDS = 1.0
 """A store that has not answered for so long is not waited for."""
 SCOPE = "scope"
 """The property of a dismissal that lists depend on (`workflows.dismissals`)."""
-MOST_ACCOUNTS = 64
-"""Of one person; links that join more are not believed."""
 
 
 @dataclass(eq=False)
@@ -116,7 +115,8 @@ class LiveHistories:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._dataset, self._store, self._cache = dataset, store, cache
-        self._identity, self._near = identity, cleaning.near_duplicate_seconds
+        self._accounts = Accounts(dataset, store, identity)
+        self._near = cleaning.near_duplicate_seconds
         self._most_people, self._monotonic = most_people, monotonic
         self._lock = threading.Lock()
         self._people: OrderedDict[Account, Person] = OrderedDict()
@@ -147,7 +147,7 @@ class LiveHistories:
 
     def without_store(self, account: Account, now: datetime) -> Person:
         """The person behind an account, as far as it is known without asking the store."""
-        accounts = self._in_snapshot([account])
+        accounts = self._accounts.in_snapshot([account])
         with self._lock:
             known = self._people.get(account)
             if known is not None:
@@ -182,21 +182,21 @@ class LiveHistories:
 
     def _asked(self, account: Account, now: datetime) -> Person:
         """The person as the store knows them; only where links lead to further accounts it is asked twice."""
-        own = self._alike(account)
-        about, known = self._about(own, with_links=self._identity.method == "links")
-        joining = [link for link in about.links if self._joins(link, now)]
+        own = self._accounts.alike(account)
+        about, known = self._about(own, with_links=self._accounts.identity.method == "links")
+        joining = [link for link in about.links if self._accounts.joins(link, now)]
         if not {end for link in joining for end in (link.a, link.b)}.issubset(own):
-            own, joining = self._linked(own, now)
+            own, joining = self._accounts.linked(own, now)
             about, known = self._about(own, with_links=False)
         events = [event for found in (known, about.events) for each in found.values() for event in each]
         willing = all(consent.personalised for consent in about.consents.values())
-        person = self._person(self._with_answering(own), now, events, personalised=willing, degraded=False)
+        person = self._person(self._accounts.with_answering(own), now, events, personalised=willing, degraded=False)
         ends = [link.expires_at.timestamp() for link in joining if link.expires_at is not None]
         return replace(person, until=min([person.until, *ends]))
 
     def _about(self, own: Sequence[Account], *, with_links: bool) -> tuple[About, dict[Account, list[Event]]]:
         """What the store knows of accounts, and the events of those that the cache knows."""
-        accounts = self._with_answering(own)
+        accounts = self._accounts.with_answering(own)
         known = self._cache.recent(accounts)
         missing = [each for each in accounts if each not in known]
         about = self._store.about(accounts, missing, with_links=with_links)
@@ -265,64 +265,10 @@ class LiveHistories:
     def _person(
         self, accounts: Sequence[Account], now: datetime, events: Sequence[Event], *, personalised: bool, degraded: bool
     ) -> Person:
-        found = {person for each in accounts if (person := self._row(each)) is not None}
+        found = {person for each in accounts if (person := self._accounts.row(each)) is not None}
         stored = OrderedDict(((event.domain, event.event_id), event) for event in events)
         until = now.timestamp() + KNOWN_SECONDS
         return Person(tuple(accounts), tuple(sorted(found)), personalised, degraded, until, stored)
-
-    def _alike(self, account: Account) -> list[Account]:
-        """The accounts of the person by the snapshot, and those of equal ids where these say who is who."""
-        own = self._in_snapshot([account])
-        if self._identity.method == "shared":
-            own = list(dict.fromkeys([*own, *self._in_domains(account.user)]))
-        return own
-
-    def _with_answering(self, own: Sequence[Account]) -> list[Account]:
-        return [*own, *(each for known in own for each in self._answering(known))]
-
-    def _in_domains(self, user: str) -> list[Account]:
-        return [Account(domain=domain, user=user) for domain in self._dataset.space.domains]
-
-    def _answering(self, account: Account) -> list[Account]:
-        """Under which names answers to what the account was shown of other domains are kept."""
-        if self._identity.method == "shared":
-            return []
-        others = (domain for domain in self._dataset.space.domains if domain != account.domain)
-        return [Account(domain=domain, user=answering_user(account)) for domain in others]
-
-    def _row(self, account: Account) -> int | None:
-        try:
-            return self._dataset.person_of(account)
-        except UsageError:
-            return None
-
-    def _in_snapshot(self, accounts: Iterable[Account]) -> list[Account]:
-        """The accounts, and those that the snapshot says are the same people."""
-        found: dict[Account, None] = {}
-        for account in accounts:
-            found[account] = None
-            person = self._row(account)
-            if person is not None:
-                found.update(dict.fromkeys(self._dataset.accounts_of(person)))
-        return list(found)
-
-    def _linked(self, start: list[Account], now: datetime) -> tuple[list[Account], list[Link]]:
-        """Joined by one-to-one links of the store, as the import joins; what cannot be told for sure is not joined."""
-        reached, links = start, list[Link]()
-        while True:
-            links = [link for link in self._store.catalogue.links_of(reached) if self._joins(link, now)]
-            ends = self._in_snapshot(dict.fromkeys([*reached, *(end for link in links for end in (link.a, link.b))]))
-            if len(ends) > MOST_ACCOUNTS:
-                return start, links
-            if len(ends) == len(reached):
-                break
-            reached = ends
-        merged = merge(start, links, self._in_snapshot)
-        return merged if len({each.domain for each in merged}) == len(merged) else start, links
-
-    def _joins(self, link: Link, now: datetime) -> bool:
-        valid = link.expires_at is None or now < link.expires_at
-        return valid and link.confidence >= self._identity.min_confidence and link.a.domain != link.b.domain
 
 
 def light(event: Event) -> Event:
@@ -333,99 +279,6 @@ def light(event: Event) -> Event:
     return msgspec.structs.replace(event, properties={} if scope is None else {SCOPE: scope})
 
 
-def merge(
-    start: Sequence[Account], links: Sequence[Link], snapshot: Callable[[Iterable[Account]], list[Account]]
-) -> list[Account]:
-    """The accounts that one-to-one links join to some: neither end has a second link into the other's domain."""
-    ends = [(link.a, link.b.domain) for link in links] + [(link.b, link.a.domain) for link in links]
-    single = {
-        (link.a, link.b)
-        for link in links
-        if ends.count((link.a, link.b.domain)) == 1 and ends.count((link.b, link.a.domain)) == 1
-    }
-    found = list(start)
-    for account in found:  # grows
-        for a, b in single:
-            if account in {a, b}:
-                found += [each for each in snapshot([a, b]) if each not in found]
-    return found
-
-
 def nobody(now: datetime) -> Person:
     """Somebody who was not named: no history, and nothing that would be theirs."""
     return Person((), (), personalised=False, degraded=False, until=now.timestamp(), events=OrderedDict())
-
-
-def answering_user(account: Account) -> str:
-    """The user of another domain that an account's answers are kept under while it has no account there."""
-    return f"{account.domain}:{account.user}"
-
-
-@dataclass
-class Tail:
-    """Reads what any process stored since the last look.
-
-    Attributes:
-        store: whose tail it is.
-        sequence: of the last event that was seen.
-        links: of the last link that was seen.
-        cache: hears of them too; None: processes share it, and whoever stored them has told it.
-        monotonic: seconds.
-        failed: whether the last look failed.
-        began: when the look began that has not ended.
-    """
-
-    store: Store
-    sequence: int
-    links: int
-    cache: Cache | None = None
-    monotonic: Callable[[], float] = time.monotonic
-    failed: bool = False
-    began: float | None = None
-
-    @classmethod
-    def at_end(cls, store: Store, cache: Cache | None = None) -> "Tail":
-        """From now on.
-
-        Raises:
-            StoreError: the store does not answer.
-        """
-        newest = store.events.newest()
-        return cls(store, newest, newest, cache)
-
-    @property
-    def failing(self) -> bool:
-        """Whether the store does not answer, or has not for a while."""
-        began = self.began
-        return self.failed or (began is not None and self.monotonic() - began > SLOW_SECONDS)
-
-    def read(self, live: LiveHistories) -> int:
-        """Tell the histories what is new; returns how many events that were.
-
-        Raises:
-            StoreError: the store does not answer; the next look goes on where this one stopped.
-        """
-        self.began = self.monotonic()
-        try:
-            count = self._read(live)
-        except BaseException:
-            self.failed = True
-            raise
-        finally:
-            self.began = None
-        self.failed = False
-        return count
-
-    def _read(self, live: LiveHistories) -> int:
-        count = 0
-        while rows := self.store.events.after(self.sequence):
-            events = [light(row.event) for row in rows]
-            if self.cache is not None:  # before histories hear of them, for one may be loaded meanwhile
-                self.cache.remember(events)
-            live.learn(events)
-            self.sequence = rows[-1].sequence
-            count += len(rows)
-        while changes := self.store.catalogue.links_after(self.links):
-            live.forget(end for change in changes for end in (change.value.a, change.value.b))
-            self.links = changes[-1].sequence
-        return count
