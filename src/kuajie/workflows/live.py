@@ -82,6 +82,7 @@ class LiveHistories:
         identity: which accounts are one person.
         cleaning: what is a duplicate.
         most_people: that stay in memory.
+        domains: that people may be shown beside those of the snapshot.
 
     Attributes:
         listeners: are told whose history has changed.
@@ -95,10 +96,12 @@ class LiveHistories:
         identity: IdentityConfig,
         cleaning: CleaningConfig,
         most_people: int = MOST_PEOPLE,
+        domains: Iterable[str] = (),
     ) -> None:
         self._dataset, self._store, self._cache = dataset, store, cache
         self._identity, self._near = identity, cleaning.near_duplicate_seconds
         self._most_people = most_people
+        self._domains = tuple(dict.fromkeys([*dataset.space.domains, *domains]))
         self._lock = threading.Lock()
         self._people: OrderedDict[Account, Person] = OrderedDict()
         self._fresh: OrderedDict[Account, list[Event]] = OrderedDict()
@@ -246,13 +249,13 @@ class LiveHistories:
         return [*own, *(each for known in own for each in self._answering(known))]
 
     def _in_domains(self, user: str) -> list[Account]:
-        return [Account(domain=domain, user=user) for domain in self._dataset.space.domains]
+        return [Account(domain=domain, user=user) for domain in self._domains]
 
     def _answering(self, account: Account) -> list[Account]:
         """Under which names answers to what the account was shown of other domains are kept."""
         if self._identity.method == "shared":
             return []
-        others = (domain for domain in self._dataset.space.domains if domain != account.domain)
+        others = (domain for domain in self._domains if domain != account.domain)
         return [Account(domain=domain, user=answering_user(account)) for domain in others]
 
     def _row(self, account: Account) -> int | None:
