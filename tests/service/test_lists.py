@@ -45,6 +45,7 @@ def break_model(fast: Running, monkeypatch: pytest.MonkeyPatch) -> Callable[[], 
     def broken() -> None:
         for engine in fast.service.deployment.now.engines.values():
             monkeypatch.setattr(type(engine.answering), "answer", fail)
+            engine._remembered.clear()
 
     return broken
 
@@ -436,6 +437,9 @@ def test_fallbacks_leave_out_what_a_willing_person_used(fast: Running, break_mod
 FILM = """
 [domains.film]
 title = "电影"
+[[domains.film.events]]
+path = "film.csv"
+columns = { user = "uid", item = "item", occurred_at = "ts" }
 """
 
 
