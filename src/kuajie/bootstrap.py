@@ -215,7 +215,7 @@ def deployed(
     return Deployed(
         engines=engines,
         dataset=server.dataset,
-        live=LiveHistories(server.dataset, store, shared, config.identity, config.cleaning),
+        live=LiveHistories(server.dataset, store, shared, config.identity, config.cleaning, domains=config.domains),
         shelves=Shelves(server.dataset.catalog, server.dataset.knowledge, store.catalogue),
         new_items=new_items,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kuajie.client import Client, Event, Item, KeyRequest, ServiceError, UnavailableError
+from kuajie.client import Client, EditorList, Event, Item, KeyRequest, ServiceError, UnavailableError
 from kuajie.client.client import MOST_BYTES, batches
 from kuajie.core.errors import KuajieError, UsageError
 from kuajie.core.language import translator
@@ -125,10 +125,14 @@ def test_what_is_not_safe_is_sent_once(scripted: Scripted) -> None:
     slept = Slept()
     scripted.script = ["hang up"]
     with client_of(scripted, slept) as client:
-        for act in (lambda: client.make_key(KeyRequest(organisation="o")), lambda: client.rotate_key("k")):
+        for act in (
+            lambda: client.make_key(KeyRequest(organisation="o")),
+            lambda: client.rotate_key("k"),
+            lambda: client.add_webhook("https://kuajie.example"),
+        ):
             with pytest.raises(UnavailableError):
                 act()
-    assert (len(scripted.asked), slept.waits) == (2, [])
+    assert (len(scripted.asked), slept.waits) == (3, [])
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 413, 415, 500])
@@ -198,6 +202,7 @@ def test_batches_hold_as_many_rows_and_bytes_as_the_service_takes() -> None:
     large = list(batches("rows", [b'"' + b"x" * 400_000 + b'"'] * 5))
     assert all(len(body) <= MOST_BYTES + 20 for body in large)
     assert [len(json.loads(body)["rows"]) for body in large] == [2, 2, 1]
+    assert [len(json.loads(body)["rows"]) for body in batches("rows", [b"1"] * 25, most=20)] == [20, 5]
     assert list(batches("rows", [])) == []
 
 
@@ -233,6 +238,29 @@ def test_against_a_service(workspace: Workspace) -> None:
                     mine.recommend("courses", "7", "car")
                 assert error.value.status == 401
             assert admin.revoke_key(successor.key_id).revoked_at
+
+
+def test_what_is_found_explained_chosen_and_told(workspace: Workspace) -> None:
+    with serving(workspace.root) as served, Client(served.url, language="zh") as client:
+        client.events([Event(event_id="1", domain="courses", user="新 人", item="课1", kind="purchase")])
+        found = client.search("课", "courses", "新 人", k=3, targets=["courses"])
+        assert (len(found.items), found.personalised, found.domains[0].count) == (3, True, 20)
+        assert found.items[0].matched[0].text == found.items[0].title
+        assert client.search("课").list_id == ""
+        ranked = client.recommend("courses", "新 人", "car")
+        why = client.why(ranked.list_id, ranked.items[0].item)
+        assert [path.item for path in why.paths] == ["课1"]
+        with pytest.raises(ServiceError, match="404"):
+            client.why(ranked.list_id, "没有 & 这个")
+        lists = [EditorList(target="car", placement=f"位置{n}", items=("🚗1",)) for n in range(25)]
+        assert client.put_editor_lists(lists).accepted == 25
+        assert {each.placement for each in client.editor_lists("car")} == {each.placement for each in lists}
+        made = client.add_webhook("https://1.1.1.1/", ["model.activated"], "给数据组")
+        assert made.secret.startswith("whsec_")
+        assert client.webhooks() == [made.webhook]
+        assert client.deliveries(made.webhook.webhook_id) == []
+        assert client.remove_webhook(made.webhook.webhook_id) == made.webhook.webhook_id
+        assert client.webhooks() == []
 
 
 def test_importing_it_needs_no_extra() -> None:

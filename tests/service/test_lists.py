@@ -15,8 +15,9 @@ from kuajie.storage.cache.redis import RedisCache
 from kuajie.workflows.fallbacks import CachedLists
 from kuajie.workflows.list_ids import plain
 from kuajie.workflows.pace import PAUSE_SECONDS, SLOW_IN_A_ROW, ModelPace
+from kuajie.workflows.workspace import Workspace
 
-from .conftest import NOW, Running
+from .conftest import NOW, Running, _run, with_memory
 from .test_live_answers import topics
 
 
@@ -413,3 +414,50 @@ def test_a_dismissal_that_another_process_took_is_known_after_the_next_look(runn
     running.service.store.events.append([no], NOW)
     running.service.look()
     assert ids(running.recommend("甲", k=3)) == ids(before)[1:4]
+
+
+def test_fallbacks_leave_out_what_a_willing_person_used(fast: Running, break_model: Callable) -> None:
+    fast.ask("PUT", "/v1/editor-lists", {"lists": [{"target": "car", "placement": "", "items": ["🚗3", "🚗1"]}]})
+    break_model()
+    popular = fast.recommend("没见过", k=3)
+    best = ids(popular)[0]
+    for number, item in enumerate([best, "🚗3"]):
+        event = {"event_id": f"u{number}", "domain": "car", "user": "courses:没见过", "item": item, "kind": "purchase"}
+        assert fast.post("/v1/events", event)["accepted"] == 1
+    again = fast.recommend("没见过", k=20)
+    assert again["fallback"] == "popular"
+    assert not {best, "🚗3"} & set(ids(again))
+    assert best in ids(fast.recommend("没见过", k=20, personalised=False))
+    no_popularity(fast.service)
+    editor = fast.recommend("没见过")
+    assert (editor["fallback"], set(ids(editor))) == ("editor", {"🚗1"} - {best})
+    assert ids(fast.recommend("没见过", personalised=False)) == ["🚗3", "🚗1"]
+
+
+FILM = """
+[domains.film]
+title = "电影"
+[[domains.film.events]]
+path = "film.csv"
+columns = { user = "uid", item = "item", occurred_at = "ts" }
+"""
+
+
+def test_what_is_dismissed_stays_away_from_a_domain_that_no_model_knows(workspace: Workspace) -> None:
+    config = workspace.root / "kuajie.toml"
+    config.write_text(config.read_text(encoding="utf-8") + FILM, encoding="utf-8")
+    service = with_memory(Workspace.open(workspace.root))
+    for film in _run(service):
+        service.store.catalogue.put_editor_list(EditorList(target="film", placement="", items=("影1", "影2", "影3")))
+        service.fallbacks.read_editors()
+        shown = film.recommend("0007", target="film")
+        assert ids(shown) == ["影1", "影2", "影3"]
+        for place, (kind, scope) in enumerate([("dismiss", "brand"), ("purchase", "item")]):
+            row = {"event_id": f"f{place}", "list_id": shown["list_id"], "exposure_id": f"x{place}", "kind": kind}
+            answer = {**row, "item": ids(shown)[place], "scope": scope}
+            assert film.post("/v1/feedback", {"feedback": [answer]})["accepted"] == 1
+        assert ids(film.recommend("0007", target="film")) == ["影3"]
+        assert ids(film.recommend("0007", target="film", personalised=False)) == ["影2", "影3"]
+        assert ids(film.recommend("0008", target="film")) == ["影1", "影2", "影3"]
+        forget_everybody(service)
+        assert ids(film.recommend("0007", target="film")) == ["影3"], "by what the store holds"

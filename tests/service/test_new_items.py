@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from kuajie.core.records import Event, Item
 from kuajie.models.answering import Fast
+from kuajie.rerank.exploration import ExplorationConfig
 
 from .conftest import Outcome, Running
 
@@ -222,3 +224,45 @@ def test_why_a_new_item_is_in_a_list(running: Running) -> None:
     asked = running.ask("GET", f"/v1/lists/{ranked['list_id']}/why?item=新a", **{"Accept-Language": "zh"})
     assert asked.status_code == 200, asked.text
     assert [why["text"] for why in asked.json()["reasons"]] == [f"{KINDS[3]}新品"]
+
+
+@pytest.mark.parametrize("epsilon", [0.001, 1.0])
+def test_exploration_draws_no_more_new_items_into_a_list(fast: Running, epsilon: float) -> None:
+    put(fast, *(new(number, number % 4) for number in range(80)))
+    config = fast.service.workspace.config
+    exploration = ExplorationConfig(epsilon=epsilon, pool=100)
+    serving = config.serving.model_copy(update={"exploration": exploration})
+    fast.service.workspace = replace(fast.service.workspace, config=config.model_copy(update={"serving": serving}))
+    counts = [sum(each[0] == "新" for each in shown(fast.recommend(f"{user:04d}", k=10))) for user in range(20)]
+    assert 0 < max(counts) <= 2
+
+
+def test_an_item_can_be_replaced_or_forgotten_while_it_is_read(fast: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(fast, new("a", 1))
+    new_items = fast.service.deployment.now.new_items
+    assert new_items is not None
+    key, missing = ("car", "新a"), []
+    leave = new_items._leave
+
+    def watched(left: tuple[str, str]) -> None:
+        leave(left)
+        missing.append(left not in new_items._items)
+
+    monkeypatch.setattr(new_items, "_leave", watched)
+    put(fast, new("a", 1, title="改名"))
+    assert missing == [False], "readers, who hold no lock, find one or the other"
+    assert new_items._items[key].title == "改名"
+    lent = new_items._lent
+
+    def forgetting(keys: Any) -> Any:
+        found = lent(keys)
+        new_items._forget(key)
+        return found
+
+    monkeypatch.setattr(new_items, "_lent", forgetting)
+    event = {"event_id": "f", "domain": "car", "user": "新人", "item": "新a", "kind": "purchase"}
+    fast.post("/v1/events", event)
+    asked = {"domain": "car", "user": "新人", "target": "car", "k": 3, "language": "zh"}
+    ranked = fast.post("/v1/recommend", asked)
+    assert (ranked["fallback"], ranked["degraded"]) == ("", False)
+    assert ranked["items"][0]["reasons"][0]["text"] == "因为您用过“新a”"

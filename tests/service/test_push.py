@@ -22,6 +22,7 @@ from kuajie.service.calls import Call
 from kuajie.service.push import stream
 from kuajie.service.refusals import Refusal
 from kuajie.service.streams import PushResponse
+from kuajie.workflows.list_ids import plain
 from kuajie.workflows.listening import Listeners
 from kuajie.workflows.workspace import Workspace
 
@@ -321,3 +322,21 @@ def ended(connection: socket.socket) -> bool:
         while part := connection.recv(65_536):
             received += part
     return received.endswith(b"0\r\n\r\n")
+
+
+def test_lists_that_are_not_sent_are_not_kept(hasty: Running) -> None:
+    service, kept = hasty.service, []
+    keep = service.lists.keep
+
+    async def scene() -> None:
+        async with reading(hasty) as reader:
+            first = await reader.next()
+            service.deployment.now.live.learn([event(0, "没有这门课")])
+            assert await reader.silent()
+            assert [plain(first["list_id"])] == kept
+            service.deployment.now.live.learn([event(1)])
+            second = await reader.next()
+            assert [plain(first["list_id"]), plain(second["list_id"])] == kept
+
+    service.lists.keep = lambda ranked: (kept.append(ranked.list_id), keep(ranked))[1]  # type: ignore[method-assign]
+    played(scene)

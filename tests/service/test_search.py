@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from kuajie.core.errors import StoreError
+from kuajie.workflows.pace import PAUSE_SECONDS, SLOW_IN_A_ROW, ModelPace
 
 from .conftest import NOW, PAGE, Running
 from .test_hostile import TEXTS
@@ -298,3 +299,51 @@ def test_a_search_whose_list_got_lost_is_exposed_in_the_right_domains(fast: Runn
     answer = {"event_id": "a", "list_id": found["list_id"], "exposure_id": "l0", "item": "同", "kind": "click"}
     told = fast.post("/v1/feedback", {"feedback": [{**answer, "domain": found["items"][0]["domain"]}]})
     assert told["accepted"] == 1
+
+
+def narrowed(running: Running, query: str = "🚗", **more: Any) -> Any:
+    return running.recommend("新人", k=40, query=query, **more)
+
+
+def buy(running: Running, item: str) -> None:
+    """Under the name that answers of somebody without an account there are kept under."""
+    event = {"event_id": f"b{item}", "domain": "car", "user": "courses:新人", "item": item, "kind": "purchase"}
+    assert running.post("/v1/events", event)["accepted"] == 1
+
+
+def test_new_items_that_were_used_are_not_recommended_by_words(fast: Running) -> None:
+    stocked(fast)
+    buy(fast, "口1")
+    assert set(items(narrowed(fast, "口红"))) == {"口0", "口2"}
+    assert set(items(narrowed(fast, "口红", personalised=False))) == {"口0", "口1", "口2"}
+
+
+def test_words_are_enough_while_the_model_is_left_alone(fast: Running) -> None:
+    fast.event(0, "新人", "课0")
+    seconds = 0.0
+    fast.service.fallbacks.pace = ModelPace(0.0, lambda: seconds)
+    for _ in range(SLOW_IN_A_ROW):
+        assert narrowed(fast)["personalised"]
+    buy(fast, "🚗3")
+    paused = narrowed(fast)
+    assert (paused["personalised"], paused["degraded"], paused["fallback"]) == (False, True, "popular")
+    assert "🚗3" not in items(paused)
+    assert set(items(paused)) == set(items(narrowed(fast, personalised=False))) - {"🚗3"}
+    seconds = PAUSE_SECONDS
+    assert narrowed(fast)["personalised"], "tried again"
+
+
+@pytest.mark.parametrize("broken", ["answer", "explain", "history"])
+def test_words_are_enough_while_the_model_fails(fast: Running, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the model has a fault")
+
+    fast.event(0, "新人", "课0")
+    assert narrowed(fast)["personalised"]
+    deployed = fast.service.deployment.now
+    engine = deployed.engines["zh"]
+    part = {"answer": engine.answering, "explain": engine.model, "history": deployed.live}[broken]
+    monkeypatch.setattr(type(part), broken, fail)
+    found = narrowed(fast)
+    assert (found["personalised"], found["degraded"], found["fallback"]) == (False, True, "popular")
+    assert len(items(found)) == 20

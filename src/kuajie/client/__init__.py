@@ -7,8 +7,9 @@ with Client("http://127.0.0.1:8000", key="kj_secret_...") as client:
 
 from kuajie.client.client import Client
 from kuajie.client.errors import ServiceError, UnavailableError
-from kuajie.core.records import Account, Consent, Event, Item, Link, Traits, Triple, Verdict
+from kuajie.core.records import Account, Consent, EditorList, Event, Item, Link, Traits, Triple, Verdict
 from kuajie.service.wire import (
+    DeliveryShown,
     ExposureRow,
     FeedbackRow,
     KeyMade,
@@ -17,14 +18,20 @@ from kuajie.service.wire import (
     Profile,
     Ready,
     RecommendResponse,
+    SearchResponse,
     SimilarResponse,
     Verdicts,
+    WebhookMade,
+    WebhookShown,
+    WhyResponse,
 )
 
 __all__ = [
     "Account",
     "Client",
     "Consent",
+    "DeliveryShown",
+    "EditorList",
     "Event",
     "ExposureRow",
     "FeedbackRow",
@@ -36,6 +43,7 @@ __all__ = [
     "Profile",
     "Ready",
     "RecommendResponse",
+    "SearchResponse",
     "ServiceError",
     "SimilarResponse",
     "Traits",
@@ -43,4 +51,7 @@ __all__ = [
     "UnavailableError",
     "Verdict",
     "Verdicts",
+    "WebhookMade",
+    "WebhookShown",
+    "WhyResponse",
 ]

@@ -13,9 +13,13 @@ import msgspec
 from kuajie.client.decoding import decoded
 from kuajie.client.errors import ServiceError, UnavailableError
 from kuajie.client.transport import Answer, Transport
-from kuajie.core.records import Consent, Event, Item, Link, Traits, Triple
+from kuajie.core.records import Consent, EditorList, Event, Item, Link, Traits, Triple
 from kuajie.service.wire import (
+    MOST_LISTS,
     MOST_ROWS,
+    DeliveryList,
+    DeliveryShown,
+    EditorListsReply,
     ExposureRow,
     Failure,
     FeedbackRow,
@@ -27,9 +31,17 @@ from kuajie.service.wire import (
     Ready,
     RecommendRequest,
     RecommendResponse,
+    Removed,
     RotateRequest,
+    SearchRequest,
+    SearchResponse,
     SimilarResponse,
     Verdicts,
+    WebhookList,
+    WebhookMade,
+    WebhookRequest,
+    WebhookShown,
+    WhyResponse,
 )
 
 T = TypeVar("T")
@@ -43,8 +55,9 @@ MOST_BYTES = 900_000
 class Client:
     """Asks a service.
 
-    A request that changes nothing twice (all but making and rotating keys) is sent again where the service did not
-    answer or has too much to do: after a random time that grows, and never before the service's own `Retry-After`.
+    A request that changes nothing twice (all but making and rotating keys, and adding webhooks) is sent again where the
+    service did not answer or has too much to do: after a random time that grows, and never before the service's own
+    `Retry-After`.
     Threads may share a client.
 
     Args:
@@ -126,6 +139,25 @@ class Client:
         query = urlencode({"k": k} | ({} if target is None else {"target": target}))
         return self._typed("GET", f"/v1/items/{_part(domain)}/{_part(item)}/similar?{query}", SimilarResponse)
 
+    def search(
+        self,
+        query: str,
+        domain: str = "",
+        user: str = "",
+        k: int = 10,
+        **more: Any,  # noqa: ANN401 # fields of `SearchRequest`, checked there
+    ) -> SearchResponse:
+        """Items and knowledge for a question in words, ranked for a person where one is named.
+
+        `more` are further fields of `SearchRequest`, such as the `targets` to look in.
+        """
+        asked = SearchRequest(query=query, domain=domain, user=user, k=k, **more)
+        return self._typed("POST", "/v1/search", SearchResponse, asked)
+
+    def why(self, list_id: str, item: str) -> WhyResponse:
+        """Why an item is in a list that was answered."""
+        return self._typed("GET", f"/v1/lists/{_part(list_id)}/why?{urlencode({'item': item})}", WhyResponse)
+
     def profile(self, domain: str, user: str) -> Profile:
         """What is known of a person, as far as it is the caller's."""
         return self._typed("GET", f"/v1/people/{_part(domain)}/{_part(user)}/profile", Profile)
@@ -151,6 +183,33 @@ class Client:
     def consents(self, consents: Iterable[Consent]) -> Verdicts:
         """Say who wants to be recommended what fits them."""
         return self._rows("PUT", "/v1/consents", "consents", consents)
+
+    def put_editor_lists(self, lists: Iterable[EditorList]) -> Verdicts:
+        """Say what is shown of a domain of one's own while nobody has used anything of it."""
+        return self._rows("PUT", "/v1/editor-lists", "lists", lists, MOST_LISTS)
+
+    def editor_lists(self, target: str) -> list[EditorList]:
+        """The editor's lists of a domain of one's own."""
+        return self._typed("GET", f"/v1/editor-lists?{urlencode({'target': target})}", EditorListsReply).lists
+
+    # who is told what happens
+
+    def add_webhook(self, url: str, kinds: Sequence[str] = (), description: str = "") -> WebhookMade:
+        """An address to be told what happens, without kinds everything; its secret is shown this once. Sent once."""
+        asked = WebhookRequest(url=url, kinds=list(kinds), description=description)
+        return self._typed("POST", "/v1/webhooks", WebhookMade, asked, again=False)
+
+    def webhooks(self) -> list[WebhookShown]:
+        """The addresses of the caller, and how they do."""
+        return self._typed("GET", "/v1/webhooks", WebhookList).webhooks
+
+    def remove_webhook(self, webhook_id: str) -> str:
+        """An address is told nothing more; returns its id."""
+        return self._typed("DELETE", f"/v1/webhooks/{_part(webhook_id)}", Removed).removed
+
+    def deliveries(self, webhook_id: str) -> list[DeliveryShown]:
+        """What was sent to an address lately, what waits, and what failed; the newest first."""
+        return self._typed("GET", f"/v1/webhooks/{_part(webhook_id)}/deliveries", DeliveryList).deliveries
 
     # operations
 
@@ -182,10 +241,12 @@ class Client:
 
     # how
 
-    def _rows(self, method: str, path: str, name: str, rows: Iterable[msgspec.Struct]) -> Verdicts:
+    def _rows(
+        self, method: str, path: str, name: str, rows: Iterable[msgspec.Struct], most: int = MOST_ROWS
+    ) -> Verdicts:
         told = [
             self._typed(method, path, Verdicts, body, status={200, 422})
-            for body in batches(name, [msgspec.json.encode(row) for row in rows])
+            for body in batches(name, [msgspec.json.encode(row) for row in rows], most)
         ]
         return Verdicts.of([verdict for each in told for verdict in each.verdicts])
 
@@ -254,12 +315,12 @@ class Client:
         raise kind(self.url, answer.status, said.error, said.do, said.request_id or _id_of(answer), seconds)
 
 
-def batches(name: str, rows: Sequence[bytes]) -> Iterator[bytes]:
+def batches(name: str, rows: Sequence[bytes], most: int = MOST_ROWS) -> Iterator[bytes]:
     """Bodies of at most as many rows and bytes as the service takes."""
     some: list[bytes] = []
     size = 0
     for row in rows:
-        if some and (len(some) == MOST_ROWS or size + len(row) > MOST_BYTES):
+        if some and (len(some) == most or size + len(row) > MOST_BYTES):
             yield _batch(name, some)
             some, size = [], 0
         some.append(row)

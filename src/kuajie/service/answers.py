@@ -4,7 +4,7 @@ import msgspec
 
 from kuajie.core.errors import StoreError, UsageError
 from kuajie.core.histories import Histories
-from kuajie.core.records import Account, Traits
+from kuajie.core.records import Account, RankedList, Traits
 from kuajie.core.texts import Text
 from kuajie.service.bodies import decoded
 from kuajie.service.calls import Call, Reply
@@ -38,6 +38,13 @@ RECENT = 20
 
 async def recommend(call: Call) -> Reply:
     """A ranked list for a person, live."""
+    ranked, content = await composed(call)
+    call.service.lists.keep(ranked)
+    return Reply(content)
+
+
+async def composed(call: Call) -> tuple[RankedList, RecommendResponse]:
+    """The list that a call asks for, and what is said of it; who shows it must keep it."""
     asked = decoded(call.body, RecommendRequest)
     named = asked.user != ""
     account = Account(domain=asked.domain, user=_id(asked.user, "user") if named else "")
@@ -68,18 +75,15 @@ async def recommend(call: Call) -> Reply:
     service.metrics.listed(ranked.fallback, degraded=given.degraded, personalised=given.personalised)
     if asked.placement or asked.context.tags:
         ranked = msgspec.structs.replace(ranked, placement=placement, tags=_tags(asked))
-    service.lists.keep(ranked)
-    return Reply(
-        RecommendResponse(
-            list_id=service.seals.seal(ranked),
-            target=ranked.target,
-            model_version=ranked.model_version,
-            personalised=given.personalised,
-            degraded=given.degraded or service.tail.failing,
-            fallback=ranked.fallback,
-            placement=asked.placement,
-            items=ranked.items,
-        )
+    return ranked, RecommendResponse(
+        list_id=service.seals.seal(ranked),
+        target=ranked.target,
+        model_version=ranked.model_version,
+        personalised=given.personalised,
+        degraded=given.degraded or service.tail.failing,
+        fallback=ranked.fallback,
+        placement=asked.placement,
+        items=ranked.items,
     )
 
 

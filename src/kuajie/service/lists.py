@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kuajie.core.errors import StoreError
 from kuajie.rerank.exploration import explored
-from kuajie.workflows.answer import Answer, Question, answer, popular
+from kuajie.workflows.answer import Answer, Question, answer, left_out, popular
 from kuajie.workflows.deploy import Deployed
 from kuajie.workflows.dismissals import said_no
 from kuajie.workflows.fallbacks import CachedList, CachedLists, EditorLists, from_cache, from_editor
@@ -89,10 +89,10 @@ async def listed(service: "Service", deployed: Deployed, person: Person, questio
         UsageError: no such target.
     """
     target, kept = question.target, service.fallbacks
-    if target not in deployed.dataset.space.domains and kept.editors.has(target):
-        return _chosen(service, deployed, question, person.degraded)
     no = said_no(person, deployed.dataset.catalog, target, service.clock())
     asked = replace(question, exclude=question.exclude | no) if no else question
+    if target not in deployed.dataset.space.domains and kept.editors.has(target):
+        return _chosen(service, deployed, person, asked, person.degraded)
     given = _scored(service, deployed, person, asked)
     if not given.ranked.fallback:
         if given.personalised and not given.degraded and question.viewed is None:
@@ -102,7 +102,7 @@ async def listed(service: "Service", deployed: Deployed, person: Person, questio
         if found is not None and found.ranked.items:
             return found
     if not given.ranked.items and kept.editors.find(target, question.placement):
-        return _chosen(service, deployed, asked, given.degraded)
+        return _chosen(service, deployed, person, asked, given.degraded)
     exploration = service.workspace.config.serving.exploration
     return replace(given, ranked=explored(given.ranked, question.k, exploration))
 
@@ -110,10 +110,10 @@ async def listed(service: "Service", deployed: Deployed, person: Person, questio
 def _scored(service: "Service", deployed: Deployed, person: Person, question: Question) -> Answer:
     """What the model says, or what everybody likes; as many items as exploration draws from."""
     k = service.workspace.config.serving.exploration.candidates(question.k)
-    question = question if k == question.k else replace(question, k=k)
+    question = question if k == question.k else replace(question, k=k, shown=question.k)
     pace = service.fallbacks.pace
     if not pace.may_ask():
-        return popular(deployed, question)
+        return popular(deployed, person, question)
     began = time.monotonic()
     given = answer(deployed, person, question, service.clock(), service.workspace.title)
     pace.took(time.monotonic() - began)
@@ -134,15 +134,16 @@ async def _cached(service: "Service", deployed: Deployed, person: Person, questi
         return None
     if found is None:
         return None
-    used = {event.item for event in person.events.values() if event.domain == question.target}
     engine = deployed.engines[question.language]
-    ranked = from_cache(engine, question.account, question.target, question.k, found, question.exclude | used)
+    without = left_out(person, question)
+    ranked = from_cache(engine, question.account, question.target, question.k, found, without)
     return Answer(ranked, personalised=True, degraded=True)
 
 
-def _chosen(service: "Service", deployed: Deployed, question: Question, degraded: bool) -> Answer:
+def _chosen(service: "Service", deployed: Deployed, person: Person, question: Question, degraded: bool) -> Answer:
     """What an editor chose, the last that there is."""
     engine = deployed.engines[question.language]
     chosen = service.fallbacks.editors.find(question.target, question.placement)
-    ranked = from_editor(engine, question.account, question.target, question.k, chosen, question.exclude)
+    without = left_out(person, question)
+    ranked = from_editor(engine, question.account, question.target, question.k, chosen, without)
     return Answer(ranked, personalised=False, degraded=degraded)

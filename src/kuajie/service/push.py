@@ -68,16 +68,21 @@ class Lists:
         self.pause = call.service.workspace.config.service.push_seconds
         self._stop: Callable[[], None] = lambda: None
 
-    async def next(self) -> RecommendResponse:
-        """The list as it is now. It listens before it asks, so that nothing falls between."""
+    async def next(self, latest: RecommendResponse | None = None) -> RecommendResponse:
+        """The list as it is now, kept to be sent, or the latest where it says the same.
+
+        It listens before it asks, so that nothing falls between.
+        """
         service = self.call.service
         deployed = service.deployment.now
         self.close()
         if self.account.user:
             person = await service.person(deployed, self.account)
             self._stop = deployed.live.listeners.listen({self.account, *person.accounts}, self.pulse.wake)
-        content = (await answers.recommend(self.call)).content
-        assert isinstance(content, RecommendResponse)  # noqa: S101 - what it answers
+        ranked, content = await answers.composed(self.call)
+        if latest is not None and gist(content) == gist(latest):
+            return latest
+        service.lists.keep(ranked)
         return content
 
     def close(self) -> None:
@@ -96,10 +101,10 @@ async def _parts(lists: Lists, first: RecommendResponse, pulse: Pulse, end: floa
         if pulse.ended:
             return
         try:
-            fresh = await lists.next()
+            fresh = await lists.next(latest)
         except (Refusal, KuajieError):  # the reader comes again, and is told why
             return
-        if gist(fresh) != gist(latest):
+        if fresh is not latest:
             latest, sent = fresh, time.monotonic()
             yield told(fresh)
 

@@ -1,7 +1,11 @@
 """Handlers that find: `POST /v1/search`, and a query in `POST /v1/recommend`."""
 
+import logging
+import time
+
 import msgspec
 
+from kuajie.core.errors import UsageError
 from kuajie.core.histories import Histories
 from kuajie.core.records import Account
 from kuajie.core.texts import Text
@@ -18,13 +22,15 @@ from kuajie.service.wire import (
     SearchRequest,
     SearchResponse,
 )
-from kuajie.workflows.answer import Answer, Question, nothing
+from kuajie.workflows.answer import Answer, Question, left_out, nothing
 from kuajie.workflows.context import naming_viewed, with_viewed
 from kuajie.workflows.deploy import Deployed
 from kuajie.workflows.dismissals import said_no
 from kuajie.workflows.find import Findings, Hit, Search, check_query, find
 from kuajie.workflows.library import Library
 from kuajie.workflows.live import Person
+
+log = logging.getLogger("kuajie.service")
 
 
 async def search(call: Call) -> Reply:
@@ -67,10 +73,13 @@ async def search(call: Call) -> Reply:
 
 
 async def narrowed(call: Call, deployed: Deployed, person: Person, question: Question, query: str) -> Answer:
-    """What `answer` gives, of the items alone that a query matches, and ranked by its words too."""
+    """What `answer` gives, of the items alone that a query matches, and ranked by its words too.
+
+    While the model is left alone for being slow, or fails, by its words and what everybody likes.
+    """
     check_query(query)
-    service, engine = call.service, deployed.engines[question.language]
-    unwanted = question.exclude | said_no(person, deployed.dataset.catalog, question.target, service.clock())
+    service, pace = call.service, call.service.fallbacks.pace
+    unwanted = left_out(person, question) | said_no(person, deployed.dataset.catalog, question.target, service.clock())
     search = Search(
         query=query,
         domains=(question.target,),
@@ -81,6 +90,27 @@ async def narrowed(call: Call, deployed: Deployed, person: Person, question: Que
         owned=question.owned,
     )
     library = await _library(call, deployed)
+    if pace.may_ask():
+        began = time.monotonic()
+        try:
+            return _fitting(call, deployed, person, question, library, search)
+        except UsageError:
+            raise
+        except Exception:  # a fault of the model must not hide what the words find
+            log.exception("the model failed; items are ordered by their words and by what is popular")
+        finally:
+            pace.took(time.monotonic() - began)
+    engine = deployed.engines[question.language]
+    findings = find(library, engine, None, search, service.workspace.title)
+    ranked = findings.ranked(engine, question.account, question.target)
+    return Answer(ranked=ranked, personalised=False, degraded=True)
+
+
+def _fitting(
+    call: Call, deployed: Deployed, person: Person, question: Question, library: Library, search: Search
+) -> Answer:
+    """What is found, ranked for the person and the page."""
+    service, engine = call.service, deployed.engines[question.language]
     history = _history(call, deployed, person, question.personalised)
     used = history is not None and len(history.items) > 0
     if question.viewed is not None:

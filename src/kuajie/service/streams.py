@@ -11,7 +11,7 @@ from kuajie.core.texts import Text
 from kuajie.service.refusals import Refusal
 
 ENDS = "kuajie.ends"
-"""Where a connection finds how to end its stream (see `server.PunctualProtocol.shutdown`)."""
+"""Where a connection finds how to end its stream (see `connections.PunctualProtocol.shutdown`)."""
 AGAIN_SECONDS = 10
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
 

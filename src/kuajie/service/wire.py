@@ -10,6 +10,8 @@ from kuajie.core.texts import Translate, say
 
 MOST_ROWS = 500
 MOST_ITEMS = 100
+MOST_LISTS = 20
+"""Editor's lists of one request."""
 Language = Literal["zh", "en"]
 Rows = msgspec.Meta(min_length=1, max_length=MOST_ROWS)
 
@@ -316,7 +318,7 @@ class ConsentBatch(Wire, frozen=True):
 class EditorListBatch(Wire, frozen=True):
     """Editor's lists, new or changed; an empty placement stands for every other, an empty list removes."""
 
-    lists: Annotated[list[EditorList], msgspec.Meta(min_length=1, max_length=20)]
+    lists: Annotated[list[EditorList], msgspec.Meta(min_length=1, max_length=MOST_LISTS)]
 
 
 class EditorListsReply(Wire, frozen=True):

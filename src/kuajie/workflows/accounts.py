@@ -22,11 +22,13 @@ class Accounts:
         dataset: the snapshot.
         store: has links that came later.
         identity: the rules.
+        domains: of the workspace, also those that the snapshot knows nothing of yet.
     """
 
     dataset: JointDataset
     store: Store
     identity: IdentityConfig
+    domains: tuple[str, ...]
 
     def alike(self, account: Account) -> list[Account]:
         """The accounts of the person by the snapshot, and those of equal ids where these say who is who."""
@@ -40,13 +42,13 @@ class Accounts:
         return [*own, *(each for known in own for each in self._answering(known))]
 
     def _in_domains(self, user: str) -> list[Account]:
-        return [Account(domain=domain, user=user) for domain in self.dataset.space.domains]
+        return [Account(domain=domain, user=user) for domain in self.domains]
 
     def _answering(self, account: Account) -> list[Account]:
         """Under which names answers to what the account was shown of other domains are kept."""
         if self.identity.method == "shared":
             return []
-        others = (domain for domain in self.dataset.space.domains if domain != account.domain)
+        others = (domain for domain in self.domains if domain != account.domain)
         return [Account(domain=domain, user=answering_user(account)) for domain in others]
 
     def row(self, account: Account) -> int | None:

@@ -9,7 +9,7 @@ crosses.
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
@@ -46,6 +46,7 @@ class Question:
         owned: domains whose items reasons may name; None: all.
         viewed: the item on the page that asks.
         placement: on it; names the editor's list.
+        shown: of the k, where the list that is shown is drawn from more; 0: all.
     """
 
     account: Account
@@ -58,6 +59,7 @@ class Question:
     owned: frozenset[str] | None = None
     viewed: Viewed | None = None
     placement: str = ""
+    shown: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def answer(
             used = used or deployed.new_items.counts(events)
     except Exception:  # a fault of the model must not leave the page empty
         log.exception("the model failed; popular items are shown")
-        return popular(deployed, question)
+        return popular(deployed, person, question)
     if question.viewed is not None:
         may_name = question.owned is None or question.viewed.domain in question.owned
         ranked = naming_viewed(ranked, question.viewed, engine.translate, may_name=may_name)
@@ -126,8 +128,17 @@ def nothing(deployed: Deployed) -> Histories:
     return Histories.from_lists([[]], deployed.dataset.space.n_items)
 
 
-def popular(deployed: Deployed, question: Question) -> Answer:
+def left_out(person: Person, question: Question) -> frozenset[str]:
+    """What a list that no history was asked for leaves out: what is excluded, and what a willing person has used."""
+    if not (question.personalised and person.personalised):
+        return question.exclude
+    events = list(person.events.values())
+    return question.exclude.union(event.item for event in events if event.domain == question.target)
+
+
+def popular(deployed: Deployed, person: Person, question: Question) -> Answer:
     """What everybody likes, while the model cannot be asked."""
+    question = replace(question, exclude=left_out(person, question))
     engine, most = deployed.engines[question.language], question.k + len(question.exclude)
     ranked = engine.popular(question.account, nothing(deployed), question.target, most)
     return Answer(_kept(ranked, question), personalised=False, degraded=True)

@@ -33,7 +33,7 @@ def said_no(person: Person, catalog: Catalog, target: str, now: datetime) -> fro
 
 def _alike(event: Event, catalog: Catalog) -> list[str]:
     """The items of the same brand or category, if the item has one."""
-    if event.item not in catalog.ids[event.domain]:
+    if event.item not in catalog.ids.get(event.domain, ()):
         return []
     column = COLUMNS[str(event.properties[SCOPE])]
     value = catalog.table[column][catalog.number(event.domain, event.item)]

@@ -27,7 +27,7 @@ from kuajie.workflows.answer import generalised
 from kuajie.workflows.knowledge import Thing
 from kuajie.workflows.library import Library
 from kuajie.workflows.reasons import reasons_of
-from kuajie.workflows.recommend import FALLBACK, Engine
+from kuajie.workflows.recommend import FALLBACK, Engine, title_of
 
 log = logging.getLogger("kuajie.find")
 LIKING = 0.4
@@ -289,12 +289,6 @@ def _hit(library: Library, engine: Engine, words: Wanted, number: int, score: fl
     item = library.item(number)
     title = title_of(item, engine.language)
     return Hit(item, title, round(score, 6), round(text, 4), matches_of(words, item, title))
-
-
-def title_of(item: Item, language: str) -> str:
-    """An item's title, the English one for "en"; the other where there is but one; else the id."""
-    first, second = (item.title_en, item.title) if language == "en" else (item.title, item.title_en)
-    return first or second or item.item
 
 
 def matches_of(wanted: Wanted, item: Item, title: str) -> tuple[Match, ...]:

@@ -99,6 +99,7 @@ class LiveHistories:
         identity: which accounts are one person.
         cleaning: what is a duplicate.
         most_people: that stay in memory.
+        domains: that people may be shown beside those of the snapshot.
 
     Attributes:
         listeners: are told whose history has changed.
@@ -112,10 +113,11 @@ class LiveHistories:
         identity: IdentityConfig,
         cleaning: CleaningConfig,
         most_people: int = MOST_PEOPLE,
+        domains: Iterable[str] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._dataset, self._store, self._cache = dataset, store, cache
-        self._accounts = Accounts(dataset, store, identity)
+        self._accounts = Accounts(dataset, store, identity, tuple(dict.fromkeys([*dataset.space.domains, *domains])))
         self._near = cleaning.near_duplicate_seconds
         self._most_people, self._monotonic = most_people, monotonic
         self._lock = threading.Lock()

@@ -27,7 +27,7 @@ from kuajie.core.language import message
 from kuajie.core.records import Event, Item, RankedItem, RankedList, Reason
 from kuajie.data.content import Neighbours
 from kuajie.data.dataset import JointDataset
-from kuajie.workflows.recommend import Engine
+from kuajie.workflows.recommend import Engine, title_of
 from kuajie.workflows.stand_ins import STAND_INS, StandIns
 from kuajie.workflows.stores import CatalogueStore
 
@@ -161,8 +161,8 @@ class NewItems:
                 engine.retitle(number, title_of(item, language))
             if self._support[number] > 0:
                 return
-        self._forget((item.domain, item.item))
-        self._items[item.domain, item.item] = item
+        self._leave((item.domain, item.item))
+        self._items[item.domain, item.item] = item  # at once: answers read it meanwhile
         self._join(item, arrived=True)
 
     def _add_unused(self) -> None:
@@ -186,7 +186,12 @@ class NewItems:
         group.order = None
 
     def _forget(self, key: Key) -> None:
-        known = self._items.pop(key, None)
+        self._leave(key)
+        self._items.pop(key, None)
+
+    def _leave(self, key: Key) -> None:
+        """Take an item out of its group."""
+        known = self._items.get(key)
         if known is None:
             return
         neighbours = self._content.neighbours(known)
@@ -267,7 +272,7 @@ class NewItems:
             return None
         reasons: Sequence[tuple[Reason, ...]] = [()] * len(answer.places)
         if answer.explanation is not None:
-            names = [(*key, title_of(self._items[key], engine.language) or key[1]) for key in lent]
+            names = [(*key, self._title(key, engine.language)) for key in lent]
             reasons = self._stand_ins.reasons(answer.explanation, answer.scores.tolist(), engine, real, lent, names)
         return tuple(
             RankedItem(
@@ -319,7 +324,7 @@ class NewItems:
         used: Mapping[Key, object],
     ) -> RankedList:
         """Put the best new items where their scores belong, at most the stated share of the list."""
-        most = int(self._config.share * question.k + 1e-9)
+        most = int(self._config.share * (question.shown or question.k) + 1e-9)
         if bounds is None or not most:
             return ranked
         items = list(ranked.items)
@@ -349,14 +354,18 @@ class NewItems:
                     yield (group, item), float(scores[place])
 
     def _shown(self, engine: Engine, question: "Question", group: Group, item: str, score: float) -> RankedItem:
-        record = self._items.get((question.target, item)) or Item(domain=question.target, item=item)
         reasons: tuple[Reason, ...] = ()
         if question.explain:
             words = engine.translate(NEW if item in group.arrived else UNUSED)
             text = words.format(group=group.neighbours.label)
             reasons = (Reason(domain=question.target, item="", title="", share=1.0, exact=False, text=text),)
-        title = title_of(record, engine.language) or item
+        title = self._title((question.target, item), engine.language)
         return RankedItem(domain=question.target, item=item, title=title, score=score, reasons=reasons, propensity=1.0)
+
+    def _title(self, key: Key, language: str) -> str:
+        """Of an item that may have been forgotten a moment ago."""
+        item = self._items.get(key)
+        return key[1] if item is None else title_of(item, language)
 
 
 NEW, UNUSED = message("New in {group}"), message("Nobody has tried it yet: {group}")
@@ -367,9 +376,3 @@ def in_turn(parts: Iterable[Sequence[str]], start: int) -> Iterable[str]:
     for part in parts:
         for place in range(len(part)):
             yield part[(start + place) % len(part)]
-
-
-def title_of(item: Item, language: str) -> str:
-    """The title that readers of a language see; the other where there is but one, else the id."""
-    titles = (item.title_en, item.title) if language == "en" else (item.title, item.title_en)
-    return titles[0] or titles[1] or item.item

@@ -14,7 +14,7 @@ from kuajie.core.errors import UsageError
 from kuajie.core.histories import Histories
 from kuajie.core.language import translator
 from kuajie.core.recommender import Recommender
-from kuajie.core.records import Account, RankedItem, RankedList, Reason
+from kuajie.core.records import Account, Item, RankedItem, RankedList, Reason
 from kuajie.core.texts import Translate
 from kuajie.data.catalog import Catalog
 from kuajie.models.answering import Answer, Answering, answering, best_places, seen_places
@@ -205,3 +205,9 @@ class Engine:
         text = self.translate("Popular with everybody")
         why = (Reason(domain="", item="", title="", share=1.0, exact=True, text=text),)
         return [(part.start + place, float(scores[place]), why) for place in best_places(scores, k).tolist()]
+
+
+def title_of(item: Item, language: str) -> str:
+    """An item's title, the English one for "en"; the other where there is but one; else the id."""
+    first, second = (item.title_en, item.title) if language == "en" else (item.title, item.title_en)
+    return first or second or item.item
