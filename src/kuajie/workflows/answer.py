@@ -103,7 +103,7 @@ def answer(
             history = with_viewed(history, question.viewed, deployed.dataset, now.timestamp())
         ranked = _ranked(engine, history, question)
         if deployed.new_items:
-            events = list(person.events.values()) if wanted else []
+            events = person.known() if wanted else []
             ranked = deployed.new_items.complete(engine, question, ranked, history, events, now)
             used = used or deployed.new_items.counts(events)
     except Exception:  # a fault of the model must not leave the page empty
@@ -132,7 +132,7 @@ def left_out(person: Person, question: Question) -> frozenset[str]:
     """What a list that no history was asked for leaves out: what is excluded, and what a willing person has used."""
     if not (question.personalised and person.personalised):
         return question.exclude
-    events = list(person.events.values())
+    events = person.known()
     return question.exclude.union(event.item for event in events if event.domain == question.target)
 
 
