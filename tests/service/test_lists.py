@@ -202,6 +202,10 @@ def test_editors_lists_are_checked(fast: Running) -> None:
     reasons = [each["reason"] for each in told.json()["verdicts"]]
     wrong = ("put it first", "twice", "placement is missing", "target is not one of yours")
     assert all(words in reason for words, reason in zip(wrong, reasons, strict=True)), reasons
+    told = fast.ask("PUT", "/v1/editor-lists", {"lists": bad}, **{"Accept-Language": "zh"}).json()
+    first, *_, last = [each["reason"] for each in told["verdicts"]]
+    assert first == "car 中没有物品“没有这个”；请先提交它：PUT /v1/items"
+    assert last == "target 不是您的领域"
     assert fast.ask("PUT", "/v1/editor-lists", {"lists": []}).status_code == 400
     new = {"items": [{"domain": "car", "item": "新车", "title": "新车型", "title_en": "The new one"}]}
     assert fast.ask("PUT", "/v1/items", new).json()["accepted"] == 1
