@@ -1,20 +1,27 @@
 """Every route against every kind of key: who may, who may not, and that nothing crosses between organisations."""
 
+import socket
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from starlette.testclient import TestClient
 
-from kuajie.core.records import ApiKey
+from kuajie.core.records import ApiKey, Organisation
+from kuajie.core.texts import Text
 from kuajie.service.app import make_app
 from kuajie.service.openapi import document
 from kuajie.service.routes import ROUTES, Route
+from kuajie.testing.memory_store import MemoryStore
+from kuajie.workflows import access
 from kuajie.workflows.access import OPERATOR_SCOPES
+from kuajie.workflows.deploy import Refused
 from kuajie.workflows.keys import new_key
 from kuajie.workflows.workspace import Workspace
 
 from .conftest import NOW, PAGE, Running, with_memory
+from .test_process import serving
 
 OWN = {"domain": "courses", "user": "0007"}
 SEGMENT = {"userId": "0007", "properties": {"sku": "课1"}, "context": {"domain": "courses"}}
@@ -267,6 +274,107 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_again(fast: Running, tok
     assert fast.ask("GET", PATHS["similar_items"], token=patient).status_code == 200
 
 
+def test_a_page_can_read_why_it_must_wait_or_needs_a_key(fast: Running, token: Callable[..., str]) -> None:
+    page = token("courses", "publishable")
+
+    def ask(key: str | None) -> tuple[int, str | None, str | None]:
+        answer = fast.ask("POST", "/v1/recommend", BODIES["recommend"], key, Origin=PAGE)
+        return answer.status_code, answer.headers.get("access-control-allow-origin"), answer.headers.get("retry-after")
+
+    assert ask(None) == (401, PAGE, None)
+    assert ask(page) == (200, PAGE, None)
+    fast.service.bucket._rate, fast.service.bucket._most = 0.5, 0.5
+    assert ask(page) == (429, PAGE, "1")
+    fast.service.at_work = 10_000
+    assert ask(page) == (503, PAGE, "1")
+    fast.service.at_work = 0
+
+
+def test_keys_that_nobody_knows_are_looked_up_so_often_and_push_nobody_out(
+    fast: Running, token: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, keeper, strangers = fast.service.store.access, fast.service.doorkeeper, fast.service.strangers
+    asked: list[str] = []
+    find = keys.key
+    monkeypatch.setattr(keys, "key", lambda key_id: asked.append(key_id) or find(key_id))
+    known = token("courses")
+    fast.recommend(token=known)
+    monkeypatch.setattr(strangers, "_rate", 0.01)
+    strangers._left[""] = (20.0, strangers._monotonic())
+    answers = [
+        fast.ask("POST", "/v1/recommend", {}, f"kj_secret_{n:x}_x", **{"Accept-Language": "zh"}) for n in range(30)
+    ]
+    assert [answer.status_code for answer in answers] == [401] * 20 + [429] * 10
+    assert int(answers[-1].headers["retry-after"]) > 1
+    assert answers[-1].json()["error"] == "此刻尝试的未知密钥过多"
+    assert fast.ask("POST", "/v1/recommend", {}, "kj_secret_0_x").status_code == 401, "it is known to be none"
+    assert len(asked) == 21
+    for each in range(11_000):
+        keeper.ask(f"kj_secret_{each:x}_x", NOW)
+    asked.clear()
+    fast.recommend(token=known)
+    assert asked == [], "no made-up key takes its place"
+    assert len(keeper._missed) == 1_000
+    keeper.forget()
+    fast.recommend(token=known)
+    assert len(asked) == 1, "it is asked for anew, and is no stranger"
+    fast.recommend(token=token("car"), status=429)
+
+
+def test_the_key_that_was_not_used_for_longest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore().access
+    monkeypatch.setattr(access, "MOST_KEYS", 2)
+    keeper = access.Doorkeeper(store, lambda: 0.0)
+    store.put_organisation(Organisation(organisation_id="甲", name="甲", created_at=NOW))
+    made = [new_key("甲", "secret", NOW) for _ in range(3)]
+    for token, key in made:
+        store.add_key(key)
+        assert keeper.ask(token, NOW) is not None
+        assert keeper.known(made[0][0], NOW)[0]
+    assert [keeper.has_met(token) for token, _ in made] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("en;q=0.1, zh", "zh"),
+        ("zh;q=0.2,en-GB;q=0.3", "en"),
+        ("fr, zh-Hans-CN; Q=0.500 , en;q=0.5", "zh"),
+        ("zh;q=0, en;q=0.001", "en"),
+        ("en;q=0", "zh"),
+        ("en;q=nan, *", "zh"),
+        ("english, zhongwen", "zh"),
+        ("en-US", "en"),
+        ("", "zh"),
+        (f"{'fr,' * 100}en", "zh"),
+    ],
+)
+def test_the_language_that_is_liked_best(fast: Running, header: str, language: str) -> None:
+    config = fast.service.workspace.config
+    spoken = config.workspace.model_copy(update={"language": "zh"})
+    fast.service.workspace = replace(fast.service.workspace, config=config.model_copy(update={"workspace": spoken}))
+    said = fast.ask("GET", "/nothing", **{"Accept-Language": header}).json()["error"]
+    assert said == {"zh": "这个路径上没有任何内容", "en": "there is nothing at this path"}[language]
+
+
+def test_operators_alone_are_told_details_of_health(fast: Running, token: Callable[..., str]) -> None:
+    own, operator = token("courses"), token("courses", scopes=("operations",))
+    fast.service.deployment.refused = Refused("v9", Text("/srv/models/v9/arrays.npz is damaged"))
+    for key in (None, "kj_secret_0_0", own, token("courses", "publishable", scopes=("operations",))):
+        ready = fast.ask("GET", "/health/ready", token=key)
+        assert ready.status_code == 200
+        told = ready.json()
+        assert (told["ready"], told["store"]) == (True, "good")
+        assert told["model_version"] == fast.service.deployment.now.model_version
+        assert (told["snapshot_id"], told["refused"], told["loop"]) == ("", "", "")
+    told = fast.ask("GET", "/health/ready", token=operator).json()
+    assert told["refused"] == "v9: /srv/models/v9/arrays.npz is damaged"
+    assert told["snapshot_id"]
+    fast.service.demo = True
+    assert fast.ask("GET", "/health/ready").json()["refused"]
+    assert not fast.ask("GET", "/health/ready", **{"X-Forwarded-For": "1.1.1.1"}).json()["refused"]
+
+
 def test_demo_mode_answers_this_machine_alone(workspace: Workspace) -> None:
     service = with_memory(workspace)
     service.demo = True
@@ -279,11 +387,29 @@ def test_demo_mode_answers_this_machine_alone(workspace: Workspace) -> None:
             {"Origin": "https://evil.example"},
             {"Origin": "null"},
             {"Origin": "http://[::1"},
+            {"Forwarded": "for=1.1.1.1"},
+            {"X-Forwarded-For": "1.1.1.1"},
+            {"X-Forwarded-Host": "shop.example"},
+            {"X-Forwarded-Proto": "https"},
+            {"Via": "1.1 proxy"},
         ):
-            assert client.post("/v1/recommend", json=body, headers=headers).status_code == 403
+            refused = client.post("/v1/recommend", json=body, headers=headers)
+            assert refused.status_code == 403
+            assert refused.json()["error"] == "demo mode answers this machine alone, at 127.0.0.1"
+            assert client.get("/demo/world.json", headers=headers).status_code == (200 if "Origin" in headers else 404)
             assert client.options("/v1/recommend", headers={"Origin": "https://evil.example"}).status_code == 403
         plain = client.post("/v1/recommend", content="{}", headers={"Content-Type": "text/plain"})
         assert plain.status_code == 415, "what a form of another page could send"
+
+
+def test_demo_mode_takes_an_old_http_for_a_proxy(workspace: Workspace) -> None:
+    """As nginx speaks it, with the Host of what it asks."""
+    with serving(workspace.root, "--demo") as served:
+        for version, status in (("1.0", b"403"), ("1.1", b"200")):
+            with socket.create_connection(served.address) as connection:
+                host = f"Host: 127.0.0.1:{served.address[1]}\r\nConnection: close"
+                connection.sendall(f"GET /v1/webhooks HTTP/{version}\r\n{host}\r\n\r\n".encode())
+                assert connection.recv(65_536).split()[1] == status
 
 
 def test_pages_are_answered_what_they_ask_beforehand(fast: Running, token: Callable[..., str]) -> None:

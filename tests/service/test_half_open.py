@@ -1,5 +1,6 @@
 """800 connections that never end what they began, while others are answered; all are closed, and nothing is kept."""
 
+import asyncio
 import selectors
 import socket
 import threading
@@ -210,6 +211,35 @@ def test_a_newcomer_takes_the_place_of_the_oldest_that_is_half_open(workspace: W
         idle.sendall(b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         assert read(idle, 0.0).status == 200, "who has asked before keeps the connection"
         assert len(gates[0].half_open) <= 20
+
+
+def test_nothing_is_sent_to_who_has_gone() -> None:
+    class Line(asyncio.Transport):
+        def __init__(self) -> None:
+            super().__init__()
+            self.sent, self.gone = b"", False
+
+        def is_closing(self) -> bool:
+            return self.gone
+
+        def writelines(self, list_of_data) -> None:
+            assert not self.gone
+            self.sent += b"".join(list_of_data)
+
+        def close(self) -> None:
+            self.gone = True
+
+    async def both() -> tuple[bytes, bytes]:
+        lines = Line(), Line()
+        for line in lines:
+            joining = connections.JoiningTransport(line, asyncio.get_running_loop())
+            for part in (b"head", b"body"):
+                joining.write(part)
+            line.gone = line is lines[1]
+        await asyncio.sleep(0)
+        return lines[0].sent, lines[1].sent
+
+    assert asyncio.run(both()) == (b"headbody", b"")
 
 
 def test_the_limit_of_open_files_is_known() -> None:

@@ -10,6 +10,7 @@ import pytest
 from kuajie.core.errors import StoreError
 from kuajie.core.records import Account, Consent, EditorList, Event
 from kuajie.rerank.exploration import ExplorationConfig
+from kuajie.service import editors
 from kuajie.service.calls import Service
 from kuajie.storage.cache.redis import RedisCache
 from kuajie.workflows.fallbacks import CachedLists
@@ -204,6 +205,10 @@ def test_editors_lists_are_checked(fast: Running) -> None:
     reasons = [each["reason"] for each in told.json()["verdicts"]]
     wrong = ("put it first", "twice", "placement is missing", "target is not one of yours")
     assert all(words in reason for words, reason in zip(wrong, reasons, strict=True)), reasons
+    told = fast.ask("PUT", "/v1/editor-lists", {"lists": bad}, **{"Accept-Language": "zh"}).json()
+    first, *_, last = [each["reason"] for each in told["verdicts"]]
+    assert first == "car 中没有物品“没有这个”；请先提交它：PUT /v1/items"
+    assert last == "target 不是您的领域"
     assert fast.ask("PUT", "/v1/editor-lists", {"lists": []}).status_code == 400
     new = {"items": [{"domain": "car", "item": "新车", "title": "新车型", "title_en": "The new one"}]}
     assert fast.ask("PUT", "/v1/items", new).json()["accepted"] == 1
@@ -212,6 +217,13 @@ def test_editors_lists_are_checked(fast: Running) -> None:
     no_popularity(fast.service)
     assert fast.recommend("没见过", language="zh")["items"][0]["title"] == "新车型"
     assert fast.recommend("没见过", language="en")["items"][0]["title"] == "The new one"
+
+
+def test_so_many_editors_lists_and_no_more(fast: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(editors, "MOST_PLACEMENTS", 1)
+    lists = [{"target": "car", "placement": name, "items": ["🚗1"]} for name in ("首页", "别处")]
+    told = fast.ask("PUT", "/v1/editor-lists", {"lists": lists}, **{"Accept-Language": "zh"}).json()
+    assert [each["reason"] for each in told["verdicts"]] == ["", "car 已有 1 个列表；请先清空一个"]
 
 
 def test_a_domain_that_no_model_knows_has_its_editors_list(fast: Running) -> None:

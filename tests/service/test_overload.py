@@ -44,13 +44,23 @@ def fill(gate: Gate, scope: str, most: int = 1_000) -> int:
 def test_every_route_with_a_scope_has_a_lane_and_health_has_none() -> None:
     gate = busy_gate(1.0)
     for route in ROUTES:
-        line = f"{route.method} {route.path.replace('{domain}', 'courses').replace('{id}', 'a/b')}"
-        for whole in (line, f"{line}?k=1", f"{line} HTTP/1.1"):
-            found = gate.lane(whole.encode())
-            expected = None if route.scope is None else gate.lanes.get(route.scope, gate.lanes[""])
-            assert found is expected, whole
+        for path in (route.path, *route.aliases):
+            line = f"{route.method} {path.replace('{domain}', 'courses').replace('{id}', 'a/b')}"
+            for whole in (line, f"{line}?k=1", f"{line} HTTP/1.1"):
+                found = gate.lane(whole.encode())
+                expected = None if route.scope is None else gate.lanes.get(route.scope, gate.lanes[""])
+                assert found is expected, whole
     assert gate.lane(b"GET /nothing HTTP/1.1") is None
     assert gate.lane(b"") is None
+
+
+def test_a_path_written_in_another_way_has_a_lane_too() -> None:
+    gate = busy_gate(1.0)
+    for path in ("/v1/%65vents", "/%76%31/events", "/v1/nothing", "http://127.0.0.1/v1/events"):
+        for ending in ("", "?a=b", " HTTP/1.1"):
+            assert gate.lane(f"POST {path}{ending}".encode()) is gate.lanes[""], path
+    assert gate.lane(b"OPTIONS /v1/events HTTP/1.1") is gate.lanes["recommend"], "a page's event waits for it"
+    assert gate.lane(b"GET /demo?a=%20 HTTP/1.1") is None
 
 
 def test_a_handful_of_callers_is_never_refused() -> None:
@@ -201,6 +211,23 @@ def ask(address: tuple[str, int], request: bytes) -> tuple[int, dict[str, str], 
     with socket.create_connection(address) as connection:
         connection.sendall(request)
         return answer(connection)
+
+
+def test_a_page_can_read_a_refusal(workspace: Workspace) -> None:
+    with flooded(workspace) as (address, gate):
+        gate.waiting, gate.step, gate.lanes["recommend"].waiting = 1_000, 1.0, 1_000
+        for more in ((), ("Origin: https://shop.example",)):
+            request = whole("/v1/recommend", "Accept-Language: zh", *more)
+            with socket.create_connection(address) as connection:
+                connection.sendall(request[:50])
+                time.sleep(0.1)
+                connection.sendall(request[50:])
+                pieces = answer(connection)
+            for status, headers, body in (ask(address, request), pieces):
+                assert (status, json.loads(body)["error"], headers["retry-after"]) == (503, "服务现在太忙", "1")
+                assert headers.get("access-control-allow-origin") == ("*" if more else None)
+                assert headers.get("access-control-expose-headers") == ("Retry-After" if more else None)
+        gate.waiting = gate.lanes["recommend"].waiting = 0
 
 
 def settled(gate: Gate) -> bool:

@@ -55,6 +55,18 @@ def test_only_who_wants_a_notice_gets_it() -> None:
     assert len(it.queued("theirs")) == 3, "activated anew"
 
 
+def test_what_was_registered_in_demo_mode_is_told_nothing_after_it() -> None:
+    it, demo = Board(), True
+    it.board = Noticeboard(it.store, lambda: it.seconds, lambda: demo)
+    it.hook("nobody's", "")
+    it.hook("ours", "平台")
+    it.board.tell([model_activated("v1", "s1", NOW, NOW)])
+    demo = False
+    it.board.tell([model_activated("v2", "s2", NOW, NOW)])
+    assert it.board.knows("model.activated", "") is False
+    assert [len(it.queued(name)) for name in ("nobody's", "ours")] == [1, 2]
+
+
 def test_what_is_wanted_is_kept_for_a_moment() -> None:
     it = Board()
     assert it.board.knows("model.activated", "平台") is None

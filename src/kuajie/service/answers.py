@@ -152,17 +152,19 @@ async def ready(call: Call) -> Reply:
     """Whether requests may be sent here; recommendations go on while the store is down."""
     service = call.service
     refused = service.deployment.refused
-    return Reply(
-        Ready(
-            ready=not service.draining,
-            model_version=service.deployment.now.model_version,
+    state = Ready(
+        ready=not service.draining,
+        model_version=service.deployment.now.model_version,
+        store="down" if service.tail.failing else "good",
+    )
+    if "operations" in call.caller.scopes:  # reasons may name files
+        state = msgspec.structs.replace(
+            state,
             snapshot_id=service.deployment.now.dataset.snapshot.manifest.snapshot_id,
-            store="down" if service.tail.failing else "good",
             refused="" if refused is None else f"{refused.model_version}: {refused.reason}",
             loop=told(LoopLog(service.workspace.models).rounds()),
-        ),
-        status=503 if service.draining else 200,
-    )
+        )
+    return Reply(state, status=503 if service.draining else 200)
 
 
 def _tastes(call: Call, deployed: Deployed, history: Histories, kind: Kind) -> list[TasteShare]:

@@ -6,8 +6,8 @@ import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 import msgspec
 from starlette.applications import Starlette
@@ -40,18 +40,23 @@ from kuajie.service.refusals import (
     not_stored,
     too_busy,
     too_many,
+    too_many_strangers,
     wrong,
 )
 from kuajie.service.routes import ROUTES, Route
 from kuajie.service.streams import PushResponse
+from kuajie.service.this_machine import LOOPBACK, host_of, is_from_here
 from kuajie.service.upkeep import upkeep_of
 from kuajie.service.wire import Failure
 from kuajie.workflows.access import Caller
 
 log = logging.getLogger("kuajie.service")
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 FOR_EVENTS = 0.2
 """Share of the places that only events may take when the service is busy."""
+MOST_LANGUAGES = 200
+"""Characters of the header that are read."""
+QUALITY = r"\s*;\s*q\s*=\s*(?P<quality>0(?:\.\d{0,3})?|1(?:\.0{0,3})?)"
+LIKED = re.compile(rf"(?P<language>zh|en)(?:-[a-z0-9-]*)?(?:{QUALITY})?")
 UNSHOWN = re.compile(rf"{CONTROL}|[\u202a-\u202e\u2066-\u2069]")
 Endpoint = Callable[[Request], Awaitable[Response]]
 NOBODY = Caller("", frozenset(), frozenset())
@@ -131,12 +136,12 @@ def _endpoint(service: Service, route: Route) -> Endpoint:
         service.at_work += 1
         noted = seen()
         noted.route = route.path
-        origin: str | None = None
+        origin = request.headers.get("origin")
+        caller: Caller | None = None
         try:
             _make_way(service, route)
             caller = await _caller(service, route, request)
             noted.organisation, noted.key_id = caller.organisation, caller.key_id
-            origin = request.headers.get("origin")
             body, values = b"", None
             if route.request:
                 body = await read_body(request, service.workspace.config.service.body_seconds)
@@ -149,7 +154,8 @@ def _endpoint(service: Service, route: Route) -> Endpoint:
                 return reply.content
             return Json(reply.content, reply.status, origin)
         except Refusal as refusal:
-            return said(refusal, language, origin)
+            forbidden = caller is None and refusal.status == 403  # this page may not even read why
+            return said(refusal, language, None if forbidden else origin)
         except StoreError as error:
             return said(not_stored(error), language, origin)
         except KuajieError as error:
@@ -184,7 +190,7 @@ async def _caller(service: Service, route: Route, request: Request) -> Caller:
         Refusal: they may not.
     """
     if route.scope is None:
-        return NOBODY
+        return await _curious(service, route, request)
     header = request.headers.get("authorization")
     if header is None and service.demo:
         _refuse_strangers(request)
@@ -195,6 +201,9 @@ async def _caller(service: Service, route: Route, request: Request) -> Caller:
     now = service.clock()
     known, caller = service.doorkeeper.known(token, now, stale=service.tail.failing)
     if not known:
+        wait = 0.0 if service.doorkeeper.has_met(token) else service.strangers.take("")
+        if wait:
+            raise too_many_strangers(wait)
         caller = await service.ask(service.doorkeeper.ask, token, now)
     if caller is None:
         raise no_key()
@@ -205,6 +214,16 @@ async def _caller(service: Service, route: Route, request: Request) -> Caller:
     if caller.publishable and request.headers.get("origin") not in caller.origins:
         raise not_allowed(Text("this key may not be used on this page"))
     return caller
+
+
+async def _curious(service: Service, route: Route, request: Request) -> Caller:
+    """Who asks what everybody may ask; they are known where they may be told more."""
+    if route.more is None or not (service.demo or "authorization" in request.headers):
+        return NOBODY
+    try:
+        return await _caller(service, replace(route, scope=route.more), request)
+    except Refusal:
+        return NOBODY
 
 
 def _with_scope(caller: Caller, route: Route) -> Caller:
@@ -225,26 +244,15 @@ def _refuse_strangers(request: Request) -> None:
         Refusal: it is somebody else.
     """
     origin = request.headers.get("origin")
-    names = [_host(f"//{request.headers.get('host', '')}")]
-    if origin is not None:
-        names.append(_host(origin))
-    if any(name not in LOOPBACK for name in names):
+    if not is_from_here(request) or (origin is not None and host_of(origin) not in LOOPBACK):
         raise not_allowed(Text("demo mode answers this machine alone, at 127.0.0.1"))
-
-
-@lru_cache(1_000)
-def _host(address: str) -> str:
-    try:
-        return urlsplit(address).hostname or ""
-    except ValueError:
-        return ""
 
 
 def _preflight(service: Service) -> Endpoint:
     """What browsers ask before a page may ask. The key decides; it comes with the question itself."""
 
     async def preflight(request: Request) -> Response:
-        if service.demo and _host(request.headers.get("origin", "")) not in LOOPBACK:
+        if service.demo and host_of(request.headers.get("origin", "")) not in LOOPBACK:
             return Response(status_code=403)
         headers = {
             "Access-Control-Allow-Origin": request.headers.get("origin", "null"),
@@ -274,12 +282,21 @@ def _no_route(service: Service) -> Callable[[Request, Exception], Response]:
 
 
 def language_of_request(service: Service, request: Request) -> str:
-    """The first language that the caller prefers and kuajie speaks, else the workspace's."""
-    for part in request.headers.get("accept-language", "").split(",")[:10]:
-        spoken = part.partition(";")[0].strip().lower().partition("-")[0]
-        if spoken in {"zh", "en"}:
-            return spoken
-    return service.workspace.config.workspace.language or "en"
+    """The language that the caller likes best of those that kuajie speaks, else the workspace's."""
+    liked = _liked(request.headers.get("accept-language", "")[:MOST_LANGUAGES])
+    return liked or service.workspace.config.workspace.language or "en"
+
+
+@lru_cache(1_000)
+def _liked(header: str) -> str:
+    """The language of the highest quality, of several the first; empty where there is none."""
+    best, liked = 0.0, ""
+    for part in header.lower().split(","):
+        found = LIKED.fullmatch(part.strip())
+        quality = float(found["quality"] or 1) if found else 0.0
+        if found and quality > best:
+            best, liked = quality, found["language"]
+    return liked
 
 
 def said(refusal: Refusal, language: str, origin: str | None = None) -> Response:

@@ -42,6 +42,8 @@ log = logging.getLogger("kuajie.service")
 T = TypeVar("T")
 STORE_SECONDS = 15.0
 """How long a request waits for the store."""
+STRANGERS_PER_SECOND = 100.0
+"""Keys that are looked up without being known, of all callers together; twice as many at once."""
 
 
 @dataclass(eq=False)
@@ -83,6 +85,7 @@ class Service:
     rules: EventRules = field(init=False)
     doorkeeper: Doorkeeper = field(init=False)
     bucket: TokenBucket = field(init=False)
+    strangers: TokenBucket = field(init=False)
     streams: Streams = field(init=False)
     fallbacks: Fallbacks = field(init=False)
     seals: Seals = field(init=False)
@@ -96,7 +99,8 @@ class Service:
         self.fallbacks = Fallbacks(config.serving, self.cache, self.store.catalogue)
         self.seals = Seals(list_keys(self.workspace))
         self.bucket = TokenBucket(config.service.requests_per_second, time.monotonic)
-        self.notices = Noticeboard(self.store.webhooks, time.monotonic)
+        self.strangers = TokenBucket(STRANGERS_PER_SECOND, time.monotonic)
+        self.notices = Noticeboard(self.store.webhooks, time.monotonic, lambda: self.demo)
         self.streams = Streams(config.service.most_streams)
 
     @property

@@ -43,7 +43,8 @@ class JoiningTransport:
     def _flush(self) -> None:
         if self._held:
             held, self._held = self._held, []
-            self._transport.writelines(held)
+            if not self._transport.is_closing():  # nobody is there any more
+                self._transport.writelines(held)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the transport has
         return getattr(self._transport, name)

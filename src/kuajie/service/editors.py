@@ -1,12 +1,14 @@
 """Handlers of editor's lists: what is shown of a domain where nobody's behaviour says anything yet."""
 
+from kuajie.core.language import translator
 from kuajie.core.records import EditorList, Verdict
+from kuajie.core.texts import Text
 from kuajie.service.bodies import decoded
 from kuajie.service.calls import Call, Reply
 from kuajie.service.wire import EditorListBatch, EditorListsReply, Verdicts
 from kuajie.workflows.described import problem_of
 
-NOT_YOURS = "target is not one of yours"
+NOT_YOURS = Text("target is not one of yours")
 MOST_PLACEMENTS = 200
 """Lists of one target, which are all kept in memory."""
 
@@ -22,7 +24,7 @@ async def put_editor_lists(call: Call) -> Reply:
             problem = await service.ask(_put, call, chosen)
         status = "accepted" if problem is None else "rejected"
         verdicts.append(Verdict(id=chosen.placement, status=status, reason=problem or ""))  # type: ignore[arg-type]
-    told = Verdicts.of(verdicts)
+    told = Verdicts.of(verdicts, translator(call.language))
     if told.accepted:
         await service.ask(service.fallbacks.read_editors)
     return Reply(told, status=422 if told.rejected == len(verdicts) else 200)
@@ -36,7 +38,7 @@ async def editor_lists(call: Call) -> Reply:
     return Reply(EditorListsReply(lists=[each for each in found if each.target == target]))
 
 
-def _put(call: Call, chosen: EditorList) -> str | None:
+def _put(call: Call, chosen: EditorList) -> Text | None:
     """Store a list of items that there are; returns what is wrong with it."""
     catalogue = call.service.store.catalogue
     known = call.service.deployment.now.dataset.catalog.ids.get(chosen.target, ())
@@ -44,9 +46,13 @@ def _put(call: Call, chosen: EditorList) -> str | None:
     stored = catalogue.items(chosen.target, strange) if strange else {}
     unknown = [item for item in strange if item not in stored]
     if unknown:
-        return f"there is no item {unknown[0]!r} in {chosen.target}; put it first: PUT /v1/items"
+        return Text(
+            "there is no item '{item}' in {domain}; put it first: PUT /v1/items", item=unknown[0], domain=chosen.target
+        )
     placements = {each.placement for each in catalogue.editor_lists() if each.target == chosen.target}
     if chosen.items and len(placements | {chosen.placement}) > MOST_PLACEMENTS:
-        return f"there are {MOST_PLACEMENTS} lists of {chosen.target} already; empty one first"
+        return Text(
+            "there are {most} lists of {domain} already; empty one first", most=MOST_PLACEMENTS, domain=chosen.target
+        )
     catalogue.put_editor_list(chosen)
     return None

@@ -105,19 +105,28 @@ class Gate:
         for route in sorted(routes, key=lambda route: -len(route.path)):
             if route.scope is not None:
                 lane = self.lanes.get(route.scope, self.lanes[""])
-                start, brace, _ = f"{route.method} {route.path}".partition("{")
-                if brace:
-                    self.starts.append((start.encode(), lane))
-                else:
-                    self.paths[start.encode()] = lane
+                for path in (route.path, *route.aliases):
+                    start, brace, _ = f"{route.method} {path}".partition("{")
+                    if brace:
+                        self.starts.append((start.encode(), lane))
+                    else:
+                        self.paths[start.encode()] = lane
 
     def lane(self, line: bytes) -> Lane | None:
         """The lane of a request that begins with these bytes."""
         end = line.find(b" ", line.find(b" ") + 1)
-        lane = self.paths.get((line if end < 0 else line[:end]).partition(b"?")[0])
+        line = (line if end < 0 else line[:end]).partition(b"?")[0]
+        lane = self.paths.get(line)
         if lane is not None:
             return lane
-        return next((lane for start, lane in self.starts if line.startswith(start)), None)
+        found = next((lane for start, lane in self.starts if line.startswith(start)), None)
+        return self._other(*line.partition(b" ")[::2]) if found is None else found
+
+    def _other(self, method: bytes, path: bytes) -> Lane | None:
+        """The lane of what is no route as it is written: it may be one as it is read, and costs something if not."""
+        if not (b"/v1/" in path or b"%" in path or (path and not path.startswith(b"/"))):
+            return None
+        return self.lanes["recommend" if method == b"OPTIONS" else ""]  # pages ask before they send their events
 
     @property
     def quiet(self) -> bool:
@@ -209,6 +218,12 @@ REFUSALS = {
     for language in LANGUAGES
 }
 WHOLE = {language: head + body for language, (body, head) in REFUSALS.items()}
+TO_PAGES = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"Retry-After"))
+"""What a page needs to read a refusal; it says the same to everybody."""
+WHOLE_TO_PAGES = {
+    language: head[:-2] + b"".join(b"%s: %s\r\n" % each for each in TO_PAGES) + b"\r\n" + body
+    for language, (body, head) in REFUSALS.items()
+}
 BROKEN = wrong(Text("this is not HTTP as it should be"))
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,7})\r\n")
 _SPECIAL = ("\r\ntransfer-encoding:", "\r\nexpect:", "\r\nupgrade:", "\r\nconnection:")
@@ -256,7 +271,8 @@ class GatedProtocol(HttpToolsProtocol):
             return
         lane.refused += 1
         gate.noted()
-        self.transport.write(WHOLE["zh" if _CHINESE.search(head) else "en"])
+        ready = WHOLE_TO_PAGES if b"\r\norigin:" in head else WHOLE
+        self.transport.write(ready["zh" if _CHINESE.search(head) else "en"])
         self.refused_at = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self._keep_alive()
@@ -322,8 +338,9 @@ class GatedProtocol(HttpToolsProtocol):
 
 async def refuse(scope: MutableMapping[str, Any], _: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
     """The refusal for what did not arrive in one piece."""
-    spoken = dict(scope["headers"]).get(b"accept-language", b"")
-    body, head = REFUSALS["zh" if spoken.startswith(b"zh") else "en"]
-    lines = (line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
-    await send({"type": "http.response.start", "status": 503, "headers": [(name, value) for name, value in lines]})
+    asked = dict(scope["headers"])
+    body, head = REFUSALS["zh" if asked.get(b"accept-language", b"").startswith(b"zh") else "en"]
+    lines = [line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2]]
+    headers = [(name, value) for name, value in lines] + list(TO_PAGES if b"origin" in asked else ())
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
     await send({"type": "http.response.body", "body": body})

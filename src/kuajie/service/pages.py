@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import msgspec
 from starlette.requests import Request
@@ -16,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from kuajie.service.demo import world
+from kuajie.service.this_machine import is_from_here
 from kuajie.service.wire import Wire
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ FOREVER, ASK_AGAIN = "public, max-age=31536000, immutable", "no-cache"
 ANY_PAGE = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 WIDGET = "kj-slot.js"
 DEMO_FILES = ("demo.html", "demo.css", "demo.js")
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class WidgetFile(Wire, frozen=True):
@@ -78,7 +77,7 @@ def page_routes(service: "Service") -> list[Route]:
 
     def demo_only(answer: Endpoint) -> Endpoint:
         async def endpoint(request: Request) -> Response:
-            if service.demo and _host(request) in LOOPBACK:
+            if service.demo and is_from_here(request):
                 return await answer(request)
             return Response(status_code=404)
 
@@ -140,10 +139,3 @@ def sent(request: Request, name: str, caching: str, headers: dict[str, str]) -> 
 
 def _headers(caching: str) -> dict[str, str]:
     return {"Cache-Control": caching, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-
-
-def _host(request: Request) -> str:
-    try:
-        return urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    except ValueError:
-        return ""

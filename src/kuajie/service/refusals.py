@@ -58,6 +58,12 @@ def too_busy() -> Refusal:
     return Refusal(503, busy, Text("Try again in a moment."), AGAIN_SECONDS, "busy")
 
 
+def too_many_strangers(wait: float) -> Refusal:
+    """Each key that nobody knows asks the store, and there may be any number of them."""
+    many = Text("too many unknown keys are being tried just now")
+    return Refusal(429, many, Text("Wait, then try again."), wait, "rate")
+
+
 def too_many(wait: float) -> Refusal:
     """A key asks more often than it may."""
     return Refusal(429, Text("this key asks more often than it may"), Text("Wait, then try again."), wait, "rate")

@@ -25,6 +25,7 @@ class Route:
         response: what is answered; `str`: text that is no JSON.
         summary: for the OpenAPI document.
         scope: that a key needs; None: open to everybody.
+        more: scope of a key that is told more, where it is open to everybody.
         request: what the body is; none where there is no body.
         query: parameters after the path, with what they mean.
         publishable: whether keys that stand in web pages may.
@@ -39,6 +40,7 @@ class Route:
     response: type[Any]
     summary: str
     scope: Scope | None = None
+    more: Scope | None = None
     request: tuple[type[msgspec.Struct], ...] = ()
     query: tuple[tuple[str, str], ...] = ()
     publishable: bool = False
@@ -73,7 +75,10 @@ LIST_ID = "0f8fad5bd9cb469fa16570867728950e"
 
 ROUTES = (
     Route("GET", "/health/live", answers.live, wire.Alive, "The process answers"),
-    Route("GET", "/health/ready", answers.ready, wire.Ready, "Requests may be sent here"),
+    Route(
+        "GET", "/health/ready", answers.ready, wire.Ready,
+        "Requests may be sent here. A key with the scope 'operations' is told details.", more="operations",
+    ),
     Route(
         "POST", "/v1/keys", operations.make_key, wire.KeyMade,
         "A new key, which is shown this once. Not safe to send again.", scope="admin", request=(wire.KeyRequest,),

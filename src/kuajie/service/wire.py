@@ -503,13 +503,14 @@ class Alive(Wire, frozen=True):
 class Ready(Wire, frozen=True):
     """What the process answers with.
 
-    `refused` names a model version that must not serve, and why; `loop` what became of the last round of the loop.
+    Operators alone are told the rest: `refused` names a model version that must not serve, and why; `loop` what became
+    of the last round of the loop.
     """
 
     ready: bool
     model_version: str
-    snapshot_id: str
     store: Literal["good", "down"]
+    snapshot_id: str = ""
     refused: str = ""
     loop: str = ""
 

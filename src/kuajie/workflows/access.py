@@ -30,6 +30,8 @@ FRESH_SECONDS = 5.0
 STALE_SECONDS = 900.0
 """So long a key is believed while the store does not answer."""
 MOST_KEYS = 10_000
+MOST_MISSES = 1_000
+"""Ids that no key has; anybody can make them up, so they take no place of a key."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Doorkeeper:
     def __init__(self, store: AccessStore, monotonic: Callable[[], float]) -> None:
         self._store, self._monotonic = store, monotonic
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._missed: OrderedDict[str, _Kept] = OrderedDict()
         self._own: dict[str, _Kept] = {}
         self._lock = threading.Lock()
 
@@ -82,7 +85,14 @@ class Doorkeeper:
     def forget(self) -> None:
         """Ask the store anew for every key: one has changed."""
         with self._lock:
-            self._kept.clear()
+            self._missed.clear()
+            for kept in self._kept.values():
+                kept.at = float("-inf")
+
+    def has_met(self, token: str) -> bool:
+        """Whether the token names a key that was found lately; whether it opens anything is another question."""
+        with self._lock:
+            return key_id_of(token) in self._kept
 
     def known(self, token: str, now: datetime, *, stale: bool = False) -> tuple[bool, Caller | None]:
         """Whether no store must be asked, and then the caller, or None where the token opens nothing.
@@ -95,6 +105,10 @@ class Doorkeeper:
         key_id = key_id_of(token)
         with self._lock:
             kept = self._kept.get(key_id or "")
+            if kept is not None:
+                self._kept.move_to_end(key_id or "")
+            else:
+                kept = self._missed.get(key_id or "")
         if key_id is None:
             return True, self._caller(_Kept(None, None, 0.0), token, now)
         if key_id in self._own:
@@ -123,12 +137,19 @@ class Doorkeeper:
             if old is None or self._monotonic() - old.at > STALE_SECONDS:
                 raise
             return self._caller(old, token, now)
-        with self._lock:
-            self._kept[key_id] = kept
-            self._kept.move_to_end(key_id)
-            while len(self._kept) > MOST_KEYS:
-                self._kept.popitem(last=False)
+        self._keep(key_id, kept)
         return self._caller(kept, token, now)
+
+    def _keep(self, key_id: str, kept: _Kept) -> None:
+        """What is used goes last, and the first goes where there are too many."""
+        found = kept.key is not None
+        into, other = (self._kept, self._missed) if found else (self._missed, self._kept)
+        with self._lock:
+            other.pop(key_id, None)
+            into[key_id] = kept
+            into.move_to_end(key_id)
+            while len(into) > (MOST_KEYS if found else MOST_MISSES):
+                into.popitem(last=False)
 
     @staticmethod
     def _caller(kept: _Kept, token: str, now: datetime) -> Caller | None:

@@ -31,10 +31,13 @@ class Noticeboard:
     Args:
         store: of addresses and deliveries.
         monotonic: seconds.
+        demo: whether demo mode is on; what was registered in it is told nothing afterwards.
     """
 
-    def __init__(self, store: WebhookStore, monotonic: Callable[[], float]) -> None:
-        self._store, self._monotonic = store, monotonic
+    def __init__(
+        self, store: WebhookStore, monotonic: Callable[[], float], demo: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._store, self._monotonic, self._demo = store, monotonic, demo
         self._lock = threading.Lock()
         self._known: list[Webhook] | None = None
         self._known_at = 0.0
@@ -52,7 +55,7 @@ class Noticeboard:
         with self._lock:
             if self._known is None or self._monotonic() - self._known_at > KNOWN_SECONDS:
                 return None
-            return any(_wants(each, kind, organisation_id) for each in self._known)
+            return any(self._wants(each, kind, organisation_id) for each in self._known)
 
     def tell(self, notices: Sequence[Notice]) -> None:
         """Queue notices for whoever wants them; durable when it returns.
@@ -66,7 +69,7 @@ class Noticeboard:
                 delivery_of(notice, webhook)
                 for notice in notices
                 for webhook in webhooks
-                if _wants(webhook, notice.kind, notice.organisation_id)
+                if self._wants(webhook, notice.kind, notice.organisation_id)
             ]
         )
 
@@ -99,6 +102,11 @@ class Noticeboard:
                     self._bad.setdefault(key, Counter()).update(reasons)
                 self._bad_since = {**self._bad_since, **since}
             raise
+
+    def _wants(self, webhook: Webhook, kind: str, organisation_id: str | None) -> bool:
+        if not webhook.organisation_id and not self._demo():
+            return False
+        return kind in webhook.kinds and organisation_id in {None, webhook.organisation_id}
 
     def _webhooks(self) -> list[Webhook]:
         with self._lock:
@@ -185,7 +193,3 @@ def _grown(organisation_id: str, domain: str, reasons: Counter[str], since: date
     most = [{"reason": str(reason)[:200], "rows": rows} for reason, rows in reasons.most_common(MOST_REASONS)]
     data = {"domain": domain, "rows": reasons.total(), "since": since, "reasons": most}
     return Notice("quarantine.grew", secrets.token_hex(16), now, data, organisation_id)
-
-
-def _wants(webhook: Webhook, kind: str, organisation_id: str | None) -> bool:
-    return kind in webhook.kinds and organisation_id in {None, webhook.organisation_id}

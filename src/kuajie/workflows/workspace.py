@@ -102,7 +102,7 @@ class ServiceConfig(Config):
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8_000
     workers: Annotated[int, Field(ge=1, le=1_000)] = 1
-    requests_per_second: Annotated[float, Field(gt=0)] = 2_000.0
+    requests_per_second: Annotated[float, Field(gt=0)] = 5_000.0
     most_at_once: Annotated[int, Field(ge=1)] = 512
     most_connections: Annotated[int, Field(ge=1)] = 4_096
     header_seconds: Annotated[float, Field(gt=0)] = 10.0
