@@ -164,13 +164,18 @@ def test_the_quarantine_is_shown_and_replayed(kuajie: Callable[..., Any], worksp
         assert kuajie("store", *wrong, "-w", workspace).code == 2
 
 
-def test_a_port_that_is_taken_is_named(kuajie: Callable[..., Any], trained: Path) -> None:
+def test_a_port_that_is_taken_is_named(
+    kuajie: Callable[..., Any], trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         seen = kuajie("serve", "-w", trained, "--port", port)
         assert (seen.code, f"127.0.0.1:{port}: Address already in use" in seen.err) == (1, True), seen.err
         assert "--port" in seen.err
         assert "地址已被占用" in kuajie("serve", "-w", trained, "--port", port, "--lang", "zh").err
+        monkeypatch.setenv("KUAJIE_STORE__DATABASE", "mysql+pymysql://a@127.0.0.1:1/b")
+        several = kuajie("serve", "-w", trained, "--port", port, "--workers", 2)
+        assert (several.code, f"127.0.0.1:{port}: Address already in use" in several.err) == (1, True), several.err
 
 
 class Deaf(MemoryCache):

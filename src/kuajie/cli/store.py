@@ -20,8 +20,10 @@ ACTIONS = {"backup": True, "restore": True, "quarantine": False, "replay": False
 
 
 def store(
-    action: Annotated[str, typer.Argument(metavar="backup FILE|restore FILE|quarantine|replay", help="What to do.")],
-    file: Annotated[Path | None, typer.Argument(metavar="", show_default=False)] = None,
+    action: Annotated[str, typer.Argument(metavar="backup|restore|quarantine|replay", help="What to do.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Of backup and restore: the copy.", show_default=False)
+    ] = None,
     domain: Annotated[
         str | None, typer.Option(help="Of the quarantine: rows of this domain alone.", show_default="all rows")
     ] = None,
