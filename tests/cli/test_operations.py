@@ -1,5 +1,8 @@
 """The doctor looks around; copies of the store are made while it is written, and put in its place."""
 
+import json
+import os
+import socket
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +21,7 @@ from kuajie.testing.memory_store import MemoryStore
 from kuajie.workflows import surroundings as looked
 from kuajie.workflows.issuing import Wish, issue
 from kuajie.workflows.keys import new_key
+from kuajie.workflows.receive import EventRules, receive
 from kuajie.workflows.stores import Finding
 from kuajie.workflows.surroundings import surroundings
 from kuajie.workflows.workspace import Workspace
@@ -98,6 +102,80 @@ def test_what_is_no_copy_changes_nothing(kuajie: Callable[..., Any], workspace: 
         kuajie_toml.read_text(encoding="utf-8") + '[store]\ndatabase = "mysql+pymysql://a@b/c"\n', encoding="utf-8"
     )
     assert "mysqldump" in kuajie("store", "backup", workspace / "x.db", "-w", workspace).err
+
+
+def test_a_copy_that_cannot_be_written_is_told_politely(kuajie: Callable[..., Any], workspace: Path) -> None:
+    operational_store(Workspace.open(workspace)).close()
+    for place in (workspace / "没有" / "x.db", workspace / "kuajie.toml" / "x.db"):
+        seen = kuajie("store", "backup", place, "-w", workspace)
+        assert (seen.code, "could not be written" in seen.err) == (1, True), seen.err
+        assert str(place) in seen.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are those of POSIX")
+def test_only_its_owner_reads_a_store(kuajie: Callable[..., Any], workspace: Path) -> None:
+    def modes() -> dict[str, int]:
+        return {path.name: path.stat().st_mode & 0o777 for path in workspace.glob("*.db*") if path.suffix != ".lock"}
+
+    store = operational_store(Workspace.open(workspace))
+    store.events.append([event(1)], NOW)
+    assert modes() == dict.fromkeys(("kuajie.db", "kuajie.db-wal", "kuajie.db-shm"), 0o600)
+    store.close()
+    assert kuajie("store", "backup", workspace / "副本.db", "-w", workspace).code == 0
+    assert modes()["副本.db"] == 0o600
+    (workspace / "kuajie.db").chmod(0o640)  # somebody has decided otherwise
+    operational_store(Workspace.open(workspace)).close()
+    assert modes()["kuajie.db"] == 0o640
+    assert kuajie("store", "restore", workspace / "副本.db", "-w", workspace).code == 0
+    assert modes()["kuajie.db"] == 0o640
+    assert ids(workspace) == ["事件1"]
+
+
+def test_the_quarantine_is_shown_and_replayed(kuajie: Callable[..., Any], workspace: Path) -> None:
+    assert "no store yet" in kuajie("store", "quarantine", "-w", workspace).err
+    long = {"event_id": "长", "domain": "courses", "user": "张三", "item": "课1", "kind": "play", "value": 90_000}
+    bad = {**long, "event_id": "负", "value": -1}
+    call = {"type": "track", "event": "Unknown", "userId": "张三"}
+    strange = {**long, "event_id": "\u4e8c", "kind": "\x1b[31m"}
+    rows = [json.dumps(row).encode() for row in (long, bad, call, strange)]
+    held = operational_store(Workspace.open(workspace))
+    try:
+        receive(held.events, rows, EventRules(("courses", "car")), NOW).result(5)
+        seen = kuajie("store", "quarantine", "-w", workspace, "--json")
+        assert seen.code == 0, seen.err
+        refused = kuajie("store", "replay", "-w", workspace)
+        assert (refused.code, "stop the other one" in refused.err) == (1, True), refused.err
+    finally:
+        held.close()
+    assert seen.data["rows"] == 4
+    assert {"domain": "courses", "reason": "value is negative", "rows": 1} in seen.data["reasons"]
+    assert json.loads(seen.data["newest"][1]["bad"]["raw"]) == call
+    told = kuajie("store", "quarantine", "-w", workspace, "--domain", "courses", "--newest", 1, "--lang", "zh")
+    assert "隔离区中有 3 行" in told.out
+    assert "value 为负数" in told.out
+    assert "\x1b" not in told.out
+    toml = workspace / "kuajie.toml"
+    toml.write_text(toml.read_text(encoding="utf-8") + "[cleaning]\nmax_value = { play = 100000 }\n", encoding="utf-8")
+    done = kuajie("store", "replay", "-w", workspace, "--json")
+    assert done.data == {"rows": 4, "stored": 1, "duplicates": 0, "wrong": 1, "no_events": 2}
+    assert ids(workspace) == ["长"]
+    assert "1 行仍不正确" in kuajie("store", "replay", "-w", workspace, "--domain", "courses", "--lang", "zh").out
+    for wrong in (("quarantine", workspace / "x"), ("backup",), ("replay", "--domain", "没有")):
+        assert kuajie("store", *wrong, "-w", workspace).code == 2
+
+
+def test_a_port_that_is_taken_is_named(
+    kuajie: Callable[..., Any], trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        seen = kuajie("serve", "-w", trained, "--port", port)
+        assert (seen.code, f"127.0.0.1:{port}: Address already in use" in seen.err) == (1, True), seen.err
+        assert "--port" in seen.err
+        assert "地址已被占用" in kuajie("serve", "-w", trained, "--port", port, "--lang", "zh").err
+        monkeypatch.setenv("KUAJIE_STORE__DATABASE", "mysql+pymysql://a@127.0.0.1:1/b")
+        several = kuajie("serve", "-w", trained, "--port", port, "--workers", 2)
+        assert (several.code, f"127.0.0.1:{port}: Address already in use" in several.err) == (1, True), several.err
 
 
 class Deaf(MemoryCache):

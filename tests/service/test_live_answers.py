@@ -113,6 +113,63 @@ def test_who_said_no_gets_what_everybody_likes(running: Running) -> None:
     assert running.recommend("0007")["personalised"]
 
 
+def test_an_older_consent_does_not_count_and_one_of_the_future_is_none(running: Running) -> None:
+    def said(personalised: bool, hours: float) -> dict:
+        row = {
+            "account": {"domain": "car", "user": "车7"},
+            "personalised": personalised,
+            "changed_at": (NOW + timedelta(hours=hours)).isoformat(),
+        }
+        answer = running.ask("PUT", "/v1/consents", {"consents": [row]}, **{"Accept-Language": "zh"})
+        return {"http": answer.status_code, **answer.json()["verdicts"][0]}
+
+    refused = said(True, 24.1)
+    assert (refused["http"], refused["status"], refused["reason"]) == (422, "rejected", "changed_at 在未来")
+    assert said(False, 0)["status"] == "accepted"
+    older = said(True, -1)
+    assert (older["http"], older["status"], older["reason"]) == (200, "duplicate", "已有更晚的意愿，以它为准")
+    assert not running.recommend("0007")["personalised"]
+    assert said(False, 0)["status"] == "accepted", "sent again"
+    assert said(True, 1)["status"] == "accepted"
+    assert running.recommend("0007")["personalised"]
+
+
+def test_ids_as_long_as_may_be_are_taken_and_longer_ones_are_not(running: Running) -> None:
+    ranked = running.recommend("0007", k=1)
+    longest = "曝" * 42 + "ab"
+    assert len(longest.encode()) == 128
+    seen = {"exposure_id": longest, "list_id": ranked["list_id"], "position": 0}
+    item = ranked["items"][0]["item"]
+    click = {"event_id": longest, "list_id": ranked["list_id"], "exposure_id": longest, "item": item, "kind": "click"}
+    for status in ("accepted", "duplicate"):
+        assert running.post("/v1/exposures", {"exposures": [seen]})["verdicts"] == [
+            {"id": longest, "status": status, "reason": ""}
+        ]
+        assert running.post("/v1/feedback", {"feedback": [click]})["verdicts"] == [
+            {"id": longest, "status": status, "reason": ""}
+        ]
+    other = running.post("/v1/exposures", {"exposures": [{**seen, "exposure_id": longest[:-1] + "c"}]})
+    assert other["accepted"] == 1, "another id is another exposure"
+    running.service.lists.flush()
+    exposures = running.service.store.shown.exposures_of(plain(ranked["list_id"]))
+    event = next(row.event for row in running.service.store.events.after(0) if row.event.kind == "click")
+    assert event.exposure_id in {each.exposure_id for each in exposures}
+    assert event.exposure_id.startswith("courses:")
+    for wrong, said in ((longest + "c", "longer than 128 bytes"), ("", "missing")):
+        refused = running.post("/v1/exposures", {"exposures": [{**seen, "exposure_id": wrong}]}, status=422)
+        assert said in refused["verdicts"][0]["reason"]
+        refused = running.post("/v1/feedback", {"feedback": [{**click, "event_id": wrong}]}, status=422)
+        assert said in refused["verdicts"][0]["reason"]
+
+
+def test_exposures_of_the_future_are_refused(running: Running) -> None:
+    ranked = running.recommend("0007", k=1)
+    late = (NOW + timedelta(hours=24.1)).isoformat()
+    seen = {"exposure_id": "x", "list_id": ranked["list_id"], "position": 0, "occurred_at": late}
+    refused = running.post("/v1/exposures", {"exposures": [seen]}, status=422)
+    assert refused["verdicts"][0]["reason"] == "occurred_at is in the future"
+
+
 def test_a_dislike_excludes_and_unknown_items_do_not_disturb(running: Running) -> None:
     first = running.recommend("0007", k=3)["items"][0]["item"]
     no = {"event_id": "n", "domain": "car", "user": "车7", "item": first, "kind": "dismiss"}

@@ -1,6 +1,6 @@
 """What is described must be storable everywhere."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -71,6 +71,16 @@ def test_good(record) -> None:
 )  # fmt: skip
 def test_bad(record, problem: str) -> None:
     assert problem_of(record) == problem
+
+
+def test_what_has_happened_is_not_in_the_future() -> None:
+    consent = Consent(account=A, personalised=True, changed_at=NOW)
+    exposure = Exposure(exposure_id="e", list_id="l", placement="", position=0, occurred_at=NOW)
+    assert problem_of(consent, NOW) is None
+    before = NOW - timedelta(microseconds=1)
+    assert problem_of(consent, before) == "changed_at is in the future"
+    assert problem_of(exposure, before) == "occurred_at is in the future"
+    assert problem_of(Link(a=A, b=B, expires_at=NOW), before) is None
 
 
 @pytest.mark.parametrize("database", ["sqlite", "mariadb", "postgresql"])

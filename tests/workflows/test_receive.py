@@ -14,7 +14,7 @@ from kuajie.data.config import CleaningConfig, SourceConfig
 from kuajie.data.sources.base import Batch
 from kuajie.data.unify import Rules, unify_events
 from kuajie.testing.memory_store import MemoryStore
-from kuajie.workflows.receive import EventRules, receive, replay
+from kuajie.workflows.receive import EventRules, Replay, quarantine, receive, replay
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RULES = EventRules(("课程", "car"))
@@ -118,13 +118,21 @@ def test_replay_stores_what_is_good_by_the_rules_of_today() -> None:
     ]
     receive(store.events, rows, RULES, NOW, allowed=("课程",)).result(5)
     later = NOW + timedelta(days=3)
-    assert replay(store.events, RULES, later).released == 0
+    assert replay(store.events, RULES, later) == Replay(looked_at=4, no_events=1)
     lenient = EventRules(RULES.domains, CleaningConfig(max_value={"play": 100_000}))
     done = replay(store.events, lenient, later)
-    assert (done.looked_at, done.released) == (4, 1)
+    assert (done, done.wrong) == (Replay(looked_at=4, stored=1, no_events=1), 2)
     stored = store.events.after(0)
     assert [(row.event.event_id, row.event.occurred_at, row.received_at) for row in stored] == [("long", NOW, later)]
     assert [row.bad.event_id for row in store.events.quarantined()] == ["bad", "theirs", ""]
+    sent_again = [json.dumps({**GOOD, "event_id": "long", "kind": "play", "value": 90_000}).encode()]
+    receive(store.events, sent_again, RULES, later).result(5)
+    assert replay(store.events, lenient, later) == Replay(looked_at=4, duplicates=1, no_events=1)
+    found = quarantine(store.events, newest=2)
+    assert found.rows == 3
+    assert sorted(each[0] for each in found.reasons) == ["", "", "课程"]
+    assert [row.bad.event_id for row in found.newest] == ["", "theirs"]
+    assert quarantine(store.events, "课程").reasons == [("课程", "value is negative", 1)]
 
 
 MICROS = st.integers(-(10**15), 4 * 10**15)

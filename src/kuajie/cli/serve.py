@@ -93,8 +93,9 @@ def _serve_one(screen: Screen, workspace: "Workspace", host: str, port: int, *, 
 
 def _serve_many(screen: Screen, workspace: "Workspace", host: str, port: int, workers: int, *, demo: bool) -> None:
     from kuajie.bootstrap import operational_store
-    from kuajie.service.server import serve_with_workers
+    from kuajie.service.server import listening, serve_with_workers
 
+    listening(host, port).close()  # uvicorn would say it in its own words, and later
     store, insist = operational_store(workspace), demo
     try:
         demo = demo or _without_keys(store, host)

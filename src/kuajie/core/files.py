@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile, mkdtemp
 
@@ -12,6 +12,8 @@ from kuajie.core.language import message
 from kuajie.core.texts import Text
 
 REFUSALS = (
+    message("Address already in use"),
+    message("Cannot assign requested address"),
     message("File exists"),
     message("Is a directory"),
     message("No such file or directory"),
@@ -104,6 +106,16 @@ def write_file(place: Path, content: bytes | str) -> None:
                 draft.unlink(missing_ok=True)
                 raise
         sync(place.parent)
+
+
+def make_private(place: Path) -> None:
+    """Make an empty file that only its owner may read; one that is there stays as it is, and is not even opened.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def sync(path: Path) -> None:

@@ -24,6 +24,7 @@ from kuajie.core.records import (
 from kuajie.core.texts import Text
 from kuajie.service.bodies import decoded, unfit
 from kuajie.service.calls import Call, Reply
+from kuajie.service.ids import id_of_sender
 from kuajie.service.notices import consents_changed, feedback_recorded, note_bad
 from kuajie.service.refusals import not_stored, wrong
 from kuajie.service.shown import shown_lists
@@ -40,6 +41,7 @@ NOT_THERE = Text("the list has no such item at this position")
 NOT_STORED = Text("the list is not stored: name the item that was seen")
 OF_NOBODY = Text("the list was made for nobody: name a user when you ask for it")
 NOT_YOURS = Text("domain is not one of yours")
+OLDER = Text("a later consent is known, and stays")
 
 
 async def events(call: Call) -> Reply:
@@ -65,7 +67,7 @@ async def feedback(call: Call) -> Reply:
             read.append(_bad(row, OF_NOBODY))
         else:
             person = await service.person(service.deployment.now, shown.account)
-            read.append(service.rules.check(_event(row, shown.account, domain, person.accounts), now))
+            read.append(service.rules.check(_event(call, row, shown.account, domain, person.accounts), now))
     verdicts = await store_rows(call, read)
     await feedback_recorded(call, read, verdicts, [lists.get(row.list_id) for row in batch.feedback])
     return told(
@@ -81,13 +83,14 @@ async def exposures(call: Call) -> Reply:
     """What was seen of lists."""
     batch = decoded(call.body, ExposureBatch)
     lists = await shown_lists(call, [(row.list_id, row.item) for row in batch.exposures])
+    latest = call.service.rules.latest(call.service.clock())
     verdicts: list[Verdict] = []
     good: list[tuple[int, Exposure]] = []
     for place, row in enumerate(batch.exposures):
         shown = lists.get(row.list_id)
         exposure = None if shown is None else _exposure(call, row, shown)
         problem = "" if exposure is not None else _why_not(row, shown)
-        problem = problem or (problem_of(exposure) if exposure is not None else None) or ""
+        problem = problem or (problem_of(exposure, latest) if exposure is not None else None) or ""
         verdicts.append(Verdict(id=row.exposure_id, status="rejected", reason=problem))
         if exposure is not None and not problem:
             good.append((place, exposure))
@@ -191,23 +194,21 @@ def told(verdicts: list[Verdict], language: str = "en") -> Reply:
     return Reply(counted, status=422 if counted.rejected == len(verdicts) else 200)
 
 
-def _event(row: FeedbackRow, asked: Account, domain: str, accounts: Sequence[Account]) -> Event:
-    """An answer as an event of the item's domain, of the person's account there or, without one, of its stand-in.
-
-    Ids carry the domain of their sender, so that two senders cannot take each other's.
-    """
+def _event(call: Call, row: FeedbackRow, asked: Account, domain: str, accounts: Sequence[Account]) -> Event:
+    """An answer as an event of the item's domain, of the person's account there or, without one, of its stand-in."""
+    longest = call.service.rules.cleaning.max_id_bytes
     there = [each.user for each in accounts if each.domain == domain]
     plain = [user for user in there if user != answering_user(asked)]
     user = asked.user if asked.domain == domain else (plain or [answering_user(asked)])[0]
     return Event(
-        event_id=f"{asked.domain}:{row.event_id}",
+        event_id=id_of_sender(asked.domain, row.event_id, longest),
         domain=domain,
         user=user,
         item=row.item,
         kind=row.kind,
         occurred_at=row.occurred_at,
         value=row.value,
-        exposure_id=f"{asked.domain}:{row.exposure_id}",
+        exposure_id=id_of_sender(asked.domain, row.exposure_id, longest),
         properties={SCOPE: row.scope} if row.kind == "dismiss" and row.scope != "item" else {},
     )
 
@@ -229,7 +230,7 @@ def _exposure(call: Call, row: ExposureRow, shown: Shown) -> Exposure | None:
     domain, item = seen
     when = row.occurred_at or call.service.clock()
     return Exposure(
-        exposure_id=f"{shown.account.domain}:{row.exposure_id}",
+        exposure_id=id_of_sender(shown.account.domain, row.exposure_id, call.service.rules.cleaning.max_id_bytes),
         list_id=shown.list_id,
         placement=row.placement,
         position=row.position,
@@ -243,8 +244,10 @@ async def _put(
     call: Call, name: str, kind: type[T], domains: Callable[[T], list[str]], key: Callable[[T], str]
 ) -> tuple[Reply, list[T]]:
     """Check rows and store the good ones together; the answer, and what was stored."""
+    latest = call.service.rules.latest(call.service.clock())
     verdicts: list[Verdict] = []
     good: list[T] = []
+    places: list[int] = []
     for row in raw_rows(call.body, call.values, name):
         try:
             record = msgspec.json.decode(row, type=kind)
@@ -252,11 +255,17 @@ async def _put(
             verdicts.append(Verdict(id="", status="rejected", reason=str(error)[:500]))
             continue
         owned = all(domain in call.caller.domains for domain in domains(record))
-        problem = problem_of(record) if owned else NOT_YOURS
+        problem = problem_of(record, latest) if owned else NOT_YOURS
         status = "accepted" if problem is None else "rejected"
         verdicts.append(Verdict(id=key(record), status=status, reason=problem or ""))  # type: ignore[arg-type]
         if problem is None:
+            places.append(len(verdicts) - 1)
             good.append(record)
     if good:
-        await call.service.ask(getattr(call.service.store.catalogue, f"put_{name}"), good)
+        counted = await call.service.ask(getattr(call.service.store.catalogue, f"put_{name}"), good)
+        counted = counted or [True] * len(good)  # consents alone may come too late
+        for place, counts in zip(places, counted, strict=True):
+            if not counts:
+                verdicts[place] = msgspec.structs.replace(verdicts[place], status="duplicate", reason=OLDER)
+        good = [record for record, counts in zip(good, counted, strict=True) if counts]
     return told(verdicts, call.language), good

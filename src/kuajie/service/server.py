@@ -17,6 +17,8 @@ from starlette.applications import Starlette
 from threadpoolctl import threadpool_limits
 
 from kuajie.bootstrap import service_of
+from kuajie.core.errors import ResourceError
+from kuajie.core.files import refusal
 from kuajie.service.app import make_app
 from kuajie.service.calls import Service
 from kuajie.service.connections import PunctualProtocol
@@ -111,16 +113,23 @@ def listening(host: str, port: int) -> socket.socket:
     """A bound socket.
 
     Raises:
-        OSError: the address is taken, or none of this machine.
+        ResourceError: the address is taken, or none of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
-    except BaseException:
+    except BaseException as error:
         bound.close()
-        raise
+        if not isinstance(error, OSError):
+            raise
+        raise ResourceError(
+            "nobody can be answered at {address}: {reason}. Choose another address with --host or --port, or stop what "
+            "answers there.",
+            address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            reason=refusal(error),
+        ) from None
     return bound
 
 

@@ -224,12 +224,15 @@ class MemoryCatalogue:
         """See `CatalogueStore.editor_lists`."""
         return [self.lists[key] for key in sorted(self.lists)]
 
-    def put_consents(self, consents: Sequence[Consent]) -> None:
+    def put_consents(self, consents: Sequence[Consent]) -> list[bool]:
         """See `CatalogueStore.put_consents`."""
+        counted = []
         for consent in consents:
             known = self.consents([consent.account]).get(consent.account)
-            if known is None or consent.changed_at >= known.changed_at:
+            counted.append(known is None or consent.changed_at >= known.changed_at)
+            if counted[-1]:
                 self.said.put([consent])
+        return counted
 
     def consents(self, accounts: Sequence[Account]) -> dict[Account, Consent]:
         """See `CatalogueStore.consents`."""

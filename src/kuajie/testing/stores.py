@@ -274,11 +274,11 @@ class StoreContract:
             return Consent(account=account, personalised=personalised, changed_at=NOW + timedelta(minutes=minutes))
 
         assert store.catalogue.consents([account]) == {}
-        store.catalogue.put_consents([says(False, 5), says(True, 3)])
+        assert store.catalogue.put_consents([says(False, 5), says(True, 3)]) == [True, False]
         assert store.catalogue.consents([account]) == {account: says(False, 5)}
-        store.catalogue.put_consents([says(True, 4)])
+        assert store.catalogue.put_consents([says(True, 4)]) == [False]
         assert store.catalogue.consents([account]) == {account: says(False, 5)}
-        store.catalogue.put_consents([says(True, 6)])
+        assert store.catalogue.put_consents([says(True, 6)]) == [True]
         assert store.catalogue.consents([account]) == {account: says(True, 6)}
 
     def test_changes_of_consents_are_followed(self, store: Store) -> None:

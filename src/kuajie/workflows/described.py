@@ -23,8 +23,13 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LARGEST_POSITION = 100_000
 
 
-def problem_of(record: Described) -> Text | None:
-    """The first thing that is wrong with a record, or None; whether its domain exists is the caller's to know."""
+def problem_of(record: Described, latest: datetime | None = None) -> Text | None:
+    """The first thing that is wrong with a record, or None; whether its domain exists is the caller's to know.
+
+    Args:
+        record: anything that is described.
+        latest: what has happened (a consent, an exposure) cannot have happened later; None: no such bound.
+    """
     match record:
         case Item():
             problems = _item(record)
@@ -37,9 +42,9 @@ def problem_of(record: Described) -> Text | None:
         case EditorList():
             problems = _editor_list(record)
         case Consent():
-            problems = [*_account("account", record.account), _time("changed_at", record.changed_at)]
+            problems = [*_account("account", record.account), _time("changed_at", record.changed_at, latest)]
         case Exposure():
-            problems = _exposure(record)
+            problems = _exposure(record, latest)
     return next((problem for problem in problems if problem), None)
 
 
@@ -77,7 +82,7 @@ def _editor_list(chosen: EditorList) -> list[Text | None]:
     ]
 
 
-def _exposure(exposure: Exposure) -> list[Text | None]:
+def _exposure(exposure: Exposure, latest: datetime | None) -> list[Text | None]:
     return [
         _id("exposure_id", exposure.exposure_id),
         _id("list_id", exposure.list_id),
@@ -86,7 +91,7 @@ def _exposure(exposure: Exposure) -> list[Text | None]:
         None
         if 0 <= exposure.position <= LARGEST_POSITION
         else Text("position is not between 0 and {most}", most=LARGEST_POSITION),
-        _time("occurred_at", exposure.occurred_at),
+        _time("occurred_at", exposure.occurred_at, latest),
     ]
 
 
@@ -114,9 +119,11 @@ def _text(name: str, text: str, longest: int = 4_096) -> Text | None:
     return None if problem is None else Text("{name} {problem}", name=name, problem=problem)
 
 
-def _time(name: str, moment: datetime | None) -> Text | None:
+def _time(name: str, moment: datetime | None, latest: datetime | None = None) -> Text | None:
     if moment is None:
         return None
     if moment.tzinfo is None:
         return Text("{name} names no time zone", name=name)
-    return Text("{name} is before 1970", name=name) if moment < EARLIEST else None
+    if moment < EARLIEST:
+        return Text("{name} is before 1970", name=name)
+    return Text("{name} is in the future", name=name) if latest is not None and moment > latest else None

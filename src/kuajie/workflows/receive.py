@@ -8,7 +8,8 @@ are finite, not negative and within `max_value`. Ids follow `core.ids`.
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -86,6 +87,10 @@ class EventRules:
                 return Text("{name} {problem}", name="exposure_id", problem=wrong)
         return self._time_problem(event, now) or self._value_problem(event) or _properties_problem(event.properties)
 
+    def latest(self, now: datetime) -> datetime:
+        """When something can have happened at the latest: clocks of senders may be ahead, a little."""
+        return now + timedelta(hours=self.cleaning.future_hours)
+
     def _value_problem(self, event: Event) -> Text | None:
         value = event.value
         if value is None:
@@ -107,7 +112,7 @@ class EventRules:
         when = event.occurred_at if event.occurred_at.tzinfo else event.occurred_at.replace(tzinfo=UTC)
         if when < self.cleaning.earliest:
             return Text("occurred_at is before {day}", day=self.cleaning.earliest.date())
-        if when > now + timedelta(hours=self.cleaning.future_hours):
+        if when > self.latest(now):
             return Text("occurred_at is in the future")
         return None
 
@@ -142,11 +147,24 @@ def receive(
 
 @dataclass(frozen=True)
 class Replay:
-    """What became of the quarantine: `released` rows are stored, the others stay."""
+    """What became of the quarantine.
 
-    looked_at: int
-    released: int
-    verdicts: list[Verdict]
+    Attributes:
+        looked_at: rows that were in it.
+        stored: rows that are events now; they have left it.
+        duplicates: rows whose event had been stored meanwhile, such as one that was sent again; they have left it, too.
+        no_events: rows that stay, since they cannot be read as events: calls of Segment, answers to lists, rubbish.
+    """
+
+    looked_at: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    no_events: int = 0
+
+    @property
+    def wrong(self) -> int:
+        """Rows that stay, since they are events that the rules refuse still."""
+        return self.looked_at - self.stored - self.duplicates - self.no_events
 
 
 def replay(store: EventStore, rules: EventRules, now: datetime, domain: str | None = None) -> Replay:
@@ -154,14 +172,64 @@ def replay(store: EventStore, rules: EventRules, now: datetime, domain: str | No
 
     Rows of no domain of their sender stay: nobody may write into a domain by waiting for it.
     """
-    after, looked_at, verdicts = 0, 0, []
-    while rows := store.quarantined(after, MOST_ROWS, domain):
-        after = rows[-1].number
-        looked_at += len(rows)
+    count: Counter[str] = Counter()
+    for rows in _pages(store, domain):
+        count["looked_at"] += len(rows)
+        count["no_events"] += sum(not _is_event(row) for row in rows)
         good = [(row.number, event) for row in rows if isinstance(event := _again(row, rules), Event)]
         if good:
-            verdicts += store.release([number for number, _ in good], [event for _, event in good], now)
-    return Replay(looked_at, len(verdicts), verdicts)
+            verdicts = store.release([number for number, _ in good], [event for _, event in good], now)
+            count["stored"] += sum(verdict.status == "accepted" for verdict in verdicts)
+            count["duplicates"] += sum(verdict.status == "duplicate" for verdict in verdicts)
+    return Replay(**count)
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """What is in the quarantine.
+
+    Attributes:
+        rows: how many.
+        reasons: how many of a domain (empty: of none that its sender may write) for each reason, most frequent first.
+        newest: the last rows, newest first.
+    """
+
+    rows: int
+    reasons: list[tuple[str, str, int]]
+    newest: list[QuarantinedEvent]
+
+
+def quarantine(store: EventStore, domain: str | None = None, newest: int = 20) -> Quarantine:
+    """Look through the quarantine, page by page.
+
+    Args:
+        store: whose.
+        domain: of this alone; None: of all, and of none.
+        newest: how many of the last rows are kept to be shown.
+    """
+    reasons: Counter[tuple[str, str]] = Counter()
+    last: deque[QuarantinedEvent] = deque(maxlen=newest)
+    for rows in _pages(store, domain):
+        reasons.update((row.bad.domain, row.bad.reason) for row in rows)
+        last.extend(rows)
+    counted = [(named, reason, rows) for (named, reason), rows in reasons.most_common()]
+    return Quarantine(reasons.total(), counted, [*reversed(last)])
+
+
+def _pages(store: EventStore, domain: str | None) -> Iterator[list[QuarantinedEvent]]:
+    after = 0
+    while rows := store.quarantined(after, MOST_ROWS, domain):
+        after = rows[-1].number
+        yield rows
+
+
+def _is_event(row: QuarantinedEvent) -> bool:
+    """Whether it says what an event says, be it impossible."""
+    try:
+        msgspec.json.decode(row.bad.raw.encode(), type=Event)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+    return True
 
 
 def _again(row: QuarantinedEvent, rules: EventRules) -> Event | BadEvent:

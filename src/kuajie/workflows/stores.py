@@ -137,8 +137,12 @@ class CatalogueStore(Protocol):
     def editor_lists(self) -> list[EditorList]:
         """All of them, by target and placement; they are few."""
 
-    def put_consents(self, consents: Sequence[Consent]) -> None:
-        """Insert or replace; of two the one that was changed later stays."""
+    def put_consents(self, consents: Sequence[Consent]) -> list[bool]:
+        """Insert or replace; of two the one that was changed later stays.
+
+        Returns:
+            Of each whether it counted when its turn came; False: a later one was known.
+        """
 
     def consents(self, accounts: Sequence[Account]) -> dict[Account, Consent]:
         """Those that have said something."""

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from kuajie.core.errors import StoreError, UsageError
-from kuajie.core.files import refusals_named, sync
+from kuajie.core.files import make_private, refusals_named, sync
 from kuajie.storage.sql.lock import WriterLock
 
 BESIDE = ("-wal", "-shm", "-journal")
@@ -27,7 +27,7 @@ def back_up(database: Path, copy: Path) -> int:
     if copy.exists():
         raise UsageError("{place} exists already. Choose another name, or remove it first.", place=copy)
     with _draft(copy) as draft:
-        with closing(_opened(database)) as source, closing(sqlite3.connect(draft)) as target, _refusals(database):
+        with _refusals(database), closing(_opened(database)) as source, closing(sqlite3.connect(draft)) as target:
             source.backup(target)  # in one step: who writes meanwhile does not make it begin anew
             target.execute("PRAGMA journal_mode = DELETE")
         check(draft)
@@ -45,7 +45,7 @@ def restore(copy: Path, database: Path) -> None:
     lock = WriterLock(database).take()
     try:
         with _draft(database) as draft:
-            with closing(_opened(copy)) as source, closing(sqlite3.connect(draft)) as target, _refusals(copy):
+            with _refusals(copy), closing(_opened(copy)) as source, closing(sqlite3.connect(draft)) as target:
                 source.backup(target)
             check(draft)
             for end in BESIDE:
@@ -60,7 +60,7 @@ def check(file: Path) -> None:
     Raises:
         StoreError: so it is.
     """
-    with closing(_opened(file)) as connection, _refusals(file):
+    with _refusals(file), closing(_opened(file)) as connection:
         said = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if said != "ok" or not {"alembic_version", "events", "counters"} <= tables:
@@ -75,10 +75,13 @@ def _opened(file: Path) -> sqlite3.Connection:
 
 @contextmanager
 def _draft(place: Path) -> Iterator[Path]:
-    """A file beside `place` that takes its name at the end, whole and on disk."""
+    """A file beside `place` that takes its name and its mode at the end, whole and on disk."""
     draft = place.with_name(f".{place.name}.draft")
     with refusals_named(place):
         draft.unlink(missing_ok=True)
+        make_private(draft)
+        if place.exists():
+            draft.chmod(place.stat().st_mode & 0o777)
         try:
             yield draft
             sync(draft)

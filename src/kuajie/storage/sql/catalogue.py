@@ -98,9 +98,9 @@ class SqlCatalogue:
                 for row in connection.execute(query)
             ]
 
-    def put_consents(self, consents: Sequence[Consent]) -> None:
+    def put_consents(self, consents: Sequence[Consent]) -> list[bool]:
         """See `CatalogueStore.put_consents`."""
-        self.writer.write(_put_consents, consents, len(consents))
+        return self.writer.write(_put_consents, consents, len(consents))
 
     def consents(self, accounts: Sequence[Account]) -> dict[Account, Consent]:
         """See `CatalogueStore.consents`."""
@@ -226,18 +226,23 @@ def _put_editor_lists(transaction: Transaction, lists: Sequence[EditorList]) -> 
     return [None] * len(lists)
 
 
-def _put_consents(transaction: Transaction, batches: Sequence[Sequence[Consent]]) -> list[None]:
+def _put_consents(transaction: Transaction, batches: Sequence[Sequence[Consent]]) -> list[list[bool]]:
     """Of two the later one stays; a tie goes to the one that came last."""
     newest: dict[tuple[str, str], Consent] = {}
-    for consent in (consent for batch in batches for consent in batch):
-        key = (consent.account.domain, consent.account.user)
-        if key not in newest or consent.changed_at >= newest[key].changed_at:
-            newest[key] = consent
-    for (domain, user), consent in list(newest.items()):
-        where = (consents.c.domain == domain, consents.c.user_id == user)
-        stored = transaction.connection.execute(sa.select(consents.c.changed_at).where(*where)).scalar()
-        if stored is not None and stored > to_micros(consent.changed_at):
-            del newest[domain, user]
+    changed: dict[tuple[str, str], int | None] = {}
+    verdicts = []
+    for batch in batches:
+        counted = []
+        for consent in batch:
+            key = (consent.account.domain, consent.account.user)
+            if key not in changed:
+                where = (consents.c.domain == key[0], consents.c.user_id == key[1])
+                changed[key] = transaction.connection.execute(sa.select(consents.c.changed_at).where(*where)).scalar()
+            known, moment = changed[key], to_micros(consent.changed_at)
+            counted.append(known is None or moment >= known)
+            if counted[-1]:
+                newest[key], changed[key] = consent, moment
+        verdicts.append(counted)
     rows = [
         {
             "domain": domain,
@@ -249,7 +254,7 @@ def _put_consents(transaction: Transaction, batches: Sequence[Sequence[Consent]]
         for (domain, user), consent in newest.items()
     ]
     upsert(transaction.connection, consents, rows)
-    return [None] * len(batches)
+    return verdicts
 
 
 def _item(row: sa.Row[Any]) -> Item:

@@ -9,6 +9,7 @@ from typing import Self
 import sqlalchemy as sa
 
 from kuajie.core.errors import KuajieError, StoreError
+from kuajie.core.files import make_private, refusals_named
 from kuajie.core.language import message
 from kuajie.core.records import Account
 from kuajie.storage.sql import schema
@@ -68,6 +69,9 @@ class SqlStore:
         lock = WriterLock(file).take() if file is not None and write else None
         try:
             if write:
+                if file is not None:
+                    with refusals_named(file):
+                        make_private(file)  # SQLite would let everybody read it; its files beside get the same mode
                 schema.upgrade(engines)
             else:
                 _refuse_unless_current(engines, file)
