@@ -26,6 +26,8 @@ from kuajie.testing import servers
 
 PARTS = ("start", "recommend", "anew", "event", "batch", "overload", "workers")
 OPEN_RATE = 1_000.0
+WARM_SECONDS = 8.0
+"""Until everybody who asks was loaded and code is compiled."""
 DEFAULTS = {"recommend": "p99 10 ms"}
 
 
@@ -45,7 +47,7 @@ def loaded(world: Path, kind: Kind, options: argparse.Namespace, data: dict[str,
     """Peak in a closed loop, then a steady rate in an open one."""
     more = ["--python"] if options.python else []
     with serving(world) as served:
-        closed(served, kind, 2, options.connections, *more)  # histories and code are warm
+        closed(served, kind, WARM_SECONDS, options.connections, *more)
         peak = closed(served, kind, options.seconds, options.connections, *more)
         data["peak"] = peak
         events = f" ({peak['served_per_second'] * kind.rows:,.0f} events)" if kind.rows > 1 else ""
@@ -69,7 +71,7 @@ def overloaded(world: Path, kind: Kind, options: argparse.Namespace, data: dict[
     """Five times the peak."""
     more = ["--python"] if options.python else []
     with serving(world) as served:
-        closed(served, kind, 2, options.connections, *more)
+        closed(served, kind, WARM_SECONDS, options.connections, *more)
         peak = closed(served, kind, options.seconds, options.connections, *more)
         seen = overload(served, kind, peak, options.overload_seconds)
     data |= seen.data()
