@@ -10,6 +10,7 @@ import typer
 from kuajie.cli.options import LangOption, WorkspaceOption
 from kuajie.cli.screen import Screen
 from kuajie.core.errors import MissingExtraError, UsageError
+from kuajie.core.hosts import LOOPBACK
 from kuajie.core.texts import Text
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from kuajie.workflows.stores import Store
     from kuajie.workflows.workspace import Workspace
 
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 CONFIGURED = "what [service] says"
 
 

@@ -20,6 +20,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 
 from kuajie.core.errors import KuajieError, StoreError
+from kuajie.core.hosts import LOOPBACK
 from kuajie.core.ids import CONTROL
 from kuajie.core.language import translator
 from kuajie.core.texts import Text
@@ -45,7 +46,7 @@ from kuajie.service.refusals import (
 )
 from kuajie.service.routes import ROUTES, Route
 from kuajie.service.streams import PushResponse
-from kuajie.service.this_machine import LOOPBACK, host_of, is_from_here
+from kuajie.service.this_machine import host_of, is_from_here
 from kuajie.service.upkeep import upkeep_of
 from kuajie.service.wire import Failure
 from kuajie.workflows.access import Caller

@@ -179,12 +179,12 @@ async def store_rows(call: Call, read: Sequence[Event | BadEvent]) -> list[Verdi
         if verdict.status == "accepted" and isinstance(row, Event)
     ]
     if accepted:
-        service.deployment.now.live.learn(accepted)
         light_ones = [light(event) for event in accepted]
-        if service.cache.shared:  # it is far away, and histories of this process know already
+        if service.cache.shared:  # it is far away, and histories of this process know at once
             asyncio.get_running_loop().run_in_executor(service.threads, service.cache.remember, light_ones)
-        else:
+        else:  # first, for a model may be swapped meanwhile, whose histories begin with the cache
             service.cache.remember(light_ones)
+        service.deployment.now.live.learn(light_ones)
     return verdicts
 
 

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+from kuajie.core.hosts import LOOPBACK
+
 OF_PROXIES = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"via"})
 
 

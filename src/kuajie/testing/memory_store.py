@@ -106,7 +106,7 @@ class MemoryEvents:
         return [each for each in self.stored if each.sequence > sequence][:most]
 
     def recent(self, accounts: Sequence[Account], most: int = MOST_EVENTS) -> dict[Account, list[Event]]:
-        """See `EventStore.recent`."""
+        """What `Store.about` says of events."""
         found: dict[Account, list[Event]] = {}
         for account in dict.fromkeys(accounts):
             own = [s for s in self.stored if (s.event.domain, s.event.user) == (account.domain, account.user)]
@@ -235,7 +235,7 @@ class MemoryCatalogue:
         return counted
 
     def consents(self, accounts: Sequence[Account]) -> dict[Account, Consent]:
-        """See `CatalogueStore.consents`."""
+        """What `Store.about` says of consents."""
         return self.said.get(accounts)
 
     def consents_after(self, sequence: int, most: int = 1_000) -> list[Change[Consent]]:

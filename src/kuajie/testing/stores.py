@@ -134,9 +134,9 @@ class StoreContract:
         rows += [event("none", occurred_at=None), event("o", user="other"), event("c", domain="car")]
         store.events.append(rows, NOW)
         mine, unknown = Account(domain="课程", user="张三"), Account(domain="课程", user="nobody")
-        found = store.events.recent([mine, unknown, mine])
+        found = store.about([], [mine, unknown, mine]).events
         assert [each.event_id for each in found[mine]] == ["none", "1", "3", "5", "7", "9"]
-        assert [each.event_id for each in store.events.recent([mine], most=2)[mine]] == ["7", "9"]
+        assert [each.event_id for each in store.about([], [mine], most=2).events[mine]] == ["7", "9"]
         assert unknown not in found
 
     def test_bad_events_are_quarantined_and_released(self, store: Store) -> None:
@@ -159,7 +159,7 @@ class StoreContract:
         assert store.events.append([], NOW) == []
         assert not store.events.after(0)
         assert not store.events.quarantined()
-        assert not store.events.recent([])
+        assert not store.about([], []).events
         assert not store.catalogue.people([])
         assert not store.catalogue.items("a", [])
         assert not store.catalogue.links_of([])
@@ -273,13 +273,13 @@ class StoreContract:
         def says(personalised: bool, minutes: int) -> Consent:
             return Consent(account=account, personalised=personalised, changed_at=NOW + timedelta(minutes=minutes))
 
-        assert store.catalogue.consents([account]) == {}
+        assert store.about([account], []).consents == {}
         assert store.catalogue.put_consents([says(False, 5), says(True, 3)]) == [True, False]
-        assert store.catalogue.consents([account]) == {account: says(False, 5)}
+        assert store.about([account], []).consents == {account: says(False, 5)}
         assert store.catalogue.put_consents([says(True, 4)]) == [False]
-        assert store.catalogue.consents([account]) == {account: says(False, 5)}
+        assert store.about([account], []).consents == {account: says(False, 5)}
         assert store.catalogue.put_consents([says(True, 6)]) == [True]
-        assert store.catalogue.consents([account]) == {account: says(True, 6)}
+        assert store.about([account], []).consents == {account: says(True, 6)}
 
     def test_changes_of_consents_are_followed(self, store: Store) -> None:
         first, second = (Account(domain="课程", user=user) for user in "ab")
@@ -313,8 +313,9 @@ class StoreContract:
         found = store.about(accounts, [a, c], most=3)
         assert found.links == store.catalogue.links_of(accounts)
         assert len(found.links) == 3
-        assert found.consents == store.catalogue.consents(accounts)
-        assert found.events == store.events.recent([a, c], 3)
+        assert found.consents == {c: Consent(account=c, personalised=False, changed_at=NOW)}
+        minutes = [NOW + timedelta(minutes=number) for number in (1, 1, 2)]
+        assert [[each.occurred_at for each in own] for own in found.events.values()] == [minutes, minutes]
         assert [len(own) for own in found.events.values()] == [3, 3]
         assert store.about([a], [], with_links=False) == About([], {}, {})
 

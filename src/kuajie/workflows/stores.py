@@ -80,9 +80,6 @@ class EventStore(Protocol):
     def after(self, sequence: int, most: int = 1_000) -> list[StoredEvent]:
         """Events with a larger sequence number, in order."""
 
-    def recent(self, accounts: Sequence[Account], most: int = MOST_EVENTS) -> dict[Account, list[Event]]:
-        """The newest events of each account by their time, oldest first; accounts without any are left out."""
-
     def quarantined(self, after: int = 0, most: int = 1_000, domain: str | None = None) -> list[QuarantinedEvent]:
         """Bad events with a larger number, in order; of one domain, or of all."""
 
@@ -143,9 +140,6 @@ class CatalogueStore(Protocol):
         Returns:
             Of each whether it counted when its turn came; False: a later one was known.
         """
-
-    def consents(self, accounts: Sequence[Account]) -> dict[Account, Consent]:
-        """Those that have said something."""
 
     def consents_after(self, sequence: int, most: int = 1_000) -> list[Change[Consent]]:
         """Consents that changed after a sequence number, in order of their last change."""
@@ -306,7 +300,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class About:
-    """What is stored of some accounts: as `links_of`, `consents` and `recent` say it."""
+    """What is stored of some accounts.
+
+    Attributes:
+        links: with one of them at either end, also expired ones, in the order of their last change.
+        consents: of those that have said something.
+        events: the newest of each by their time, oldest first; accounts without any are left out.
+    """
 
     links: list[Link]
     consents: dict[Account, Consent]

@@ -9,6 +9,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from kuajie.core.errors import KuajieError, StoreError, UsageError
+from kuajie.core.hosts import LOOPBACK
 from kuajie.core.language import message
 from kuajie.core.texts import Text
 from kuajie.data.snapshot import latest_snapshot
@@ -17,7 +18,6 @@ from kuajie.workflows.stores import Cache, Finding, Store
 from kuajie.workflows.workspace import FROM_ENVIRONMENT, Workspace
 
 LEAST_BYTES = 1 << 30
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 Ready = Callable[[str], str | None]
 """The address of a service -> the model version that it answers with; None: it is not ready. OSError: nobody's."""
 

@@ -102,11 +102,6 @@ class SqlCatalogue:
         """See `CatalogueStore.put_consents`."""
         return self.writer.write(_put_consents, consents, len(consents))
 
-    def consents(self, accounts: Sequence[Account]) -> dict[Account, Consent]:
-        """See `CatalogueStore.consents`."""
-        found = (consent_of_row(row) for row in self._of_accounts(consents, accounts))
-        return {consent.account: consent for consent in found}
-
     def consents_after(self, sequence: int, most: int = 1_000) -> list[Change[Consent]]:
         """See `CatalogueStore.consents_after`."""
         return [Change(row.sequence, consent_of_row(row)) for row in self._after(consents, sequence, most)]

@@ -9,14 +9,13 @@ from typing import Any, NamedTuple, Self, cast
 import msgspec
 import sqlalchemy as sa
 
-from kuajie.core.records import Account, BadEvent, Event, Kind, QuarantinedEvent, StoredEvent, Verdict
+from kuajie.core.records import BadEvent, Event, Kind, QuarantinedEvent, StoredEvent, Verdict
 from kuajie.core.texts import Text
 from kuajie.storage.sql.keys import key_of
 from kuajie.storage.sql.reader import Reader
 from kuajie.storage.sql.tables import UNKNOWN_TIME, bad_events, counters, events
 from kuajie.storage.sql.times import from_micros, to_micros
 from kuajie.storage.sql.writer import CHANGES, Transaction, Writer
-from kuajie.workflows.stores import MOST_EVENTS
 
 COUNTED_ONCE = Text("this exposure was answered by the same kind before")
 MOST_IDS = 500
@@ -61,17 +60,6 @@ class SqlEvents:
         with self.reader.connection() as connection:
             return [_stored(row) for row in connection.execute(AFTER, {"sequence": sequence, "most": most})]
 
-    def recent(self, accounts: Sequence[Account], most: int = MOST_EVENTS) -> dict[Account, list[Event]]:
-        """See `EventStore.recent`."""
-        found: dict[Account, list[Event]] = {}
-        with self.reader.connection() as connection:
-            for account in dict.fromkeys(accounts):
-                key = {"domain": account.domain, "user": account.user, "most": most}
-                rows = connection.execute(RECENT, key).fetchall()
-                if rows:
-                    found[account] = [event_of_row(row) for row in reversed(rows)]
-        return found
-
     def quarantined(self, after: int = 0, most: int = 1_000, domain: str | None = None) -> list[QuarantinedEvent]:
         """See `EventStore.quarantined`."""
         query = sa.select(bad_events).where(bad_events.c.number > after).order_by(bad_events.c.number).limit(most)
@@ -92,12 +80,6 @@ AFTER = (
     sa.select(events)
     .where(events.c.sequence > sa.bindparam("sequence"))
     .order_by(events.c.sequence)
-    .limit(sa.bindparam("most", type_=sa.Integer))
-)
-RECENT = (
-    sa.select(events)
-    .where(events.c.domain == sa.bindparam("domain"), events.c.user_id == sa.bindparam("user"))
-    .order_by(events.c.occurred_at.desc(), events.c.sequence.desc())
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
 
