@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kuajie.text.bm25 import LEAST, Bm25Config, Bm25Index, bm25
@@ -46,6 +46,7 @@ DOCUMENTS = st.lists(st.fixed_dictionaries({"title": WORDS, "brand": WORDS}), mi
 
 
 @given(DOCUMENTS, DOCUMENTS, WORDS, st.floats(0.1, 3), st.floats(0, 1))
+@example([{"title": "car", "brand": ""}, {"title": "", "brand": "car"}], [{}], "car", 1.2, 1.0)
 def test_scores_are_those_of_the_formula(documents, further, query, k1, b) -> None:
     config = Bm25Config(WEIGHTS, k1, b)
     index = Bm25Index.build(documents, config)
