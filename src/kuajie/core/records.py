@@ -157,10 +157,16 @@ class ModelVersion(Record, frozen=True):
     based_on: str = ""
 
 
-class Reason(Record, frozen=True):
+ReasonKind = Literal["history", "path", "words", "profile", "popular", "new", "editor"]
+
+
+class Reason(Record, frozen=True, omit_defaults=True):
     """What carried a recommended item. `share` is its part of the score (0..1).
 
-    `item` is empty when popularity carried that share.
+    `kind` says what the share came from: something in the history, as such, or because it is connected with the item,
+    by a path of the knowledge graph or by words that both share; who the person is (`profile`); what everybody likes
+    (`popular`); that the item is new; an editor's choice. `item` is empty unless something in the history carried the
+    share. `via` is the connection: the names on the path, relations and things in turn, or the shared words.
     """
 
     domain: str
@@ -169,6 +175,8 @@ class Reason(Record, frozen=True):
     share: float
     exact: bool
     text: str
+    kind: ReasonKind = "history"
+    via: tuple[str, ...] = ()
 
 
 class RankedItem(Record, frozen=True):

@@ -187,7 +187,8 @@ def explained(
     def name(number: int) -> tuple[str, str, str]:
         return (*catalog.name(number), engine.titles[number])
 
-    return reasons_of(explanation, [score], name, engine.translate, most=MOST_PATHS)[0]
+    joint = np.array([catalog.number(target, item)])
+    return reasons_of(explanation, [score], name, engine.translate, most=MOST_PATHS, links=engine.links, items=joint)[0]
 
 
 def generalised(
@@ -210,7 +211,8 @@ def generalised(
         else:
             places[reason.domain] = len(kept)
             text = translate("Because of your activity at {domain}").format(domain=title(reason.domain, language))
-            kept.append(msgspec.structs.replace(reason, item="", title="", text=text))
+            hidden = msgspec.structs.replace(reason, item="", title="", text=text, kind="history", via=())
+            kept.append(hidden)
     return tuple(sorted(kept, key=lambda reason: -reason.share))
 
 

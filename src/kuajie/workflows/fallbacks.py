@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from kuajie.core.records import Account, EditorList, Item, RankedItem, RankedList, Reason
+from kuajie.core.records import Account, EditorList, Item, RankedItem, RankedList, Reason, ReasonKind
 from kuajie.workflows.recommend import Engine
 from kuajie.workflows.stores import Cache, CatalogueStore
 
@@ -119,7 +119,7 @@ def from_cache(
     start = engine.catalog.space.slice(target).start
     named = [(item, score) for item, score in kept.items if item not in without]
     numbers = known.numbers([item for item, _ in named]).tolist()
-    why = _general(engine.translate("Chosen for you a while ago"), exact=False)
+    why = _general(engine.translate("Chosen for you a while ago"), exact=False, kind="history")
     items = [
         RankedItem(domain=target, item=item, title=engine.titles[start + number], score=score, reasons=why)
         for (item, score), number in zip(named, numbers, strict=True)
@@ -193,7 +193,7 @@ def from_editor(
 ) -> RankedList:
     """An editor's list as a ranked one; it has an order and no scores, so they count down."""
     left = [each for each in chosen if each.item not in without][:k]
-    why = _general(engine.translate("Chosen by the editors"), exact=True)
+    why = _general(engine.translate("Chosen by the editors"), exact=True, kind="editor")
     items = [
         RankedItem(
             domain=target,
@@ -216,8 +216,8 @@ def _title(engine: Engine, target: str, chosen: Chosen) -> str:
     return chosen.title_in(engine.language)
 
 
-def _general(text: str, *, exact: bool) -> tuple[Reason, ...]:
-    return (Reason(domain="", item="", title="", share=1.0, exact=exact, text=text),)
+def _general(text: str, *, exact: bool, kind: ReasonKind) -> tuple[Reason, ...]:
+    return (Reason(domain="", item="", title="", share=1.0, exact=exact, text=text, kind=kind),)
 
 
 def _list(engine: Engine, account: Account, target: str, items: Sequence[RankedItem], fallback: str) -> RankedList:

@@ -358,7 +358,9 @@ class NewItems:
         if question.explain:
             words = engine.translate(NEW if item in group.arrived else UNUSED)
             text = words.format(group=group.neighbours.label)
-            reasons = (Reason(domain=question.target, item="", title="", share=1.0, exact=False, text=text),)
+            reasons = (
+                Reason(domain=question.target, item="", title="", share=1.0, exact=False, text=text, kind="new"),
+            )
         title = self._title((question.target, item), engine.language)
         return RankedItem(domain=question.target, item=item, title=title, score=score, reasons=reasons, propensity=1.0)
 

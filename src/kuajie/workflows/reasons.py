@@ -1,11 +1,16 @@
 """Reasons: which history items carried a recommended item, and their share of its score, as records and words."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from kuajie.core.recommender import Explanation
-from kuajie.core.records import Reason
+from kuajie.core.records import Reason, ReasonKind
 from kuajie.core.texts import Translate
 from kuajie.numerics.single import strongest_of
+from kuajie.workflows.links import Link, Links
 
 Name = Callable[[int], tuple[str, str, str]]
 """(domain, id, title) of a joint item number."""
@@ -13,8 +18,50 @@ Name = Callable[[int], tuple[str, str, str]]
 LEAST_SHARE = 0.01
 
 
+@dataclass(frozen=True)
+class Wording:
+    """The words of reasons in one language."""
+
+    history: str
+    path: str
+    words: str
+    popular: str
+    separator: str
+
+    @classmethod
+    def of(cls, translate: Translate) -> "Wording":
+        """In the language of a translation."""
+        return cls(
+            history=translate("Because of “{title}” in your history"),
+            path=translate("Because of “{title}” in your history, by way of {things}"),
+            words=translate("Because of “{title}” in your history: both say {things}"),
+            popular=translate("Popular with everybody"),
+            separator=translate(", "),
+        )
+
+    def text(self, title: str, link: Link | None) -> str:
+        """What a history item is named with."""
+        if link is None:
+            return self.history.format(title=title)
+        things = self.separator.join(f"“{spoken(thing)}”" for thing in link.things)
+        return (self.path if link.kind == "path" else self.words).format(title=title, things=things)
+
+
+def spoken(thing: str) -> str:
+    """A thing's name without the kind in front of it that tells things of one name apart: topic:涡轮."""
+    kind, colon, rest = thing.partition(":")
+    return rest if colon and rest and kind.isascii() and kind.isidentifier() else thing
+
+
 def reasons_of(
-    explanation: Explanation, scores: Sequence[float], name: Name, translate: Translate, most: int = 3
+    explanation: Explanation,
+    scores: Sequence[float],
+    name: Name,
+    translate: Translate,
+    most: int = 3,
+    *,
+    links: Links | None = None,
+    items: npt.NDArray[np.integer] | None = None,
 ) -> list[tuple[Reason, ...]]:
     """The strongest reasons of each explained item.
 
@@ -28,33 +75,62 @@ def reasons_of(
         name: names joint items.
         translate: gives the words.
         most: reasons an item.
+        links: say how a history item is connected with the explained one.
+        items: (n,) joint numbers of the explained items, which links need.
     """
-    because, popular = translate("Because of “{title}” in your history"), translate("Popular with everybody")
-    said: dict[int, tuple[str, str, str, str]] = {}  # one entry carries many items
+    wording = Wording.of(translate)
+    named: dict[int, tuple[str, str, str]] = {}  # one entry carries many items
     columns, strongest = strongest_of(explanation.contributions, most)
-    numbers, exact = explanation.history_items[columns].tolist(), explanation.exact
+    numbers, exact = explanation.history_items[columns], explanation.exact
+    linked = _linked(links, numbers, items)
     found = []
-    for score, parts, items, base in zip(scores, strongest.tolist(), numbers, explanation.base.tolist(), strict=True):
+    rows = zip(scores, strongest.tolist(), numbers.tolist(), linked, explanation.base.tolist(), strict=True)
+    for score, parts, entries, ways, base in rows:
         least = LEAST_SHARE * score
         reasons: list[Reason] = []
         if score > 0:
-            for part, number in zip(parts, items, strict=True):
+            for part, number, link in zip(parts, entries, ways, strict=True):
                 if part < least:
                     break
-                words = said.get(number)
-                if words is None:
-                    domain, item, title = name(number)
-                    words = said[number] = (domain, item, title, because.format(title=title or item))
-                domain, item, title, text = words
-                reasons.append(reason(domain, item, title, part / score, text, exact=exact))
+                known = named.get(number)
+                if known is None:
+                    known = named[number] = name(number)
+                text = wording.text(known[2] or known[1], link)
+                reasons.append(reason(*known, part / score, text, exact=exact, link=link))
             if base >= least:
                 place = sum(part >= base for part in parts[: len(reasons)])
-                reasons.insert(place, reason("", "", "", base / score, popular, exact=exact))
+                reasons.insert(place, reason("", "", "", base / score, wording.popular, exact=exact, kind="popular"))
         found.append(tuple(reasons[:most]))
     return found
 
 
-def reason(domain: str, item: str, title: str, share: float, text: str, *, exact: bool) -> Reason:
+def _linked(
+    links: Links | None, used: npt.NDArray[np.int32], items: npt.NDArray[np.integer] | None
+) -> list[list[Link | None]]:
+    """The link of each history item (n, most) to the item that it carried."""
+    n_rows, most = used.shape
+    if links is None or items is None or not used.size:
+        return [[None] * most] * n_rows
+    flat = links.between(used.ravel(), np.repeat(items, most).astype(np.int32))
+    return [flat[row * most : (row + 1) * most] for row in range(n_rows)]
+
+
+def reason(
+    domain: str,
+    item: str,
+    title: str,
+    share: float,
+    text: str,
+    *,
+    exact: bool,
+    kind: ReasonKind = "history",
+    link: Link | None = None,
+) -> Reason:
     """One reason; what carried more than the whole counts as the whole, and no longer exactly."""
     cut = min(share, 1.0)
-    return Reason(domain=domain, item=item, title=title, share=cut, exact=exact and cut == share, text=text)
+    exact = exact and cut == share
+    if link is not None:
+        return Reason(
+            domain=domain, item=item, title=title, share=cut, exact=exact, text=text, kind=link.kind, via=link.via
+        )
+    return Reason(domain=domain, item=item, title=title, share=cut, exact=exact, text=text, kind=kind)

@@ -5,6 +5,7 @@ import uuid
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from kuajie.core.records import Account, Item, RankedItem, RankedList, Reason
 from kuajie.core.texts import Translate
 from kuajie.data.catalog import Catalog
 from kuajie.models.answering import Answer, Answering, answering, best_places, seen_places
+from kuajie.workflows.links import Links, Things, words_of
 from kuajie.workflows.reasons import reasons_of
 
 FALLBACK = "popular"
@@ -81,6 +83,8 @@ class Engine:
         popularity: float (n_items,), 0 = never used: the order of the fallback.
         model_version: carried into every list.
         language: of titles and reasons.
+        things: of the knowledge graph: reasons say how a history item is connected with what it carried, by a path over
+            these or by words of both titles; None: they do not.
     """
 
     model: Recommender
@@ -90,6 +94,7 @@ class Engine:
     language: str = "en"
     clock: Clock = system_clock
     list_id: Callable[[], str] = new_list_id
+    things: Things | None = None
     titles: list[str] = field(init=False)
     translate: Translate = field(init=False)
     answering: Answering = field(init=False)
@@ -103,6 +108,11 @@ class Engine:
         object.__setattr__(self, "answering", answering(self.model))
         object.__setattr__(self, "_remembered", Remembered())
         object.__setattr__(self, "_starts", self.catalog.space.offsets[:-1].tolist())
+
+    @cached_property
+    def links(self) -> Links | None:
+        """How items are connected, made when the first reasons are wanted."""
+        return None if self.things is None else Links(self.things, words_of(self.titles), self.titles)
 
     def recommend(
         self,
@@ -169,8 +179,9 @@ class Engine:
         )
 
     def _items(self, answer: Answer, target: str) -> tuple[RankedItem, ...]:
-        start = self.catalog.space.slice(target).start
-        reasons = [()] * len(answer.places) if answer.explanation is None else self._reasons(answer)
+        part = self.catalog.space.slice(target)
+        start = part.start
+        reasons = [()] * len(answer.places) if answer.explanation is None else self._reasons(answer, part)
         ranked = zip(answer.places.tolist(), answer.scores.tolist(), reasons, strict=True)
         return self._shown((start + place, score, why) for place, score, why in ranked)
 
@@ -181,9 +192,12 @@ class Engine:
             for domain, item, title in [self._name(number)]
         )
 
-    def _reasons(self, answer: Answer) -> list[tuple[Reason, ...]]:
+    def _reasons(self, answer: Answer, target: slice) -> list[tuple[Reason, ...]]:
         assert answer.explanation is not None  # noqa: S101 - asked for
-        return reasons_of(answer.explanation, answer.scores.tolist(), self._name, self.translate)
+        items = answer.places + target.start
+        return reasons_of(
+            answer.explanation, answer.scores.tolist(), self._name, self.translate, links=self.links, items=items
+        )
 
     def _name(self, number: int) -> tuple[str, str, str]:
         named = self._named.get(number)
@@ -203,7 +217,7 @@ class Engine:
         scores = np.where(self.popularity[part] > 0, self.popularity[part], np.nan).astype(np.float32)
         scores[seen_places(history.items, part)] = np.nan
         text = self.translate("Popular with everybody")
-        why = (Reason(domain="", item="", title="", share=1.0, exact=True, text=text),)
+        why = (Reason(domain="", item="", title="", share=1.0, exact=True, text=text, kind="popular"),)
         return [(part.start + place, float(scores[place]), why) for place in best_places(scores, k).tolist()]
 
 

@@ -9,8 +9,10 @@ from kuajie.core.errors import ArtifactError, UsageError
 from kuajie.core.names import suggest
 from kuajie.core.records import Account, RankedList
 from kuajie.data.dataset import JointDataset
+from kuajie.data.side import side_of
 from kuajie.workflows.find import Findings, Search, find
 from kuajie.workflows.library import Library, Shelves
+from kuajie.workflows.links import Things
 from kuajie.workflows.ports import ModelStore
 from kuajie.workflows.recommend import Engine
 from kuajie.workflows.workspace import Workspace
@@ -104,6 +106,7 @@ def open_server(
         model_version=stored.version.model_version,
         language=language,
         clock=clock,
+        things=Things.of(side_of(dataset.catalog, dataset.knowledge())),
     )
     return Server(engine, dataset)
 
