@@ -45,6 +45,7 @@ def test_the_graphs_of_all_domains_are_one() -> None:
             ("parts", "c1", "is", "kit"),  # the same id is another item there
             ("parts", "kit", "about", "turbo"),
             ("courses", "gone", "about", "turbo"),  # no item: an entity of its own
+            ("courses", "turbo", "name_en", "Turbo engines"),
         ],
         schema=["domain", "head", "relation", "tail"],
         orient="row",
@@ -63,6 +64,7 @@ def test_the_graphs_of_all_domains_are_one() -> None:
         ("gone", "about", "turbo"),
     ]
     assert sorted(graph.entities) == ["gone", "kit", "turbo"]
+    assert graph.english == {"turbo": "Turbo engines"}
 
 
 def write(folder: Path, **files: pl.DataFrame) -> None:

@@ -3,7 +3,9 @@ import pytest
 
 from kuajie.core.language import translator
 from kuajie.core.recommender import Explanation
-from kuajie.workflows.reasons import reasons_of
+from kuajie.core.side import SideInformation, TripleGraph
+from kuajie.workflows.links import Links, Things, words_of
+from kuajie.workflows.reasons import reasons_of, spoken
 
 
 def name(item: int) -> tuple[str, str, str]:
@@ -33,3 +35,45 @@ def test_no_share_is_above_the_whole() -> None:
 
 def test_nothing_carries_what_has_no_score() -> None:
     assert reasons_of(explained([0.5, -0.5]), [0.0], name, translator("en")) == [()]
+
+
+GRAPH = TripleGraph(
+    4,
+    ("topic:涡轮", "x"),
+    ("about",),
+    *(np.array(values, np.int32) for values in ([0, 2], [0, 0], [4, 4])),
+    {"topic:涡轮": "Turbo engines"},
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "path", "words"),
+    [
+        ("zh", "因为您用过“课程0”，二者通过“涡轮”相关", "因为您用过“课程1”，标题都提到“改装”"),
+        (
+            "en",
+            "Because of “课程0” in your history, by way of “Turbo engines”",
+            "Because of “课程1” in your history: both say “改装”",
+        ),
+    ],
+)
+def test_reasons_say_how_things_belong_together(language: str, path: str, words: str) -> None:
+    things = Things.of(SideInformation(4, graph=GRAPH))
+    titles = ["a", "改装课", "汽车改装件", "d"]
+    links = Links(things, words_of(titles), titles, GRAPH.english if language == "en" else {})
+    explanation = explained([0.5, 0.3, 0.0], base=0.2)
+    items = np.array([2])
+    (reasons,) = reasons_of(explanation, [1.0], name, translator(language), links=links, items=items)
+    assert [reason.text for reason in reasons[:2]] == [path, words]
+    assert [(reason.kind, reason.via) for reason in reasons] == [
+        ("path", ("about", "topic:涡轮", "about")),
+        ("words", ("改装",)),
+        ("popular", ()),
+    ]
+
+
+def test_the_kind_in_front_of_a_name_is_not_said() -> None:
+    assert spoken("topic:涡轮") == "涡轮"
+    assert spoken("10:30") == "10:30"
+    assert spoken("涡轮：增压") == "涡轮：增压"
+    assert spoken("x:") == "x:"

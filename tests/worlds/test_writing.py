@@ -167,6 +167,10 @@ def test_the_graph_is_made_of_the_catalogue(everybody):
     about = {}
     for domain in everybody.domains:
         catalogue, graph = everybody.catalogues[domain], knowledge_graph(everybody.catalogues[domain])
+        english, graph = graph.filter(pl.col("relation") == "name_en"), graph.filter(pl.col("relation") != "name_en")
+        assert english["head"].is_unique().all()
+        assert set(english["head"]) >= set(graph.filter(pl.col("relation").is_in(["brand", "teacher"]))["tail"])
+        assert not english["tail"].str.contains(r"[\u4e00-\u9fff]").any()
         items = set(catalogue.table["item"])
         heads = graph.filter(~pl.col("head").str.starts_with("category:"))
         assert set(heads["head"]) == items

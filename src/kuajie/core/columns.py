@@ -28,6 +28,7 @@ EXPIRES_AT = "expires_at"
 
 # knowledge graph
 HEAD, RELATION, TAIL = "head", "relation", "tail"
+NAME_EN = "name_en"  # the relation from a thing to what English readers call it
 
 # inside a snapshot
 PERSON = "person"  # row number, lives only in one snapshot

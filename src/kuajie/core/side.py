@@ -51,6 +51,7 @@ class TripleGraph:
         entities: names of the entities from `n_items` on, distinct.
         relations: names of the relations.
         heads, kinds, tails: int32 (n_triples,): entity, relation, entity.
+        english: entity -> what English readers call it, where that is known.
     """
 
     n_items: int
@@ -59,6 +60,7 @@ class TripleGraph:
     heads: npt.NDArray[np.int32]
     kinds: npt.NDArray[np.int32]
     tails: npt.NDArray[np.int32]
+    english: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for what, values, size in (

@@ -53,8 +53,12 @@ def _numbers(values: list[object]) -> npt.NDArray[np.float64] | None:
 def graph_of(triples: pl.DataFrame, catalog: Catalog) -> TripleGraph:
     """Triples of all domains as one graph: an item is known by its id in its domain, everything else by its name.
 
-    What two domains name alike is one entity, which is how a topic of courses leads to products.
+    What two domains name alike is one entity, which is how a topic of courses leads to products. Triples of the
+    relation `name_en` say what English readers call an entity.
     """
+    named_en = pl.col(c.RELATION) == c.NAME_EN
+    english = dict(triples.filter(named_en).select(c.HEAD, c.TAIL).iter_rows())
+    triples = triples.filter(~named_en)
     ends = [triples.select(c.DOMAIN, pl.col(column).alias("name")) for column in (c.HEAD, c.TAIL)]
     named = pl.concat(ends).unique(maintain_order=True)
     others: dict[str, int] = {}
@@ -72,4 +76,4 @@ def graph_of(triples: pl.DataFrame, catalog: Catalog) -> TripleGraph:
     )
     relations = triples[c.RELATION].unique(maintain_order=True)
     kinds = triples[c.RELATION].replace_strict(relations, np.arange(len(relations)), return_dtype=pl.Int32)
-    return TripleGraph(n_items, tuple(others), tuple(relations), heads, kinds.to_numpy(), tails)
+    return TripleGraph(n_items, tuple(others), tuple(relations), heads, kinds.to_numpy(), tails, english)

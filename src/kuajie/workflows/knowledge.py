@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from kuajie.core import columns as c
 from kuajie.core.records import Triple
 from kuajie.core.search import Document, SearchIndex
 from kuajie.data.catalog import Catalog
 
-FIELDS: Mapping[str, float] = {"name": 1.0, "relation": 0.3}
-"""What of a thing is searched: its name, and how it is related to others."""
+FIELDS: Mapping[str, float] = {"name": 1.0, "name_en": 1.0, "relation": 0.3}
+"""What of a thing is searched: its names, and how it is related to others."""
 EXAMPLES = 3
 """Triples of a thing that are shown, of each domain in turn."""
 
@@ -96,7 +97,9 @@ def things(
 ) -> Things:
     """Everything that triples name and that is no item of its domain."""
     rows: dict[str, list[int]] = {}
-    listed = triples.rows()
+    named_en = pl.col(c.RELATION) == c.NAME_EN
+    english = dict(triples.filter(named_en).select(c.HEAD, c.TAIL).iter_rows())
+    listed = triples.filter(~named_en).rows()
     relations: dict[str, dict[str, None]] = {}
     for row, (domain, head, relation, tail) in enumerate(listed):
         for name in dict.fromkeys((head, tail)):
@@ -104,7 +107,9 @@ def things(
                 continue
             rows.setdefault(name, []).append(row)
             relations.setdefault(name, {})[relation] = None
-    documents = [{"name": name, "relation": " ".join(relations[name])} for name in rows]
+    documents = [
+        {"name": name, "name_en": english.get(name, ""), "relation": " ".join(relations[name])} for name in rows
+    ]
     return Things(
         names=tuple(rows),
         relations=tuple(tuple(relations[name]) for name in rows),

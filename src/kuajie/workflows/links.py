@@ -9,7 +9,7 @@ and nearest tells most:
 and of words the rarest. Links are looked up for many pairs at once, in microseconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -85,19 +85,21 @@ class Things:
         relations: names of relations.
         beside: int32 CSR (n_items, n_things), 1 + the relation by which an item leads to a thing.
         onwards: int32 CSR (n_things, n_things), the same between things.
+        english: what English readers call things, where that is known.
     """
 
     names: tuple[str, ...]
     relations: tuple[str, ...]
     beside: sparse.csr_array
     onwards: sparse.csr_array
+    english: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, side: SideInformation) -> "Things":
         """Entities of the graph, and the labels of items that have no such graph."""
         graph = side.graph
         if graph is not None:
-            return cls(graph.entities, graph.relations, *_edges(graph))
+            return cls(graph.entities, graph.relations, *_edges(graph), graph.english)
         fields = [(name, labels) for name, labels in side.labels.items() if labels.names]
         return cls._of_labels(fields, side.n_items)
 
@@ -219,11 +221,13 @@ class Links:
         things: of the graph.
         words: of the titles.
         titles: in the reader's language.
+        names: of things in that language, where they are called otherwise there.
     """
 
     things: Things
     words: Shared
     titles: Sequence[str]
+    names: Mapping[str, str] = field(default_factory=dict)
     _kept: dict[tuple[int, int], Link | None] = field(default_factory=dict)
 
     @classmethod

@@ -1,6 +1,6 @@
 """Reasons: which history items carried a recommended item, and their share of its score, as records and words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,23 +27,25 @@ class Wording:
     words: str
     popular: str
     separator: str
+    names: Mapping[str, str]
 
     @classmethod
-    def of(cls, translate: Translate) -> "Wording":
-        """In the language of a translation."""
+    def of(cls, translate: Translate, names: Mapping[str, str]) -> "Wording":
+        """In the language of a translation; `names` of things in that language, where they have others."""
         return cls(
             history=translate("Because of “{title}” in your history"),
             path=translate("Because of “{title}” in your history, by way of {things}"),
             words=translate("Because of “{title}” in your history: both say {things}"),
             popular=translate("Popular with everybody"),
             separator=translate(", "),
+            names=names,
         )
 
     def text(self, title: str, link: Link | None) -> str:
         """What a history item is named with."""
         if link is None:
             return self.history.format(title=title)
-        things = self.separator.join(f"“{spoken(thing)}”" for thing in link.things)
+        things = self.separator.join(f"“{self.names.get(thing) or spoken(thing)}”" for thing in link.things)
         return (self.path if link.kind == "path" else self.words).format(title=title, things=things)
 
 
@@ -78,7 +80,7 @@ def reasons_of(
         links: say how a history item is connected with the explained one.
         items: (n,) joint numbers of the explained items, which links need.
     """
-    wording = Wording.of(translate)
+    wording = Wording.of(translate, {} if links is None else links.names)
     named: dict[int, tuple[str, str, str]] = {}  # one entry carries many items
     columns, strongest = strongest_of(explanation.contributions, most)
     numbers, exact = explanation.history_items[columns], explanation.exact

@@ -112,7 +112,10 @@ class Engine:
     @cached_property
     def links(self) -> Links | None:
         """How items are connected, made when the first reasons are wanted."""
-        return None if self.things is None else Links(self.things, words_of(self.titles), self.titles)
+        if self.things is None:
+            return None
+        names = self.things.english if self.language == "en" else {}
+        return Links(self.things, words_of(self.titles), self.titles, names)
 
     def recommend(
         self,

@@ -3,7 +3,8 @@
     item -category-> category:...    item -brand-> brand:...      item -feature-> feature:...
     category:... -about-> topic:...  course -about-> topic:...
 
-Topics, brands and features are named the same in every domain, so the graphs of all domains are one.
+Topics, brands and features are named the same in every domain, so the graphs of all domains are one. Of topics,
+categories, brands and teachers the English name is told too (`name_en`).
 """
 
 import polars as pl
@@ -37,7 +38,24 @@ def knowledge_graph(catalogue: Catalogue) -> pl.DataFrame:
         for column, relation in relations.items()
         if column in table.columns
     ]
-    return pl.concat([*parts, *([] if platform else [_shelves(catalogue.domain)])])
+    english = [
+        table.filter((pl.col(column) != "") & (pl.col(f"{column}_en") != ""))
+        .select(
+            pl.format(f"{relation}:{{}}", pl.col(column)).alias(c.HEAD),
+            pl.lit(c.NAME_EN).alias(c.RELATION),
+            pl.col(f"{column}_en").alias(c.TAIL),
+        )
+        .unique(c.HEAD, keep="first", maintain_order=True)
+        for column, relation in relations.items()
+        if f"{column}_en" in table.columns
+    ]
+    shelves = [] if platform else [_shelves(catalogue.domain), _topic_names()]
+    return pl.concat([*parts, *english, *shelves])
+
+
+def _topic_names() -> pl.DataFrame:
+    rows = [(f"topic:{topic.name.zh}", c.NAME_EN, topic.name.en) for topic in topics()]
+    return pl.DataFrame(rows, schema=[c.HEAD, c.RELATION, c.TAIL], orient="row")
 
 
 def _shelves(domain: str) -> pl.DataFrame:
