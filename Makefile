@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 DEMO ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test test-slow check format docs bench bench-service lock clean
+.PHONY: help install install-large demo serve test test-slow check format docs bench bench-service lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -21,6 +21,10 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+install-large: install  ## PyTorch, sentence encoders and trackers too, whose tests are skipped without
+	sed -nE 's/^([a-zA-Z0-9._-]+==[^ ]+).*/\1/p' requirements/dev.txt > $(VENV)/known.txt
+	$(BIN)/python -m pip install --quiet --constraint $(VENV)/known.txt --requirement requirements/large.txt
 
 demo: install  ## the whole main job on a generated world, with a report
 	$(BIN)/kuajie demo $(DEMO)
