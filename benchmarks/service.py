@@ -112,8 +112,7 @@ def workers(world: Path, kind: Kind, options: argparse.Namespace, data: dict[str
                     continue
                 if peak["requests"] > 100:
                     break
-            found = [pid for pid in children(served.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-            each = sorted(private_mb(pid) for pid in found)
+            each = sorted(private_mb(pid) for pid in children(served.pid))
     data |= {"private_mb": [round(size, 1) for size in each], "peak": peak}
     yield Row("two workers over MariaDB: requests/s together", f"{peak['served_per_second']:,.0f}")
     yield Row("private memory of each worker", "  ".join(f"{size:.0f} MB" for size in each), "150 MB")
