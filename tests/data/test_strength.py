@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuajie.data.config import StrengthConfig
+from kuajie.data.kinds import KINDS
 from kuajie.data.strength import DAY, Events, counted, strength
-from kuajie.data.unify import KINDS
 
 PLAIN = StrengthConfig(half_life_days=None, saturation=0.5)
 NOW = 1_000 * DAY

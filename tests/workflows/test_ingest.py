@@ -20,9 +20,9 @@ from kuajie.data import spool as spool_module
 from kuajie.data.config import DataConfig, StrengthConfig
 from kuajie.data.dataset import JointDataset
 from kuajie.data.event_columns import read_columns
+from kuajie.data.kinds import KINDS
 from kuajie.data.live import history_of_events
 from kuajie.data.snapshot import MANIFEST, TEMPORARY, latest_snapshot, open_snapshot
-from kuajie.data.unify import KINDS
 from kuajie.workflows.ingest import IngestResult, ingest
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)

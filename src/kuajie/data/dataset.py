@@ -23,9 +23,9 @@ from kuajie.data.config import StrengthConfig
 from kuajie.data.entries import Numbers, Weighed, histories, slices, starts_of
 from kuajie.data.event_columns import read_columns
 from kuajie.data.identity import BORROWER, LENDER
+from kuajie.data.kinds import TRIPLES
 from kuajie.data.snapshot import SnapshotFolder, open_snapshot
 from kuajie.data.strength import Events, counted, strength
-from kuajie.data.tables import TRIPLES
 
 FEW = 50  # accounts below which looking each up is faster than a join
 BLOCK = 5_000  # people whose events are counted at once: what that takes should not stay with a process

@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow.parquet as pq
 
 from kuajie.core import columns as c
 from kuajie.core.errors import ArtifactError
+from kuajie.data.kinds import KINDS
 from kuajie.data.strength import Events
-from kuajie.data.unify import KIND_TYPE
 
 ACCOUNT = "account"
 SOURCES = [c.PERSON, ACCOUNT, c.ITEM, c.KIND, c.OCCURRED_AT, c.VALUE]
@@ -33,7 +32,7 @@ def columns_of(rows: pl.DataFrame) -> Columns:
         "row": rows[c.PERSON].to_numpy(),
         "account": rows[ACCOUNT].to_numpy(),
         "item": rows[c.ITEM].to_numpy(),
-        "kind": rows[c.KIND].cast(KIND_TYPE).to_physical().to_numpy(),
+        "kind": rows[c.KIND].cast(pl.Enum(KINDS)).to_physical().to_numpy(),
         "time": _seconds(rows[c.OCCURRED_AT]),
         "value": rows[c.VALUE].cast(pl.Float32).fill_null(float("nan")).to_numpy(),
     }
@@ -46,6 +45,8 @@ def write_columns(events: Path, count: int) -> None:
         events: the Parquet file.
         count: its rows.
     """
+    import pyarrow.parquet as pq  # what only reads the columns need not load it
+
     with ExitStack() as opened:
         parquet = opened.enter_context(pq.ParquetFile(events))
         made = {name: opened.enter_context((events.parent / file).open("wb")) for name, file in FILES.items()}

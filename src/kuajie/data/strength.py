@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from kuajie.core.records import Kind
 from kuajie.data.config import StrengthConfig
-from kuajie.data.unify import KINDS
+from kuajie.data.kinds import KINDS
 
 DAY = 86_400.0
 Ints = npt.NDArray[np.integer]

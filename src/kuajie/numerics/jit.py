@@ -29,7 +29,7 @@ def kernel(function: F) -> F:
 
 def start_compiler() -> None:
     """Let numba load what it needs before any kernel; processes that are forked afterwards share those 25 MB."""
-    numba.njit(_nothing)()
+    kernel(_nothing)()
 
 
 def _nothing() -> None:
