@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuajie.data.config import StrengthConfig
-from kuajie.data.strength import DAY, Events, strength
-from kuajie.data.unify import KINDS
+from kuajie.data.kinds import KINDS
+from kuajie.data.strength import DAY, Events, counted, strength
 
 PLAIN = StrengthConfig(half_life_days=None, saturation=0.5)
 NOW = 1_000 * DAY
@@ -16,15 +16,18 @@ NO = float("nan")
 
 
 def of(*table: Row, config: StrengthConfig = PLAIN, at: float = NOW) -> list[float]:
+    return strength(events_of(*table), at, config).tolist()
+
+
+def events_of(*table: Row) -> Events:
     columns = list(zip(*table, strict=True)) or [()] * 5
-    events = Events(
+    return Events(
         row=np.array(columns[0], np.int32),
         item=np.array(columns[1], np.int32),
         kind=np.array([KINDS.index(kind) for kind in columns[2]], np.uint8),
         time=np.array(columns[3], np.float64),
         value=np.array(columns[4], np.float64),
     )
-    return strength(events, at, config).tolist()
 
 
 def test_each_kind_has_its_weight() -> None:
@@ -114,3 +117,13 @@ def test_any_events_have_the_strength_of_the_slow_reference(table: list[tuple[in
         weight = config.weights[kind] * share * 0.7**repeats * 0.5 ** ((60 * DAY - time) / DAY / 20)  # type: ignore[index]
         expected.append(0.0 if disliked else weight)
     assert of(*ordered, config=config, at=60 * DAY) == pytest.approx(expected, rel=1e-6)
+
+
+@given(st.lists(rows, max_size=20), st.sampled_from([0.0, 0.5]))
+def test_events_that_count_are_those_with_a_strength(
+    table: list[tuple[int, int, str, int, float]], saturation: float
+) -> None:
+    config = StrengthConfig(saturation=saturation, weights={"view": 0.0, "play": 2.0})
+    ordered: list[Row] = sorted((row, item, kind, day * DAY, value) for row, item, kind, day, value in table)
+    events = events_of(*sorted(ordered, key=lambda event: (event[0], event[3])))
+    assert counted(events, config).tolist() == (strength(events, 60 * DAY, config) > 0).tolist()

@@ -19,10 +19,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from kuajie.core.errors import StoreError
 from kuajie.core.records import Verdict
 from kuajie.service.logs import JsonFormatter, RequestLog, log_as_json
-from kuajie.service.metrics import FOLDER, Metrics
+from kuajie.service.metrics import Metrics
 from kuajie.service.observing import Observer, Seen
 from kuajie.service.routes import ROUTES
 from kuajie.service.tracing import NoTracing
+from kuajie.service.workers import FOLDER
 
 from .conftest import Running
 from .test_process import ENVIRONMENT

@@ -1,16 +1,20 @@
 """What a process hears of others stays known after a swap; faults do not stop it; nobody is overheard."""
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from kuajie.bootstrap import deployed, model_store
 from kuajie.core.records import Account, Consent, Event
+from kuajie.workflows.deploy import Deployed
 from kuajie.workflows.live import FRESH_SECONDS, LiveHistories, light
+from kuajie.workflows.stores import CatalogueStore
 
 from .conftest import NOW, Running
+from .test_swap import copy_version, point
 
 
 def event(number: int, user: str = "0007", item: str = "课1", **more: Any) -> Event:
@@ -33,6 +37,109 @@ def test_what_another_process_stored_is_known_after_a_swap(running: Running) -> 
     fresh = deployed(service.workspace, model_store(service.workspace), service.store, service.cache)
     service.deployment.now = fresh
     assert events_of(running) == {"x1"}
+
+
+def test_others_are_heard_while_a_version_is_loaded(running: Running) -> None:
+    service, began, loaded = running.service, threading.Event(), threading.Event()
+    load = service.deployment._load
+
+    def slowly(version: str | None) -> Deployed:
+        made = load(version)
+        began.set()
+        assert loaded.wait(30)
+        return made
+
+    service.deployment._load = slowly
+    copy_version(service, "慢")
+    point(service, "慢")
+    threads = [threading.Thread(target=work) for work in (service.watch, service.watch_models)]
+    try:
+        for thread in threads:
+            thread.start()
+        assert began.wait(30)
+        service.store.events.append([event(1)], NOW)  # somebody else
+        until(lambda: events_of(running) == {"x1"})
+        assert service.deployment.now.model_version != "慢"
+        loaded.set()
+        until(lambda: service.deployment.now.model_version == "慢")
+        assert events_of(running) == {"x1"}
+        service.store.events.append([event(2)], NOW)
+        until(lambda: events_of(running) == {"x1", "x2"})
+    finally:
+        loaded.set()
+        service.stopped.set()
+        for thread in threads:
+            thread.join(30)
+
+
+@pytest.mark.parametrize("moment", ["before the cache hears", "after the cache has heard"])
+def test_no_event_falls_between_two_versions(fast: Running, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    service, account = fast.service, Account(domain="courses", user="0007")
+    old = service.deployment.now.live
+    assert not old.load(account, NOW).known()  # from now on the cache knows this person, and the store is not asked
+    copy_version(service, "v2")
+    point(service, "v2")
+    remember, learn = service.cache.remember, old.learn
+
+    def swap() -> None:
+        service.deployment.look()
+        assert service.deployment.now.model_version == "v2"
+        assert not service.deployment.now.live.load(account, NOW).known() or moment.startswith("after")
+
+    def remembering(events: Sequence[Event]) -> None:
+        if moment.startswith("before"):
+            swap()
+        remember(events)
+        if moment.startswith("after"):
+            swap()
+
+    monkeypatch.setattr(service.cache, "remember", remembering)
+    monkeypatch.setattr(old, "learn", lambda events: pytest.fail("it serves no more") if events else learn(events))
+    service.store.events.append([event(1)], NOW)
+    assert service.tail.read(service.deployment) == 1
+    person = service.deployment.now.live.ready(account, NOW)
+    assert person is not None
+    assert [each.event_id for each in person.known()] == ["x1"]
+    history = service.deployment.now.live.history(person, NOW)
+    assert len(history.items) == len(old.history(old.load(account, NOW), NOW).items), "and it counts once"
+
+
+def test_what_serves_hands_on_what_the_cache_has_not_heard(fast: Running) -> None:
+    """A shared cache is far away: it is told in the background."""
+    service, account = fast.service, Account(domain="courses", user="0007")
+    service.deployment.now.live.load(account, NOW)
+    service.deployment.learn([event(1)])
+    copy_version(service, "v2")
+    point(service, "v2")
+    service.deployment.look()
+    assert service.deployment.now.model_version == "v2"
+    assert [each.event_id for each in service.deployment.now.live.load(account, NOW).known()] == ["x1"]
+
+
+def test_a_change_of_mind_reaches_the_version_that_serves(fast: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    service, account = fast.service, Account(domain="courses", user="0007")
+    copy_version(service, "v2")
+    point(service, "v2")
+    read = service.fallbacks.refusals.read
+
+    def reading(catalogue: CatalogueStore) -> Sequence[Consent]:
+        service.deployment.look()
+        assert service.deployment.now.model_version == "v2"
+        assert service.deployment.now.live.load(account, NOW).personalised
+        catalogue.put_consents([Consent(account=account, personalised=False, changed_at=NOW)])
+        return read(catalogue)
+
+    monkeypatch.setattr(service.fallbacks.refusals, "read", reading)
+    service.fallbacks.look(service.deployment, NOW)
+    assert service.deployment.now.live.ready(account, NOW) is None
+    assert not service.deployment.now.live.load(account, NOW).personalised
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_one_fault_does_not_stop_the_listening(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:

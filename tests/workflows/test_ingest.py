@@ -19,9 +19,10 @@ from kuajie.data import importing
 from kuajie.data import spool as spool_module
 from kuajie.data.config import DataConfig, StrengthConfig
 from kuajie.data.dataset import JointDataset
+from kuajie.data.event_columns import read_columns
+from kuajie.data.kinds import KINDS
 from kuajie.data.live import history_of_events
 from kuajie.data.snapshot import MANIFEST, TEMPORARY, latest_snapshot, open_snapshot
-from kuajie.data.unify import KINDS
 from kuajie.workflows.ingest import IngestResult, ingest
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -284,7 +285,7 @@ def test_hashed_keys_need_the_secret_and_never_reach_the_snapshot(tmp_path: Path
     assert result.snapshot.linked_people == 1
     assert result.account.of("users").bad == 4
     files = [path for path in (tmp_path / "warehouse").rglob("*") if path.is_file()]
-    assert len(files) == 7
+    assert len(files) == 13
     for path in files:
         assert b"13800000000" not in path.read_bytes()
 
@@ -307,7 +308,9 @@ def test_repeated_items_count_as_duplicates(tmp_path: Path) -> None:
     assert opened(result).catalog.titles()[0] == "A"
 
 
-@pytest.mark.parametrize("name", ["events.parquet", "items.parquet", "accounts.parquet", "lent.parquet", MANIFEST])
+@pytest.mark.parametrize(
+    "name", ["events.parquet", "events.time.npy", "items.parquet", "accounts.parquet", "lent.parquet", MANIFEST]
+)
 def test_a_flipped_byte_is_noticed(tmp_path: Path, name: str) -> None:
     result = run(world(tmp_path), tmp_path)
     path = result.folder / name
@@ -319,6 +322,40 @@ def test_a_flipped_byte_is_noticed(tmp_path: Path, name: str) -> None:
     path.unlink()
     with pytest.raises((ArtifactError, UsageError), match=r"missing|no snapshot"):
         opened(result)
+
+
+def test_columns_and_parquet_hold_the_same_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "GROUP_ROWS", 3)  # several row groups
+    result = run(world(tmp_path), tmp_path)
+    folder, files = result.folder, open_snapshot(result.folder).manifest.files
+    mapped, accounts = read_columns(folder, files, 7)
+    read, same_accounts = read_columns(folder, (), 7)  # as a snapshot of an earlier kuajie is read
+    for name in ("row", "item", "kind", "time", "value"):
+        np.testing.assert_array_equal(getattr(mapped, name), getattr(read, name))
+    np.testing.assert_array_equal(accounts, same_accounts)
+    assert not mapped.time.flags.owndata
+    assert not mapped.time.flags.writeable
+    with pytest.raises(ArtifactError, match=r"\(7,\) instead of int32 \(8,\)"):
+        read_columns(folder, files, 8)
+    np.save(folder / "events.item.npy", np.zeros(7))
+    with pytest.raises(ArtifactError, match="float64"):
+        read_columns(folder, files, 7)
+    (folder / "events.item.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(ArtifactError, match="damaged"):
+        read_columns(folder, files, 7)
+
+
+@pytest.mark.parametrize("flagged", ["keep", "exclude"])
+def test_support_is_counted_without_histories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flagged: str) -> None:
+    monkeypatch.setattr("kuajie.data.dataset.BLOCK", 2)
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    bot = "".join(f"bot,py,view,{(start + timedelta(seconds=5 * number)).isoformat()},\n" for number in range(20))
+    low = "a,py,rate,2024-01-09T00:00:00Z,1\nb,驾驶,rate,2024-01-09T00:00:00Z,5\n"
+    rules = {"flag_events_per_minute": 10, "flagged": flagged}
+    dataset = opened(run(world(tmp_path, courses=COURSES + bot + low, cleaning=rules), tmp_path))
+    support = dataset.support()
+    assert support.tolist() == dataset.interactions().support().tolist()
+    assert support.sum() == (27 if flagged == "keep" else 7)
 
 
 def test_a_snapshot_of_another_version_or_a_dangling_pointer(tmp_path: Path) -> None:

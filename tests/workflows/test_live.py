@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuajie.core.records import Account, Link
+from kuajie.data.kinds import KINDS
 from kuajie.data.live import joined
 from kuajie.data.strength import Events
-from kuajie.data.unify import KINDS
 from kuajie.workflows.access import TokenBucket
 from kuajie.workflows.accounts import merge
 

@@ -92,20 +92,25 @@ def _serve_one(screen: Screen, workspace: "Workspace", host: str, port: int, *, 
 
 
 def _serve_many(screen: Screen, workspace: "Workspace", host: str, port: int, workers: int, *, demo: bool) -> None:
-    from kuajie.bootstrap import operational_store
-    from kuajie.service.server import listening, serve_with_workers
+    from kuajie.service.workers import shared_numbers
 
-    listening(host, port).close()  # uvicorn would say it in its own words, and later
-    store, insist = operational_store(workspace), demo
-    try:
-        demo = demo or _without_keys(store, host)
-    finally:
-        store.close()
-    screen.say("kuajie answers on {url} with {workers} processes.", url=f"http://{host}:{port}", workers=workers)
-    if demo:
-        screen.warn(OPEN)
-        screen.say("The demo page: {url}/demo", url=f"http://{host}:{port}")
-    serve_with_workers(workspace, host, port, workers, demo=demo, insist=insist)
+    with shared_numbers():
+        from kuajie.bootstrap import operational_store
+        from kuajie.service.server import listening, serve_with_workers
+
+        with listening(host, port) as bound:
+            store, insist = operational_store(workspace), demo
+            try:
+                demo = demo or _without_keys(store, host)
+            finally:
+                store.close()
+            url = f"http://{host}:{bound.getsockname()[1]}"
+            screen.say("kuajie answers on {url} with {workers} processes.", url=url, workers=workers)
+            if demo:
+                screen.warn(OPEN)
+                screen.say("The demo page: {url}/demo", url=url)
+            serve_with_workers(workspace, bound, workers, demo=demo, insist=insist)
+    screen.say("Stopped; everything that was acknowledged is stored.")
 
 
 OPEN = Text("DEMO MODE: whoever is on this machine may read and write everything, without a key.")

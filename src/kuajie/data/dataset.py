@@ -22,14 +22,15 @@ from kuajie.data import snapshot as snapshots
 from kuajie.data.catalog import Catalog
 from kuajie.data.config import StrengthConfig
 from kuajie.data.entries import Numbers, Weighed, histories, slices, starts_of
+from kuajie.data.event_columns import read_columns
 from kuajie.data.identity import BORROWER, LENDER
+from kuajie.data.kinds import TRIPLES
 from kuajie.data.side import side_of
 from kuajie.data.snapshot import SnapshotFolder, open_snapshot
-from kuajie.data.strength import Events, strength
-from kuajie.data.tables import TRIPLES
-from kuajie.data.unify import KIND_TYPE
+from kuajie.data.strength import Events, counted, strength
 
 FEW = 50  # accounts below which looking each up is faster than a join
+BLOCK = 5_000  # people whose events are counted at once: what that takes should not stay with a process
 TIMED_ENOUGH = 0.5  # share of events with a time that every domain needs for one order over all
 
 
@@ -63,17 +64,10 @@ class JointDataset:
         """
         snapshot = open_snapshot(folder)
         catalog = Catalog.of(snapshot.read(snapshots.ITEMS), snapshot.manifest.domains)
-        names = [c.PERSON, "account", c.ITEM, c.KIND, c.OCCURRED_AT, c.VALUE]
-        rows = snapshot.read(snapshots.EVENTS, names)
-        events = Events(
-            row=rows[c.PERSON].to_numpy(),
-            item=rows[c.ITEM].to_numpy(),
-            kind=rows[c.KIND].cast(KIND_TYPE).to_physical().to_numpy(),
-            time=_seconds(rows[c.OCCURRED_AT]),
-            value=rows[c.VALUE].cast(pl.Float32).fill_null(float("nan")).to_numpy(),
-        )
+        manifest = snapshot.manifest
+        events, account = read_columns(folder, manifest.files, manifest.events)
         accounts = snapshot.read(snapshots.ACCOUNTS)
-        return cls(snapshot, catalog, strength or StrengthConfig(), accounts, events, rows["account"].to_numpy())
+        return cls(snapshot, catalog, strength or StrengthConfig(), accounts, events, account)
 
     @property
     def space(self) -> ItemSpace:
@@ -117,15 +111,24 @@ class JointDataset:
             lent: whether history lent by one-to-many links is in it (for evaluation it would leak).
             described: whether what is known of the items goes with it, for models that read it.
         """
-        events, at = self.events, self.now if as_of is None else as_of.timestamp()
-        keep = np.ones(len(events), bool) if as_of is None else ~(events.time >= at)
-        if self.snapshot.manifest.flagged == "exclude":
-            keep &= ~self._flagged[self.account]
-        own = events if keep.all() else events.where(keep)
+        events, at = self._trained(slice(None)), self.now if as_of is None else as_of.timestamp()
+        own = events if as_of is None else events.where(~(events.time >= at))
         people = np.arange(self.n_people)
         borrowed = [self._borrowed(people, at, as_of is not None)] if lent else []
         side = self.side if described else None
         return Interactions(self.space, self._assemble(own, borrowed, self.n_people, at), side)
+
+    def support(self) -> npt.NDArray[np.float64]:
+        """How many events of each item count, those of flagged accounts as configured: float64 (n_items,).
+
+        What `interactions().support()` counts, without making histories.
+        """
+        total = np.zeros(self.space.n_items)
+        for first in range(0, self.n_people, BLOCK):
+            part = slice(self._starts[first], self._starts[min(first + BLOCK, self.n_people)])
+            events = self._trained(part)
+            total += np.bincount(events.item[counted(events, self.strength)], minlength=len(total))
+        return total
 
     def histories_of(self, accounts: Sequence[Account], at: datetime | None = None, *, lent: bool = True) -> Histories:
         """The histories of the people behind some accounts, one row each.
@@ -211,6 +214,14 @@ class JointDataset:
         domains, users = self.accounts[c.DOMAIN], self.accounts[c.USER]
         return [Account(domain=domains[place], user=users[place]) for place in places.tolist()]
 
+    def _trained(self, part: slice) -> Events:
+        """Those of some events that models are fitted on."""
+        events = self.events.where(part)
+        if self.snapshot.manifest.flagged == "exclude":
+            flagged = self._flagged[self.account[part]]
+            events = events.where(~flagged) if flagged.any() else events
+        return events
+
     @cached_property
     def _starts(self) -> Numbers:
         return starts_of(self.events.row, self.n_people)
@@ -245,16 +256,20 @@ class JointDataset:
         return starts_of(self._lent[c.PERSON].to_numpy(), self.n_people)
 
     @cached_property
-    def _by_account(self) -> tuple[Numbers, Numbers]:
-        """Places of the events by account, and where each account starts."""
-        return np.argsort(self.account, kind="stable"), starts_of(self.account, len(self.accounts))
+    def _of_lenders(self) -> tuple[Numbers, Numbers]:
+        """Places of the events of accounts that lend, by account, and where each account starts."""
+        lends = np.zeros(len(self.accounts), bool)
+        lends[self._lent[LENDER].to_numpy()] = True
+        places = np.flatnonzero(lends[self.account])
+        account = self.account[places]
+        return places[np.argsort(account, kind="stable")], starts_of(account, len(self.accounts))
 
     def _borrowed(self, people: Numbers, at: float, cut: bool) -> Weighed:
         """Events lent to people, each with its strength for the lender times the confidence."""
         loans = slices(self._loans_of_people, people)
         lenders = self._lent[LENDER].to_numpy()[loans.places]
         confidence = self._lent[c.CONFIDENCE].to_numpy()[loans.places]
-        order, starts = self._by_account
+        order, starts = self._of_lenders
         found = slices(starts, lenders.astype(np.int64))
         source = self.events.where(order[found.places])
         keep = ~(source.time >= at) if cut else np.ones(len(source), bool)
@@ -266,7 +281,3 @@ class JointDataset:
     def _assemble(self, own: Events, borrowed: list[Weighed], n_rows: int, at: float) -> Histories:
         mine = Weighed(own.row, own.item, strength(own, at, self.strength), own.time)
         return histories([mine, *borrowed], n_rows, self.space.n_items, at, self.order)
-
-
-def _seconds(times: pl.Series) -> npt.NDArray[np.float64]:
-    return (times.dt.timestamp("us").cast(pl.Float64) / 1e6).fill_null(float("nan")).to_numpy()

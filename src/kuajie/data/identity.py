@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
 from kuajie.core import columns as c
 
@@ -129,6 +128,8 @@ def _components(a: Numbers, b: Numbers, domain: Numbers) -> tuple[Numbers, npt.N
     """For each account the first account of its person, and whether its component was not merged."""
     n = len(domain)
     graph = sparse.coo_array((np.ones(len(a), bool), (a, b)), shape=(n, n))
+    from scipy.sparse.csgraph import connected_components  # slow to load, and only imports ask
+
     _, label = connected_components(graph, directed=False)
     n_domains = int(domain.max(initial=0)) + 1
     seats, counts = np.unique(label.astype(np.int64) * n_domains + domain, return_counts=True)

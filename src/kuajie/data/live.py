@@ -10,8 +10,8 @@ from kuajie.core.records import Event
 from kuajie.data.catalog import Catalog
 from kuajie.data.config import StrengthConfig
 from kuajie.data.entries import Weighed, histories
+from kuajie.data.kinds import KINDS
 from kuajie.data.strength import Events, strength
-from kuajie.data.unify import KINDS
 
 ROUNDING = 1e-6
 """Seconds that a time may differ by after it was a floating-point number."""

@@ -2,6 +2,7 @@
 
     events.parquet     person, account, item (joint number), kind, occurred_at, value, source, row[, event_id,
                        exposure_id]; by person, oldest first
+    events.*.npy       what histories are made of once more, to be mapped into memory (`data.event_columns`)
     items.parquet      domain, item, title, ...; the row is the joint number
     accounts.parquet   domain, user, person, events, flag; by user and domain; the row is the account's number
     lent.parquet       borrower, lender (account numbers), confidence

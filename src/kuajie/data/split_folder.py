@@ -13,8 +13,6 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from kuajie.core.errors import DataError
 from kuajie.core.histories import Order
@@ -218,6 +216,9 @@ def read_parquet(path: Path, required: tuple[str, ...] = ("user", "item")) -> pl
     Raises:
         DataError: it cannot be read, or a column is missing.
     """
+    import pyarrow as pa  # slow to load, and the service imports this module without reading any file
+    import pyarrow.parquet as pq
+
     try:
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names

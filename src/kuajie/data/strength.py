@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from kuajie.core.records import Kind
 from kuajie.data.config import StrengthConfig
-from kuajie.data.unify import KINDS
+from kuajie.data.kinds import KINDS
 
 DAY = 86_400.0
 Ints = npt.NDArray[np.integer]
@@ -43,8 +43,8 @@ class Events:
     def __len__(self) -> int:
         return len(self.item)
 
-    def where(self, mask: npt.NDArray[np.bool_] | Ints) -> "Events":
-        """Some of the events."""
+    def where(self, mask: npt.NDArray[np.bool_] | Ints | slice) -> "Events":
+        """Some of the events; of a slice nothing is copied."""
         return Events(self.row[mask], self.item[mask], self.kind[mask], self.time[mask], self.value[mask])
 
 
@@ -61,10 +61,26 @@ def strength(events: Events, at: float, config: StrengthConfig) -> npt.NDArray[n
         age = np.maximum(0.0, at - events.time) / (DAY * config.half_life_days)
         weight *= np.where(np.isnan(age), 1.0, np.exp2(-age))
     if len(events):
-        pair = _pair(events)
-        weight *= _saturation(pair * len(KINDS) + events.kind, config.saturation)
-        weight[_disliked(events, pair, config)] = 0.0
+        weight *= _saturation(_pair(events) * len(KINDS) + events.kind, config.saturation)
+        weight[_disliked(events, config)] = 0.0
     return weight.astype(np.float32)
+
+
+def counted(events: Events, config: StrengthConfig) -> npt.NDArray[np.bool_]:
+    """Which events have any strength, whatever their age: bool (n,).
+
+    Args:
+        events: grouped by history, oldest first.
+        config: the weights.
+    """
+    counts = (_by_kind(config.weights, 1.0) > 0)[events.kind]
+    if not np.isnan(events.value).all():
+        counts &= _value_share(events, config) > 0
+    if len(events):
+        counts &= ~_disliked(events, config)
+        if config.saturation == 0:
+            counts &= _saturation(_pair(events) * len(KINDS) + events.kind, 0.0) > 0
+    return counts
 
 
 def _by_kind(values: dict[Kind, float], default: float) -> npt.NDArray[np.float64]:
@@ -98,12 +114,13 @@ def _saturation(group: npt.NDArray[np.int64], saturation: float) -> npt.NDArray[
     return factor
 
 
-def _disliked(events: Events, pair: npt.NDArray[np.int64], config: StrengthConfig) -> npt.NDArray[np.bool_]:
+def _disliked(events: Events, config: StrengthConfig) -> npt.NDArray[np.bool_]:
     """True for dislikes and for everything before them of the same history and item."""
     rated_low = (events.kind == KINDS.index("rate")) & (events.value < config.dislike_below)
     places = np.flatnonzero(rated_low | (events.kind == KINDS.index("dismiss")))
     hit = np.zeros(len(events), bool)
     if len(places):
+        pair = _pair(events)
         disliked, newest = np.unique(pair[places][::-1], return_index=True)
         last = places[::-1][newest]
         found = np.minimum(np.searchsorted(disliked, pair), len(disliked) - 1)

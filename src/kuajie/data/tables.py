@@ -8,6 +8,7 @@ import polars as pl
 from kuajie.core import columns as c
 from kuajie.data.catalog import ITEM_COLUMNS
 from kuajie.data.config import DomainConfig, IdentityConfig
+from kuajie.data.kinds import TRIPLES
 from kuajie.data.reading import Reader, Tally
 
 NAMES = (c.DOMAIN, c.USER)
@@ -21,7 +22,6 @@ LINKS = {
     c.EVIDENCE: pl.String(),
     c.EXPIRES_AT: pl.Datetime("us", "UTC"),
 }
-TRIPLES = {c.DOMAIN: pl.String(), c.HEAD: pl.String(), c.RELATION: pl.String(), c.TAIL: pl.String()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,6 @@ Every row comes out once: in `good`, or in `rejected` with its number, one reaso
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import get_args
 
 import polars as pl
 
@@ -16,12 +15,11 @@ from kuajie.core.records import Kind
 from kuajie.core.texts import Text
 from kuajie.data.checking import KEY, NO_VALUE, Checking, Unified
 from kuajie.data.config import CleaningConfig, SourceConfig
+from kuajie.data.kinds import KINDS, LARGEST_VALUE
 from kuajie.data.sources.base import CONTENT, Batch
 from kuajie.data.times import UTC, to_times
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
 KIND_TYPE = pl.Enum(KINDS)
-LARGEST_VALUE = 1e12
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg.lapack import dposv
 
 from kuajie.models.als import ALS
 
@@ -196,6 +195,8 @@ def responses(entries: F64, weights: F64, diagonal: F64) -> F64:
         right = (entries * weights[:, None]).T
         system = right @ entries
         system.flat[:: rank + 1] += diagonal
+    from scipy.linalg.lapack import dposv  # slow to load; models without ALS do without
+
     _, solution, problem = dposv(system.T, right, overwrite_a=True)  # symmetric and positive; half of LAPACK's gesv
     if problem:
         raise np.linalg.LinAlgError("a history gave a system without a solution")

@@ -25,3 +25,12 @@ def kernel(function: F) -> F:
         return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
     except RuntimeError:  # no folder that the cache could be written to: compile in every process
         return numba.njit(**options)(function)  # type: ignore[no-any-return]
+
+
+def start_compiler() -> None:
+    """Let numba load what it needs before any kernel; processes that are forked afterwards share those 25 MB."""
+    kernel(_nothing)()
+
+
+def _nothing() -> None:
+    """The smallest kernel."""

@@ -78,7 +78,8 @@ def make_app(service: Service, routes: Sequence[Route] = ROUTES) -> Starlette:
     @asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[dict[str, object]]:
         watcher = threading.Thread(target=service.watch, name="kuajie-watcher", daemon=True)
-        threads = [watcher, upkeep_of(service), *helpers]
+        loader = threading.Thread(target=service.watch_models, name="kuajie-loader", daemon=True)
+        threads = [watcher, loader, upkeep_of(service), *helpers]
         for thread in threads:
             thread.start()
         yield {"gate": gate}

@@ -48,7 +48,7 @@ def _consume(consumer: Consumer) -> None:
 
 def _learn(service: Service, events: Sequence[Event]) -> None:
     """The next list knows them."""
-    service.deployment.now.live.learn(events)
+    service.deployment.learn(events)
     service.cache.remember([light(event) for event in events])
 
 

@@ -164,20 +164,19 @@ class Service:
         return self.fallbacks.willing(live.without_store(account, now))
 
     def watch(self) -> None:
-        """Read the tail and look at the pointer, again and again until the service stops: a thread."""
+        """Read the tail, again and again until the service stops: a thread."""
         pause = self.workspace.config.service.poll_seconds
         while not self.stopped.wait(pause):
             self.look()
 
     def look(self) -> None:
-        """One look at what others wrote, at the model that should serve, and at the lists that wait."""
+        """One look at what others wrote and at the lists that wait."""
         steps = (
             self.lists.flush,
-            lambda: self.tail.read(self.deployment.now.live),
+            lambda: self.tail.read(self.deployment),
             lambda: self.deployment.now.read_new_items(self.store.catalogue),
-            lambda: self.fallbacks.look(self.deployment.now.live, self.clock()),
+            lambda: self.fallbacks.look(self.deployment, self.clock()),
             self.seals.refresh,
-            self._deploy,
             self._restock,
             self._tell,
         )
@@ -189,9 +188,14 @@ class Service:
             except Exception:  # the other steps go on, and so does the next look
                 log.exception("a look at what has changed failed")
 
-    def _deploy(self) -> None:
-        if self.deployment.look():
-            self.streams.wake()
+    def watch_models(self) -> None:
+        """Look at the pointer again and again until the service stops: a thread, for loading takes a while."""
+        while not self.stopped.wait(self.workspace.config.service.poll_seconds):
+            try:
+                if self.deployment.look():
+                    self.streams.wake()
+            except Exception:  # the next look goes on
+                log.exception("a look at the models failed")
 
     def _restock(self) -> None:
         if self.stocking is None or self.stocking.done():  # in a thread of its own: events must not wait for it

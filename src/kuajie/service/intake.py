@@ -125,7 +125,7 @@ async def links(call: Call) -> Reply:
     reply, stored = await _put(
         call, "links", Link, lambda each: [each.a.domain, each.b.domain], lambda each: each.a.user
     )
-    call.service.deployment.now.live.forget(end for link in stored for end in (link.a, link.b))
+    call.service.deployment.forget(end for link in stored for end in (link.a, link.b))
     return reply
 
 
@@ -135,9 +135,8 @@ async def consents(call: Call) -> Reply:
         call, "consents", Consent, lambda each: [each.account.domain], lambda each: each.account.user
     )
     service = call.service
-    live = service.deployment.now.live
-    await service.ask(service.fallbacks.listen, live, service.clock())
-    live.forget(each.account for each in stored)
+    await service.ask(service.fallbacks.listen, service.deployment, service.clock())
+    service.deployment.forget(each.account for each in stored)
     await consents_changed(call, stored)
     return reply
 
@@ -184,7 +183,7 @@ async def store_rows(call: Call, read: Sequence[Event | BadEvent]) -> list[Verdi
             asyncio.get_running_loop().run_in_executor(service.threads, service.cache.remember, light_ones)
         else:  # first, for a model may be swapped meanwhile, whose histories begin with the cache
             service.cache.remember(light_ones)
-        service.deployment.now.live.learn(light_ones)
+        service.deployment.learn(light_ones)
     return verdicts
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from kuajie.core.errors import StoreError
 from kuajie.rerank.exploration import explored
 from kuajie.workflows.answer import Answer, Question, answer, left_out, popular
-from kuajie.workflows.deploy import Deployed
+from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.dismissals import said_no
 from kuajie.workflows.fallbacks import CachedList, CachedLists, EditorLists, from_cache, from_editor
-from kuajie.workflows.live import LiveHistories, Person
+from kuajie.workflows.live import Person
 from kuajie.workflows.pace import ModelPace
 from kuajie.workflows.refusals import Refusals
 from kuajie.workflows.stores import Cache, CatalogueStore
@@ -54,20 +54,21 @@ class Fallbacks:
             self.refusals.read(self.catalogue)
         self.read_editors()
 
-    def look(self, live: LiveHistories, now: datetime) -> None:
+    def look(self, deployment: Deployment, now: datetime) -> None:
         """What others said and chose since the last look, and lists for the cache: called again and again."""
         self.cached.flush()
-        self.listen(live, now)
+        self.listen(deployment, now)
         if time.monotonic() - self._read_at >= EDITOR_SECONDS:
             self.read_editors()
 
-    def listen(self, live: LiveHistories, now: datetime) -> None:
+    def listen(self, deployment: Deployment, now: datetime) -> None:
         """Who said yes or no is asked anew; the cached lists of who said no are gone."""
         with suppress(StoreError):  # the next look hears of it
             for consent in self.refusals.read(self.catalogue):
+                live = deployment.now.live
                 if not consent.personalised:
                     self.cached.forget(live.without_store(consent.account, now).accounts, live.targets)
-                live.forget([consent.account])
+                deployment.forget([consent.account])
 
     def read_editors(self) -> None:
         """Read the editor's lists; while the store does not answer, what was known stays."""

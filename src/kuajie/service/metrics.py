@@ -1,7 +1,7 @@
 """Metrics for Prometheus: what the process does, in numbers without people in them.
 
 Several workers on one port write theirs into files of one folder (the multi-process mode of prometheus-client), so
-whichever of them is asked answers for all; `serve_with_workers` makes the folder. What is counted for every request
+whichever of them is asked answers for all; `workers.shared_numbers` makes the folder. What is counted for every request
 is bound to its labels beforehand: counting costs some microseconds.
 """
 
@@ -23,8 +23,6 @@ from kuajie.service.logs import RequestLog
 from kuajie.workflows.deploy import Deployment
 from kuajie.workflows.tail import Tail
 
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Where workers of one port put their numbers; prometheus-client reads it when it is imported."""
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")

@@ -1,15 +1,11 @@
 """Running the application on uvicorn: one process, or several over a database that several may write."""
 
 import gc
-import json
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -19,12 +15,14 @@ from threadpoolctl import threadpool_limits
 from kuajie.bootstrap import service_of
 from kuajie.core.errors import ResourceError
 from kuajie.core.files import refusal
+from kuajie.numerics.jit import start_compiler
 from kuajie.service.app import make_app
 from kuajie.service.calls import Service
 from kuajie.service.connections import PunctualProtocol
 from kuajie.service.logs import RequestLog, log_as_json
-from kuajie.service.metrics import FOLDER, Metrics
+from kuajie.service.metrics import Metrics
 from kuajie.service.tracing import tracing_of
+from kuajie.service.workers import FOLDER, Workers
 from kuajie.workflows.issuing import is_guarded
 from kuajie.workflows.looper import Looper
 from kuajie.workflows.workspace import ServiceConfig, Workspace
@@ -32,22 +30,10 @@ from kuajie.workflows.workspace import ServiceConfig, Workspace
 if TYPE_CHECKING:
     from types import FrameType
 
+MORE_SECONDS = 20.0
+"""Workers that were told to stop may take so much longer than their requests, to write what they hold."""
 SWITCH_SECONDS = 0.0005
 """How soon a thread that computes lets others run; Python's 5 ms are longer than a request takes."""
-VARIABLE = "KUAJIE_SERVE"
-"""What worker processes are told to serve, as JSON."""
-
-
-def factory() -> Starlette:
-    """The application of a worker process."""
-    told = json.loads(os.environ[VARIABLE])
-    log_as_json()
-    service = open_service(Workspace.open(Path(told["workspace"])), demo=told["demo"])
-    service.insist = told["insist"]
-    if service.demo and not service.insist:  # this may be a worker that takes the place of another, much later
-        service.demo = not is_guarded(service.store.access)
-    share_the_processor()
-    return make_app(service)
 
 
 def share_the_processor() -> None:
@@ -93,7 +79,6 @@ def options(config: ServiceConfig) -> dict[str, Any]:
         "timeout_keep_alive": 30,
         "timeout_graceful_shutdown": int(config.drain_seconds) or 1,
         "backlog": 2_048,
-        "timeout_worker_healthcheck": 60,  # 5 would kill a worker that still starts on a busy machine, again and again
     }
 
 
@@ -159,13 +144,20 @@ def serve(service: Service, bound: socket.socket, announce: Callable[[], None]) 
     server.run([bound])
 
 
-def serve_with_workers(workspace: Workspace, host: str, port: int, workers: int, *, demo: bool, insist: bool) -> None:
-    """Serve in several processes until told to stop."""
-    config = workspace.config.service
-    os.environ[VARIABLE] = json.dumps({"workspace": str(workspace.root.resolve()), "demo": demo, "insist": insist})
-    os.environ[FOLDER] = numbers = tempfile.mkdtemp(prefix="kuajie-metrics-")
-    target = "kuajie.service.server:factory"
-    try:
-        uvicorn.run(target, factory=True, workers=workers, host=host, port=port, **options(config))
-    finally:
-        shutil.rmtree(numbers, ignore_errors=True)
+def serve_with_workers(workspace: Workspace, bound: socket.socket, workers: int, *, demo: bool, insist: bool) -> None:
+    """Serve in several processes until told to stop; `workers.shared_numbers` is entered by then."""
+    log_as_json()
+
+    def made() -> Starlette:
+        service = open_service(workspace, demo=demo)
+        service.insist = insist
+        if demo and not insist:  # this may be a worker that takes the place of another, much later
+            service.demo = not is_guarded(service.store.access)
+        share_the_processor()
+        return make_app(service)
+
+    def work() -> None:
+        uvicorn.Server(uvicorn.Config(made, factory=True, **options(workspace.config.service))).run([bound])
+
+    start_compiler()
+    Workers(work, workers, workspace.config.service.drain_seconds + MORE_SECONDS).run()

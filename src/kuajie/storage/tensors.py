@@ -22,8 +22,8 @@ DTYPES = {
     "F16": "<f2", "I16": "<i2", "U16": "<u2", "I8": "|i1", "U8": "|u1", "BOOL": "|b1",
 }  # fmt: skip
 NAMES = {np.dtype(code): name for name, code in DTYPES.items()}
-CHUNK = 1 << 24
-"""Bytes hashed, or numbers checked, at a time."""
+CHUNK = 1 << 19
+"""Bytes hashed, or numbers checked, at a time. Of larger pieces the C library keeps what is given back to it."""
 
 
 class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

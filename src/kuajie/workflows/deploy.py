@@ -4,15 +4,19 @@ pointer names a version -> load (manifest, digests, shapes, finite) -> canaries 
 
 One `Deployed` answers one request from beginning to end, so no answer mixes two versions. What cannot be loaded or
 fails its canaries is refused, once, and what served before goes on serving.
+
+A version is loaded in a thread of its own, while others tell the histories what happens. Whoever they tell is decided
+together with the swap: before it the histories that serve hear of an event and hand it on, after it the new ones do.
 """
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from kuajie.core.errors import ArtifactError, KuajieError
-from kuajie.core.records import Account
+from kuajie.core.records import Account, Event
 from kuajie.core.texts import Text
 from kuajie.data.dataset import JointDataset
 from kuajie.workflows.library import Shelves
@@ -81,11 +85,32 @@ class Deployment:
 
     def __init__(self, load: Callable[[str | None], Deployed], pointer: Callable[[], str | None]) -> None:
         self._load, self._pointer = load, pointer
+        self._looking, self._swapping = threading.Lock(), threading.Lock()
         self.now = tried(load(None))
         self.refused: Refused | None = None
 
+    def learn(self, events: Iterable[Event]) -> None:
+        """See `LiveHistories.learn`; no event falls between two versions."""
+        with self._swapping:
+            self.now.live.learn(events)
+
+    def forget(self, accounts: Iterable[Account]) -> None:
+        """See `LiveHistories.forget`; no change falls between two versions."""
+        with self._swapping:
+            self.now.live.forget(accounts)
+
+    def _swap(self, new: Deployed) -> None:
+        """Let a version serve; it is told what the store, or the cache, may not have told when it was asked."""
+        with self._swapping:
+            new.live.learn(self.now.live.fresh())
+            self.now = new
+
     def look(self) -> bool:
         """Swap to the version that the pointer names; returns whether another serves now."""
+        with self._looking:
+            return self._look()
+
+    def _look(self) -> bool:
         try:
             wanted = self._pointer()
         except OSError:
@@ -96,7 +121,7 @@ class Deployment:
             return False
         assert wanted is not None  # noqa: S101 - told by the line above
         try:
-            self.now = tried(self._load(wanted))
+            self._swap(tried(self._load(wanted)))
         except KuajieError as error:
             self.refused = Refused(wanted, error.text)
         except Exception as error:  # whatever it is, the one that serves goes on

@@ -23,6 +23,7 @@ from kuajie.core.texts import Text
 from kuajie.data import importing
 from kuajie.data import snapshot as snapshots
 from kuajie.data.config import CleaningConfig, DomainConfig, IdentityConfig
+from kuajie.data.event_columns import write_columns
 from kuajie.data.hashing import KeyHasher
 from kuajie.data.identity import Identity
 from kuajie.data.overlap import OverlapReport, overlap_report
@@ -127,6 +128,7 @@ def _run(
     identity = resolve(accounts, tables, config.identity, hasher, as_of)
     routed = importing.route_events(cleaned, accounts, identity.person, stream, progress)
     written = importing.write_events(routed, target / snapshots.EVENTS, stream, progress)
+    write_columns(target / snapshots.EVENTS, written.events)
     _write_tables(target, items, accounts, identity, tables.knowledge)
     quality = _quality(config, reader, accounts, items, warehouse)
     overlap = overlap_report(accounts, identity, domains, config.identity.method)

@@ -218,6 +218,11 @@ class LiveHistories:
                     changed.append(account)
         self.listeners.tell(changed)
 
+    def fresh(self) -> list[Event]:
+        """What was learned a moment ago, for histories that take the place of these."""
+        with self._lock:
+            return [event for each in self._fresh.values() for event in each.events.values()]
+
     def _note(self, account: Account, event: Event) -> None:
         """Keep an event for whoever is being loaded from a store that was read before it."""
         now = self._monotonic()

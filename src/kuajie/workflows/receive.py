@@ -21,7 +21,7 @@ from kuajie.core.ids import id_problem
 from kuajie.core.records import BadEvent, Event, QuarantinedEvent, Verdict
 from kuajie.core.texts import Text
 from kuajie.data.config import CleaningConfig
-from kuajie.data.unify import LARGEST_VALUE
+from kuajie.data.kinds import LARGEST_VALUE
 from kuajie.workflows.stores import EventStore
 
 MOST_ROWS = 500

@@ -102,7 +102,7 @@ def open_server(
     engine = Engine(
         model=stored.model,
         catalog=dataset.catalog,
-        popularity=dataset.interactions(described=False).support(),
+        popularity=dataset.support(),
         model_version=stored.version.model_version,
         language=language,
         clock=clock,

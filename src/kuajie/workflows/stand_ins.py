@@ -11,9 +11,9 @@ from kuajie.core.recommender import Explanation
 from kuajie.core.records import Event, Reason
 from kuajie.data.config import StrengthConfig
 from kuajie.data.entries import Weighed, histories
+from kuajie.data.kinds import KINDS
 from kuajie.data.live import joined, oldest_first
 from kuajie.data.strength import Events, strength
-from kuajie.data.unify import KINDS
 from kuajie.workflows.reasons import reasons_of
 from kuajie.workflows.recommend import Engine
 

@@ -1,11 +1,23 @@
 """The tail of the store: what any process stored since the last look."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
-from kuajie.workflows.live import SLOW_SECONDS, LiveHistories, light
+from kuajie.core.records import Account, Event
+from kuajie.workflows.live import SLOW_SECONDS, light
 from kuajie.workflows.stores import Cache, Store
+
+
+class Hearing(Protocol):
+    """Who is told what is new: histories, or whichever serve at that moment (`workflows.deploy`)."""
+
+    def learn(self, events: Iterable[Event]) -> None:
+        """Events that are durable; each counts once, however often it is told."""
+
+    def forget(self, accounts: Iterable[Account]) -> None:
+        """A link or a consent of these has changed."""
 
 
 @dataclass
@@ -46,7 +58,7 @@ class Tail:
         began = self.began
         return self.failed or (began is not None and self.monotonic() - began > SLOW_SECONDS)
 
-    def read(self, live: LiveHistories) -> int:
+    def read(self, hearing: Hearing) -> int:
         """Tell the histories what is new; returns how many events that were.
 
         Raises:
@@ -54,7 +66,7 @@ class Tail:
         """
         self.began = self.monotonic()
         try:
-            count = self._read(live)
+            count = self._read(hearing)
         except BaseException:
             self.failed = True
             raise
@@ -63,16 +75,16 @@ class Tail:
         self.failed = False
         return count
 
-    def _read(self, live: LiveHistories) -> int:
+    def _read(self, hearing: Hearing) -> int:
         count = 0
         while rows := self.store.events.after(self.sequence):
             events = [light(row.event) for row in rows]
             if self.cache is not None:  # before histories hear of them, for one may be loaded meanwhile
                 self.cache.remember(events)
-            live.learn(events)
+            hearing.learn(events)
             self.sequence = rows[-1].sequence
             count += len(rows)
         while changes := self.store.catalogue.links_after(self.links):
-            live.forget(end for change in changes for end in (change.value.a, change.value.b))
+            hearing.forget(end for change in changes for end in (change.value.a, change.value.b))
             self.links = changes[-1].sequence
         return count

@@ -29,6 +29,8 @@ def test_migrations_make_what_the_tables_say(database: str, opening: Open) -> No
 def test_migrations_are_a_line() -> None:
     script = ScriptDirectory.from_config(schema._config())
     assert len(script.get_heads()) == len(script.get_bases()) == 1
+    assert schema.known() == [each.revision for each in script.walk_revisions()][::-1], "names of files tell the order"
+    assert schema.newest() == script.get_current_head()
 
 
 def test_opening_again_keeps_everything(database: str, opening: Open) -> None:
