@@ -101,22 +101,18 @@ class JointDataset:
         """What the catalogue and the graph say of the items."""
         return side_of(self.catalog, self.knowledge())
 
-    def interactions(
-        self, as_of: datetime | None = None, *, lent: bool = False, described: bool = True
-    ) -> Interactions:
+    def interactions(self, as_of: datetime | None = None, *, lent: bool = False) -> Interactions:
         """One history for each person, oldest first.
 
         Args:
             as_of: events at or after it are left out and ages count from it; left out: everything, ages from `now`.
             lent: whether history lent by one-to-many links is in it (for evaluation it would leak).
-            described: whether what is known of the items goes with it, for models that read it.
         """
         events, at = self._trained(slice(None)), self.now if as_of is None else as_of.timestamp()
         own = events if as_of is None else events.where(~(events.time >= at))
         people = np.arange(self.n_people)
         borrowed = [self._borrowed(people, at, as_of is not None)] if lent else []
-        side = self.side if described else None
-        return Interactions(self.space, self._assemble(own, borrowed, self.n_people, at), side)
+        return Interactions(self.space, self._assemble(own, borrowed, self.n_people, at), self.side)
 
     def support(self) -> npt.NDArray[np.float64]:
         """How many events of each item count, those of flagged accounts as configured: float64 (n_items,).
