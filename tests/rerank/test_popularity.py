@@ -15,7 +15,11 @@ class TestDiscount(RerankerContract):
 
 
 class TestXQuAD(RerankerContract):
-    configs = (XQuADConfig(), XQuADConfig(smooth=False, strength=0.9), XQuADConfig(by="category", strength=1))
+    configs = (
+        XQuADConfig(),
+        XQuADConfig(smooth=False, strength=0.9),
+        XQuADConfig(by="category", strength=1, personal=False),
+    )
     neutral = XQuADConfig(strength=0)
 
 
@@ -65,3 +69,5 @@ def test_who_likes_the_tail_gets_the_tail(mix: list[float], least: int, most: in
     context = Context(Items(groups={"tail": tail}), People({"tail": sparse.csr_array(np.array([mix]))}))
     order = XQuAD(XQuADConfig(strength=0.8)).rerank(candidates, 10, context).order[0, :10]
     assert least <= int((order >= 15).sum()) <= most
+    alike = XQuAD(XQuADConfig(strength=1, personal=False)).rerank(candidates, 10, context).order[0, :10]
+    assert int((alike >= 15).sum()) == 5

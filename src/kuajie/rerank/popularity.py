@@ -46,12 +46,14 @@ class XQuADConfig(StepConfig):
         strength: 0: relevance alone; 1: coverage alone.
         by: groups or a label of items.
         smooth: whether a group counts as covered by its share of the list, or wholly once it is there.
+        personal: whether P(d | person) is the history's share of d, or every group is wanted alike.
     """
 
     kind: Literal["xquad"] = "xquad"
     strength: Share = 0.3
     by: str = "tail"
     smooth: bool = True
+    personal: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class XQuAD:
         if config.strength:
             rows = context.items.group(config.by).matrix
             none = sparse.csr_array((len(order), rows.shape[1]))
-            mix = context.people.mixes.get(config.by, none)
+            mix = context.people.mixes.get(config.by, none) if config.personal else none
             parts = rows.indptr.astype(np.int64), rows.indices.astype(np.int32), rows.data
             wanted = mix.indptr.astype(np.int64), mix.indices.astype(np.int32), mix.data
             how = k, config.strength, config.smooth
