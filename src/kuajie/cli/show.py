@@ -12,6 +12,7 @@ from kuajie.data.overlap import OverlapReport
 from kuajie.data.quality import QualityAccount
 from kuajie.workflows.find import Findings, Match
 from kuajie.workflows.report import FLAGS, TABLES, compared, p_text, twins_text
+from kuajie.workflows.shape import steps_of
 
 Titles = Callable[[str], str]
 """A domain's name for people."""
@@ -279,6 +280,8 @@ def show_list(screen: Screen, ranked: RankedList) -> None:
     screen.table(["#", "id", "item", "because of"], rows)
     if ranked.fallback:
         screen.say("The history holds nothing that the model knows: this is what is popular.")
+    if steps_of(ranked):
+        screen.say("Re-ranked by: {steps}", steps=", ".join(steps_of(ranked)))
 
 
 def show_findings(screen: Screen, findings: Findings, title: Titles) -> None:
