@@ -133,7 +133,7 @@ def _choose(
                 if code >= 0:
                     owed = min(max(floors[code] * total - counts[code], 0.0), 1.0)
                 value = (1 - strength) * worth[number, row[place]] + strength * owed
-                if value > most:
+                if value > most + 1e-12:  # rounding must not make a debt
                     best, most = place, value
             bring(row, at, best)
             code = codes[number, row[at]]

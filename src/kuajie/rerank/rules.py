@@ -77,7 +77,7 @@ class Rules:
 
         def number(name: str, wrong: Callable[[npt.NDArray[np.float64]], Bools]) -> Bools:
             values = context.items.number(name, candidates.items)
-            return np.where(np.isnan(values), config.unknown == "drop", wrong(values))
+            return np.asarray(np.where(np.isnan(values), config.unknown == "drop", wrong(values)))
 
         if config.stock:
             found.append((Text("is out of stock"), number(config.stock, lambda left: left <= 0)))
