@@ -70,7 +70,9 @@ def sold(ranked: dict) -> list[int]:
 
 
 def test_rules_hold_and_steps_are_kept_with_the_list(shop: Running) -> None:
-    ranked = shop.recommend(k=8, context={"tags": ["秋季"]})
+    for place in (1, 5, 9):
+        shop.event(place, "新人", f"课{place}")
+    ranked = shop.recommend(user="新人", k=8, context={"tags": ["秋季"]})
     assert len(ranked["items"]) == 8
     assert all(number % 7 for number in sold(ranked))
     assert ranked["items"][0]["reasons"]

@@ -62,11 +62,11 @@ class Goal:
 GOALS: Mapping[str, Goal] = {
     "mmr": Goal("diversity", message("diversity of a list"), True, {}),
     "dpp": Goal("diversity", message("diversity of a list"), True, {}),
-    "calibration": Goal("miscalibration", message("distance to the history's mix"), False, {}),
-    "discount": Goal("popularity", message("mean people who used what is shown"), False, {}),
+    "calibration": Goal("miscalibration", message("distance to history's mix"), False, {}),
+    "discount": Goal("popularity", message("mean popularity"), False, {}),
     "xquad": Goal("tail", message("places for the tail"), True, {"personal": False}),
     "fairness": Goal("floors", message("brands' floors kept"), True, {}),
-    "limits": Goal("most_of_one", message("list's share of its largest category"), False, {"most": {"category": 3}}),
+    "limits": Goal("most_of_one", message("largest category's share"), False, {"most": {"category": 3}}),
     "epsilon": Goal("coverage", message("coverage of the catalogue"), True, {}),
 }
 """Re-rankers that have a strength, and the metric that each is to move."""
