@@ -207,6 +207,7 @@ def tradeoff(
     factor: int = 10,
     most_loss: float = trading.MOST_LOSS,
     most_rows: int = trading.MOST_ROWS,
+    mixed: bool = False,
     dataset: JointDataset | None = None,
     progress: Progress = silent,
 ) -> trading.TradeoffResult:
@@ -219,6 +220,7 @@ def tradeoff(
         factor: a list of ten is chosen from ten times so many candidates.
         most_loss: part of NDCG@10 that the chosen strength may cost on validation rows.
         most_rows: held-out rows of each domain, at most.
+        mixed: whether lists hold items of all domains; calibration then is to their mix in the history.
         dataset: an open snapshot of the workspace; None: the newest.
         progress: told stages.
 
@@ -233,6 +235,7 @@ def tradeoff(
         factor=factor,
         most_loss=most_loss,
         most_rows=most_rows,
+        mixed=mixed,
         seed=workspace.config.workspace.seed,
         options=workspace.arena_options,
         chooser=workspace.chooser,

@@ -65,6 +65,7 @@ def test_a_split_folder_is_known_by_its_words() -> None:
     )
     items = facts_of_table(table, ItemSpace(("art",), (4,))).items(np.ones(4))
     assert items.group("category").names == ("clover", "paint", "sewing")  # "arts" is of more than every second item
+    assert items.label("category").names == ("paint", "sewing")
     assert items.label("brand").names == ("clover", "paint", "sewing")
     assert items.label("brand").codes.tolist() == [0, 1, -1, 2]
     assert items.numbers["price"].tolist() == [1, 2, 3, 4]

@@ -106,3 +106,15 @@ def test_a_seed_is_a_result(folder: Path) -> None:
     assert first["domains"] == second["domains"]
     assert first["domains"]["a"]["test_rows"] == 50
     assert np.isfinite(first["domains"]["a"]["rerankers"]["epsilon"]["test"]["before"]["ndcg@10"])
+
+
+def test_lists_of_all_domains_follow_the_history_s_mix(folder: Path) -> None:
+    result = tradeoff_of_folder(folder, kinds=["calibration", "mmr"], factor=3, mixed=True)
+    assert list(result.curves) == ["*"]
+    assert result.rows["*"] == (600, 600)
+    calibration, _ = result.curves["*"]
+    first, last = calibration.points[0], calibration.points[-1]
+    assert calibration.goal.metric == "domain_miscalibration"
+    assert last.metrics["domain_miscalibration"] < 0.6 * first.metrics["domain_miscalibration"]
+    with pytest.raises(UsageError, match="does not see all domains"):
+        tradeoff_of_folder(folder, model="itemknn:target", mixed=True)

@@ -10,6 +10,7 @@ from kuajie.core.records import RankedList
 from kuajie.core.texts import Text
 from kuajie.data.overlap import OverlapReport
 from kuajie.data.quality import QualityAccount
+from kuajie.workflows.asked_lists import ALL
 from kuajie.workflows.find import Findings, Match
 from kuajie.workflows.report import FLAGS, TABLES, compared, p_text, twins_text
 from kuajie.workflows.shape import steps_of
@@ -164,7 +165,8 @@ def show_slices(screen: Screen, models: Mapping[str, Any]) -> None:
 def show_tradeoff(screen: Screen, values: Mapping[str, Any], title: Titles = str) -> None:
     """What each re-ranker does at the strength that was chosen: `TradeoffResult.to_json()`."""
     for domain, found in values["domains"].items():
-        screen.head("Re-ranking {title}, {rows} test rows", title=title(domain), rows=f"{found['test_rows']:,}")
+        named = screen.t("all domains together") if domain == ALL else title(domain)
+        screen.head("Re-ranking {title}, {rows} test rows", title=named, rows=f"{found['test_rows']:,}")
         rows = []
         for kind, curve in found["rerankers"].items():
             before, after, metric = curve["test"]["before"], curve["test"]["after"], curve["metric"]

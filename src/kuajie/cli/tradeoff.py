@@ -32,6 +32,9 @@ def tradeoff(
     most_loss: Annotated[
         float, typer.Option(min=0, max=1, help="Part of NDCG@10 that the chosen strength may cost on validation rows.")
     ] = 0.02,
+    mixed: Annotated[
+        bool, typer.Option("--mixed", help="Lists that hold items of all domains; calibration is to their mix.")
+    ] = False,
     rows: Annotated[int, typer.Option(min=1, help="Held-out rows of each domain, at most.")] = 10_000,
     workspace: WorkspaceOption = Path(),
     json: JsonOption = False,
@@ -51,7 +54,7 @@ def tradeoff(
     from kuajie.workflows.workspace import Workspace
 
     kinds = names_of(rerank) or tuple(GOALS)
-    how: dict[str, Any] = {"factor": factor, "most_loss": most_loss, "most_rows": rows, "model": model}
+    how: dict[str, Any] = {"factor": factor, "most_loss": most_loss, "most_rows": rows, "model": model, "mixed": mixed}
     title: Titles = str
     if folder is not None:
         screen = Screen(lang, json=json)

@@ -122,7 +122,7 @@ def elsewhere(name: str, candidates: Candidates, context: Context) -> Bools:
     if len(known):
         sold = sparse_at(groups, items[known], np.broadcast_to(codes[known, None], items[known].shape))
         here[known] = sold
-    return limited & ~here
+    return np.asarray(limited & ~here)
 
 
 def sparse_at(groups: Groups, items: npt.NDArray[np.int32], codes: npt.NDArray[np.int64]) -> Bools:

@@ -80,8 +80,9 @@ def facts_of_catalog(catalog: Catalog) -> Facts:
 def facts_of_table(table: pl.DataFrame, space: ItemSpace) -> Facts:
     """What a split folder says of its items.
 
-    `category` (a text) and `attributes` (a list) become the groups `category`: of each word or number one. The last of
-    them is the most special; it stands as the label `brand`, which such folders do not name. Numbers stay numbers.
+    `category` (a text) and `attributes` (a list) become the groups `category`, one of each word or number that does not
+    stand with every second item. The first of them is the label `category`; the last, most special one stands as the
+    label `brand`, which such folders do not name. Numbers stay numbers.
     """
     facts = Facts(space)
     add_domains(facts)
@@ -90,9 +91,10 @@ def facts_of_table(table: pl.DataFrame, space: ItemSpace) -> Facts:
         if name == "attributes" or (name == "category" and column.dtype == pl.String):
             words = column.cast(pl.List(pl.String)) if name == "attributes" else column.str.split(" ")
             lists = [list(value) if value is not None else [] for value in words.to_list()]
-            facts.groups["category"] = groups_of(own_words(lists, space))
-            facts.labels["category"] = labels_of([value[0] if value else "" for value in lists])
-            facts.labels["brand"] = labels_of([value[-1] if value else "" for value in lists])
+            own = own_words(lists, space)
+            facts.groups["category"] = groups_of(own)
+            facts.labels["category"] = labels_of([value[0] if value else "" for value in own])
+            facts.labels["brand"] = labels_of([value[-1] if value else "" for value in own])
         elif name not in {"item", "asin", "title"} and column.dtype.is_numeric():
             facts.numbers[name] = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
     return facts

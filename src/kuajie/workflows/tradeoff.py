@@ -70,6 +70,13 @@ GOALS: Mapping[str, Goal] = {
     "epsilon": Goal("coverage", message("coverage of the catalogue"), True, {}),
 }
 """Re-rankers that have a strength, and the metric that each is to move."""
+MIXED_GOALS: Mapping[str, Goal] = {
+    **GOALS,
+    "calibration": Goal(
+        "domain_miscalibration", message("distance to history's mix of domains"), False, {"by": "domain"}
+    ),
+}
+"""The same where lists hold items of all domains."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,7 @@ def tradeoff(
     factor: int = 10,
     most_loss: float = MOST_LOSS,
     most_rows: int = MOST_ROWS,
+    mixed: bool = False,
     seed: int = 0,
     options: ArenaOptions | None = None,
     chooser: Chooser | None = None,
@@ -191,6 +199,7 @@ def tradeoff(
         factor: a list of ten is chosen from ten times so many candidates.
         most_loss: part of NDCG@10 that the chosen strength may cost on validation rows.
         most_rows: of each target.
+        mixed: whether lists hold items of all domains; calibration then is to their mix in the history.
         seed: of everything random.
         options: threads and memory.
         chooser: what "auto" does.
@@ -201,10 +210,18 @@ def tradeoff(
         DataError: there are no rows to ask for.
     """
     begun, options = time.monotonic(), options or ArenaOptions()
-    steps, skipped = {kind: step_of(kind) for kind in dict.fromkeys(kinds)}, {}
+    goals = MIXED_GOALS if mixed else GOALS
+    steps, skipped = {kind: step_of(kind, goals) for kind in dict.fromkeys(kinds)}, {}
     entrant = parse_entrant(model)
     config = chosen_config(entrant, valid, options, seed, chooser or default_chooser, progress)
-    how = {"factor": factor, "most_rows": most_rows, "seed": seed, "options": options, "progress": progress}
+    how: dict[str, Any] = {
+        "factor": factor,
+        "most_rows": most_rows,
+        "mixed": mixed,
+        "seed": seed,
+        "options": options,
+        "progress": progress,
+    }
     tuned = ask(valid, config, entrant, describe, **how)
     tested = ask(final, config, entrant, describe, **how)
     both = [target for target in tuned if target in tested]
@@ -212,11 +229,11 @@ def tradeoff(
         raise DataError("there is no target domain with both validation and test rows. Import more history.")
     curves: dict[str, tuple[Curve, ...]] = {}
     for target in both:
-        found = []
+        found: list[Curve] = []
         for kind, step in steps.items():
             progress(Text("re-rank {domain}", domain=target), len(found), len(steps))
-            if GOALS[kind].metric in tested[target].metrics(tested[target].lists(None)):
-                found.append(curve_of(step, tuned[target], tested[target], most_loss, seed, options))
+            if goals[kind].metric in tested[target].metrics(tested[target].lists(None)):
+                found.append(curve_of(step, goals[kind], tuned[target], tested[target], most_loss, seed, options))
             else:
                 skipped[kind] = Text("nothing is known of the items that it could read")
         curves[target] = tuple(found)
@@ -224,16 +241,16 @@ def tradeoff(
     return TradeoffResult(model, factor, most_loss, rows, curves, skipped, time.monotonic() - begun)
 
 
-def step_of(kind: str) -> StepConfig:
+def step_of(kind: str, goals: Mapping[str, Goal] = GOALS) -> StepConfig:
     """A re-ranker whose strength can be tried out.
 
     Raises:
         UsageError: there is none of this name, or it has no strength.
     """
     made = config_type(kind)
-    if kind not in GOALS:
+    if kind not in goals:
         raise UsageError("'{kind}' has no strength that could be tried out", kind=kind)
-    return made.parse(dict(GOALS[kind].settings))
+    return made.parse(dict(goals[kind].settings))
 
 
 def chosen_config(
@@ -247,10 +264,9 @@ def chosen_config(
 
 
 def curve_of(
-    step: StepConfig, tuned: Asked, tested: Asked, most_loss: float, seed: int, options: ArenaOptions
+    step: StepConfig, goal: Goal, tuned: Asked, tested: Asked, most_loss: float, seed: int, options: ArenaOptions
 ) -> Curve:
     """The curve of one re-ranker on one target, and what the chosen strength does to test rows."""
-    goal = GOALS[kind_of(step)]
     points = tuple(point_of(step, strength, tuned, options.threads)[0] for strength in STRENGTHS)
     strength = best_strength(points, goal, most_loss)
     before, gains = point_of(step, 0.0, tested, options.threads)
