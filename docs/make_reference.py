@@ -18,6 +18,7 @@ from kuajie.core.config import Config
 from kuajie.core.records import Kind
 from kuajie.data.config import DomainConfig, LinkSourceConfig, SourceConfig
 from kuajie.models.registry import COMPOSED, MODELS, model_class
+from kuajie.rerank.registry import RERANKERS
 from kuajie.workflows.workspace import WorkspaceConfig
 
 PLACE = Path(__file__).with_name("reference.md")
@@ -48,6 +49,11 @@ def reference() -> str:
             "Names for `kuajie benchmark --models`; `auto` is the blend that is chosen on validation data.",
             *models(),
             "",
+            "## Re-rankers",
+            "",
+            "Steps of `[rerank]`, each a table `[[rerank.steps]]` with its name as `kind`; [when to use which](reranking.md).",
+            *rerankers(),
+            "",
         ]
     )
 
@@ -73,6 +79,12 @@ def models() -> Iterator[str]:
     """Every model and its hyperparameters."""
     for kind in (*MODELS, *COMPOSED):
         yield from table(kind, model_class(kind).config_type)  # type: ignore[attr-defined]
+
+
+def rerankers() -> Iterator[str]:
+    """Every re-ranker and its settings."""
+    for kind, (config, _) in RERANKERS.items():
+        yield from table(kind, config)
 
 
 def table(title: str, config: type[Config]) -> Iterator[str]:

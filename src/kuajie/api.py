@@ -25,6 +25,7 @@ from kuajie.data.dataset import JointDataset
 from kuajie.data.snapshot import latest_snapshot
 from kuajie.evaluation.candidates import parse_candidates
 from kuajie.workflows import evaluate as evaluating
+from kuajie.workflows import tradeoff as trading
 from kuajie.workflows import train as training
 from kuajie.workflows import tune as tuning
 from kuajie.workflows.benchmark import benchmark
@@ -50,6 +51,7 @@ __all__ = [
     "recommend",
     "refit",
     "search",
+    "tradeoff",
     "train",
     "tune",
 ]
@@ -190,6 +192,50 @@ def evaluate(
         folds=folds,
         metrics=metrics,
         candidates=parse_candidates(candidates),
+        seed=workspace.config.workspace.seed,
+        options=workspace.arena_options,
+        chooser=workspace.chooser,
+        progress=progress,
+    )
+
+
+def tradeoff(
+    workspace: Workspace,
+    rerankers: Sequence[str] = tuple(trading.GOALS),
+    *,
+    model: str = "itemknn",
+    factor: int = 10,
+    most_loss: float = trading.MOST_LOSS,
+    most_rows: int = trading.MOST_ROWS,
+    mixed: bool = False,
+    dataset: JointDataset | None = None,
+    progress: Progress = silent,
+) -> trading.TradeoffResult:
+    """What re-rankers move and what it costs in NDCG@10, as curves over their strength, on the newest snapshot.
+
+    Args:
+        workspace: whose data, seed, threads, memory and budget of `auto` count.
+        rerankers: names; each must have a strength.
+        model: whose lists, as in `evaluate`.
+        factor: a list of ten is chosen from ten times so many candidates.
+        most_loss: part of NDCG@10 that the chosen strength may cost on validation rows.
+        most_rows: held-out rows of each domain, at most.
+        mixed: whether lists hold items of all domains; calibration then is to their mix in the history.
+        dataset: an open snapshot of the workspace; None: the newest.
+        progress: told stages.
+
+    Raises:
+        UsageError: no such model or re-ranker, or one without a strength.
+        DataError: there is no snapshot, or nobody has enough history to ask for.
+    """
+    return trading.tradeoff_of_snapshot(
+        newest_dataset(workspace) if dataset is None else dataset,
+        kinds=rerankers,
+        model=model,
+        factor=factor,
+        most_loss=most_loss,
+        most_rows=most_rows,
+        mixed=mixed,
         seed=workspace.config.workspace.seed,
         options=workspace.arena_options,
         chooser=workspace.chooser,

@@ -218,4 +218,5 @@ def deployed(
         live=LiveHistories(server.dataset, store, shared, config.identity, config.cleaning, domains=config.domains),
         shelves=Shelves(server.dataset.catalog, server.dataset.knowledge, store.catalogue),
         new_items=new_items,
+        shaping=server.shaping,
     )

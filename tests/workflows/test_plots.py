@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kuajie.workflows.plots import Interval, Line, Part, interval_plot, label_of, line_plot, nice_ticks, share_bar
+from kuajie.workflows.plots import (
+    Interval,
+    Line,
+    Part,
+    Path,
+    curve_plot,
+    interval_plot,
+    label_of,
+    line_plot,
+    nice_ticks,
+    share_bar,
+)
 
 NUMBER = st.floats(-1e6, 1e6)
 
@@ -60,3 +71,21 @@ def test_every_text_is_escaped(text: str) -> None:
         share_bar([(text, [Part(text, 1)])], text),
     ):
         assert text in texts(svg)
+
+
+def test_a_curve_goes_through_its_points_and_marks_one() -> None:
+    svg = curve_plot(
+        [Path("mmr", [(0.8, 0.05), (0.9, 0.04), (1.0, 0.0)], 1), Path("<b>", [(0.8, 0.05)])], "多样性", "N", "t"
+    )
+    root = ET.fromstring(svg)
+    dots = [(float(e.get("cx", "")), float(e.get("cy", "")), e.get("r")) for e in root.iter("circle")]
+    assert dots[0][0] < dots[1][0] < dots[2][0] == 480
+    assert dots[0][1] < dots[1][1] < dots[2][1] == 230
+    assert [r for _, _, r in dots] == ["3", "6", "3", "3"]
+    line = next(root.iter("polyline")).get("points", "").split()
+    assert line[1] == f"{dots[1][0]:.1f},{dots[1][1]:.1f}"
+    assert {"mmr", "<b>", "多样性", "N"} <= set(texts(svg))
+
+
+def test_one_point_is_a_curve() -> None:
+    assert ET.fromstring(curve_plot([Path("a", [(0.0, 0.0)], 0)], "x", "y", "t")) is not None

@@ -42,6 +42,10 @@ def evaluate(
     ] = "full",
     metrics: MetricsOption = None,
     slices: SlicesOption = False,
+    rerank: Annotated[
+        str | None,
+        typer.Option("--rerank", help="Re-rankers, separated by commas, whose curves go into the report."),
+    ] = None,
     workspace: WorkspaceOption = Path(),
     json: JsonOption = False,
     lang: LangOption = None,
@@ -53,6 +57,7 @@ def evaluate(
       kuajie evaluate
       kuajie evaluate --models auto,itemknn,itemknn:target,popularity --since 2026-01-01
       kuajie evaluate --folds 5 --metrics ndcg@10,precision@10,map@10,auc --slices
+      kuajie evaluate --rerank mmr,calibration
     """
     from kuajie.workflows.workspace import Workspace
 
@@ -67,6 +72,7 @@ def evaluate(
         folds=folds,
         metrics=names_of(metrics),
         slices=slices,
+        rerank=names_of(rerank),
     )
 
 
@@ -80,11 +86,12 @@ def run_evaluate(
     folds: int = 1,
     metrics: Sequence[str] = (),
     slices: bool = False,
+    rerank: Sequence[str] = (),
 ) -> None:
     """Compare, show the results, write the report."""
     from kuajie import api
     from kuajie.bootstrap import model_store
-    from kuajie.cli.show import show_results
+    from kuajie.cli.show import show_results, show_tradeoff
     from kuajie.core.errors import ArtifactError
     from kuajie.workflows.evaluate import DEFAULT_MODELS
     from kuajie.workflows.reporting import write_reports
@@ -101,13 +108,16 @@ def run_evaluate(
             dataset=dataset,
             progress=progress,
         )
-    values = result.to_json()
+        curves = api.tradeoff(workspace, rerank, dataset=dataset, progress=progress) if rerank else None
+    values = result.to_json() | ({} if curves is None else {"tradeoff": curves.to_json()})
     screen.data(values)
     screen.line(result.protocol)
     if result.candidates != "full":
         screen.say("Ranked among sampled items: for comparison with tables that did the same, not with others.")
     title = partial(workspace.title, language=screen.language)
     show_results(screen, values["domains"], title, metrics, slices, values["twin_items"])
+    if curves is not None:
+        show_tradeoff(screen, values["tradeoff"], title)
     for name, reason in result.skipped.items():
         screen.warn(Text("{model}: {reason}", model=name, reason=reason))
     try:

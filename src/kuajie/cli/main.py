@@ -24,6 +24,7 @@ from kuajie.cli.recommend import recommend
 from kuajie.cli.search import search
 from kuajie.cli.serve import serve
 from kuajie.cli.store import store
+from kuajie.cli.tradeoff import tradeoff
 from kuajie.cli.train import train
 from kuajie.cli.tune import tune
 
@@ -42,6 +43,7 @@ app.command("init", cls=SpokenCommand)(init)
 app.command("import", cls=SpokenCommand)(import_data)
 app.command("train", cls=SpokenCommand)(train)
 app.command("evaluate", cls=SpokenCommand)(evaluate)
+app.command("tradeoff", cls=SpokenCommand)(tradeoff)
 app.command("recommend", cls=SpokenCommand)(recommend)
 app.command("search", cls=SpokenCommand)(search)
 app.command("benchmark", cls=SpokenCommand)(benchmark)

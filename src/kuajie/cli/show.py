@@ -10,8 +10,10 @@ from kuajie.core.records import RankedList
 from kuajie.core.texts import Text
 from kuajie.data.overlap import OverlapReport
 from kuajie.data.quality import QualityAccount
+from kuajie.workflows.asked_lists import ALL
 from kuajie.workflows.find import Findings, Match
 from kuajie.workflows.report import FLAGS, TABLES, compared, p_text, twins_text
+from kuajie.workflows.shape import steps_of
 
 Titles = Callable[[str], str]
 """A domain's name for people."""
@@ -180,6 +182,35 @@ def show_slices(screen: Screen, models: Mapping[str, Any]) -> None:
     screen.table(["part of the rows", "rows", *models], rows, numbers=1)
 
 
+def show_tradeoff(screen: Screen, values: Mapping[str, Any], title: Titles = str) -> None:
+    """What each re-ranker does at the strength that was chosen: `TradeoffResult.to_json()`."""
+    for domain, found in values["domains"].items():
+        named = screen.t("all domains together") if domain == ALL else title(domain)
+        screen.head("Re-ranking {title}, {rows} test rows", title=named, rows=f"{found['test_rows']:,}")
+        rows = []
+        for kind, curve in found["rerankers"].items():
+            before, after, metric = curve["test"]["before"], curve["test"]["after"], curve["metric"]
+            low, high = curve["test"]["change_ci95"][MAIN]
+            change = after[MAIN] - before[MAIN]
+            rows.append(
+                (
+                    kind,
+                    screen.words(Text(curve["title"])),
+                    f"{curve['chosen']:g}",
+                    f"{_figure(before[metric])} -> {_figure(after[metric])}",
+                    f"{before[MAIN]:.4f}",
+                    f"{change:+.4f}",
+                    f"{low:+.4f} .. {high:+.4f}",
+                )
+            )
+        heads = ["re-ranker", "moves", "strength", "from and to", "NDCG@10", "change", "95 % interval"]
+        screen.table(heads, rows, numbers=2)
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
 def metric_title(metric: str) -> str:
     """A metric as people write it: "NDCG@10"."""
     base, at, k = metric.partition("@")
@@ -271,6 +302,8 @@ def show_list(screen: Screen, ranked: RankedList) -> None:
     screen.table(["#", "id", "item", "because of"], rows)
     if ranked.fallback:
         screen.say("The history holds nothing that the model knows: this is what is popular.")
+    if steps_of(ranked):
+        screen.say("Re-ranked by: {steps}", steps=", ".join(steps_of(ranked)))
 
 
 def show_findings(screen: Screen, findings: Findings, title: Titles) -> None:

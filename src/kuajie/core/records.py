@@ -191,7 +191,11 @@ class RankedItem(Record, frozen=True):
 
 
 class RankedList(Record, frozen=True):
-    """What one person is shown. `tags` are whatever the asking page wanted to be kept with it."""
+    """What one person is shown.
+
+    `tags` are `rerank:STEP` for each step of re-ranking that it went through, then whatever the asking page wanted to
+    be kept with it.
+    """
 
     list_id: str
     account: Account

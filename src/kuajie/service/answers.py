@@ -9,7 +9,7 @@ from kuajie.core.texts import Text
 from kuajie.service.bodies import decoded
 from kuajie.service.calls import Call, Reply
 from kuajie.service.ids import checked_id as _id
-from kuajie.service.lists import listed
+from kuajie.service.lists import listed, ruled
 from kuajie.service.observing import seen
 from kuajie.service.refusals import not_found, wrong
 from kuajie.service.searching import narrowed
@@ -68,13 +68,14 @@ async def composed(call: Call) -> tuple[RankedList, RecommendResponse]:
     )
     with service.tracing.span("model"):
         if asked.query:
-            given = await narrowed(call, deployed, person, question, asked.query)
+            found = await narrowed(call, deployed, person, question, asked.query)
+            given = await ruled(service, deployed, person, question, found)
         else:
             given = await listed(service, deployed, person, question)
     ranked, seen().model_version = given.ranked, given.ranked.model_version
     service.metrics.listed(ranked.fallback, degraded=given.degraded, personalised=given.personalised)
     if asked.placement or asked.context.tags:
-        ranked = msgspec.structs.replace(ranked, placement=placement, tags=_tags(asked))
+        ranked = msgspec.structs.replace(ranked, placement=placement, tags=(*ranked.tags, *_tags(asked)))
     return ranked, RecommendResponse(
         list_id=service.seals.seal(ranked),
         target=ranked.target,

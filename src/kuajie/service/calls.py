@@ -33,6 +33,7 @@ from kuajie.workflows.live import SLOW_SECONDS, Person
 from kuajie.workflows.looper import Looper
 from kuajie.workflows.notices import Noticeboard
 from kuajie.workflows.receive import EventRules
+from kuajie.workflows.showings import Showings
 from kuajie.workflows.stores import Cache, Store
 from kuajie.workflows.tail import Tail
 from kuajie.workflows.webhooks import Outbound
@@ -90,6 +91,7 @@ class Service:
     fallbacks: Fallbacks = field(init=False)
     seals: Seals = field(init=False)
     notices: Noticeboard = field(init=False)
+    showings: Showings = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.workspace.config
@@ -101,6 +103,7 @@ class Service:
         self.bucket = TokenBucket(config.service.requests_per_second, time.monotonic)
         self.strangers = TokenBucket(STRANGERS_PER_SECOND, time.monotonic)
         self.notices = Noticeboard(self.store.webhooks, time.monotonic, lambda: self.demo)
+        self.showings = Showings(self.cache)
         self.streams = Streams(config.service.most_streams)
 
     @property

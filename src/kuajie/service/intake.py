@@ -27,7 +27,7 @@ from kuajie.service.calls import Call, Reply
 from kuajie.service.ids import id_of_sender
 from kuajie.service.notices import consents_changed, feedback_recorded, note_bad
 from kuajie.service.refusals import not_stored, wrong
-from kuajie.service.shown import shown_lists
+from kuajie.service.shown import count_showings, shown_lists
 from kuajie.service.wire import MOST_ROWS, ExposureBatch, ExposureRow, FeedbackBatch, FeedbackRow, Verdicts
 from kuajie.workflows.accounts import answering_user
 from kuajie.workflows.described import problem_of
@@ -98,6 +98,8 @@ async def exposures(call: Call) -> Reply:
         stored = await call.service.ask(call.service.store.shown.save_exposures, [each for _, each in good])
         for (place, _), verdict in zip(good, stored, strict=True):
             verdicts[place] = msgspec.structs.replace(verdict, id=batch.exposures[place].exposure_id)
+        fresh = [each for (_, each), verdict in zip(good, stored, strict=True) if verdict.status == "accepted"]
+        await count_showings(call.service, fresh, {each.list_id: each.account for each in lists.values()})
     return told(verdicts, call.language)
 
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from kuajie.core.errors import StoreError
 from kuajie.rerank.exploration import explored
-from kuajie.workflows.answer import Answer, Question, answer, left_out, popular
+from kuajie.workflows.answer import Answer, Question, answer, left_out, nothing, popular
 from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.dismissals import said_no
 from kuajie.workflows.fallbacks import CachedList, CachedLists, EditorLists, from_cache, from_editor
 from kuajie.workflows.live import Person
 from kuajie.workflows.pace import ModelPace
 from kuajie.workflows.refusals import Refusals
+from kuajie.workflows.shape import Asker
 from kuajie.workflows.stores import Cache, CatalogueStore
 from kuajie.workflows.workspace import ServingConfig
 
@@ -89,28 +90,83 @@ async def listed(service: "Service", deployed: Deployed, person: Person, questio
     Raises:
         UsageError: no such target.
     """
-    target, kept = question.target, service.fallbacks
+    target, kept, shaping = question.target, service.fallbacks, deployed.shaping
     no = said_no(person, deployed.dataset.catalog, target, service.clock())
     asked = replace(question, exclude=question.exclude | no) if no else question
     if target not in deployed.dataset.space.domains and kept.editors.has(target):
         return _chosen(service, deployed, person, asked, person.degraded)
     given = _scored(service, deployed, person, asked)
+    exploration = service.workspace.config.serving.exploration
+    if shaping is not None:
+        given = await shaped(service, deployed, person, asked, given, exploration.candidates(question.k))
     if not given.ranked.fallback:
         if given.personalised and not given.degraded and question.viewed is None:
             kept.cached.note(given.ranked)
     elif given.degraded and question.personalised and person.personalised:
         found = await _cached(service, deployed, person, asked)
         if found is not None and found.ranked.items:
-            return found
+            return await ruled(service, deployed, person, asked, found)
     if not given.ranked.items and kept.editors.find(target, question.placement):
-        return _chosen(service, deployed, person, asked, given.degraded)
-    exploration = service.workspace.config.serving.exploration
+        return await ruled(service, deployed, person, asked, _chosen(service, deployed, person, asked, given.degraded))
     return replace(given, ranked=explored(given.ranked, question.k, exploration))
 
 
+async def ruled(service: "Service", deployed: Deployed, person: Person, question: Question, given: Answer) -> Answer:
+    """A list that was put in order otherwise, without what business rules forbid."""
+    if deployed.shaping is None:
+        return given
+    return await shaped(service, deployed, person, question, given, question.k, rules_only=True)
+
+
+async def shaped(
+    service: "Service",
+    deployed: Deployed,
+    person: Person,
+    question: Question,
+    given: Answer,
+    k: int,
+    *,
+    rules_only: bool = False,
+) -> Answer:
+    """The k items that are shown, by the steps of `[rerank]`.
+
+    What people have declared, and what they were shown, is asked of the store and the cache where a step reads it; what
+    does not answer in time is not known.
+    """
+    shaping, now = deployed.shaping, service.clock()
+    assert shaping is not None  # noqa: S101 - asked for by who knows
+    if question.target not in deployed.dataset.space.domains:
+        return given
+    declared, days = shaping.reads(question.target)
+    asker = Asker()
+    if declared or (days and not rules_only):
+        asker = await _asker(service, person, question, declared, 0 if rules_only else days, now)
+    wanted = question.personalised and person.personalised
+    history = deployed.live.history(person, now) if wanted else nothing(deployed)
+    return replace(given, ranked=shaping.shaped(given.ranked, k, history, asker, rules_only=rules_only))
+
+
+async def _asker(
+    service: "Service", person: Person, question: Question, declared: bool, days: int, now: datetime
+) -> Asker:
+    def ask() -> Asker:
+        traits = service.store.catalogue.people(person.accounts) if declared else {}
+        attributes = {name: value for each in traits.values() for name, value in each.attributes.items()}
+        shown = service.showings.counts(question.account, question.target, now, days) if days else None
+        return Asker(attributes, shown)
+
+    try:
+        async with asyncio.timeout(CACHE_SECONDS):
+            return await asyncio.get_running_loop().run_in_executor(service.threads, ask)
+    except (TimeoutError, StoreError):
+        return Asker()
+
+
 def _scored(service: "Service", deployed: Deployed, person: Person, question: Question) -> Answer:
-    """What the model says, or what everybody likes; as many items as exploration draws from."""
+    """What the model says, or what everybody likes; as many items as re-ranking and exploration draw from."""
     k = service.workspace.config.serving.exploration.candidates(question.k)
+    if deployed.shaping is not None:
+        k = deployed.shaping.config.candidates(question.target, k)
     question = question if k == question.k else replace(question, k=k, shown=question.k)
     pace = service.fallbacks.pace
     if not pace.may_ask():

@@ -1,8 +1,9 @@
 """Which lists exposures and feedback speak of: in memory, by their own signature, or in the store."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
-from kuajie.core.records import RankedList
+from kuajie.core.records import Account, Exposure, RankedList
 from kuajie.service.calls import Call, Service
 from kuajie.workflows.list_ids import ForgedError, KnownList, Shown, plain
 
@@ -43,6 +44,28 @@ async def shown_lists(call: Call, asked: Iterable[tuple[str, str]]) -> dict[str,
         known = await service.ask(_stored, service, set(missing.values()))
         found |= {sent: KnownList(known[stored]) for sent, stored in missing.items() if stored in known}
     return {sent: shown for sent, shown in found.items() if shown.account.domain in call.caller.domains}
+
+
+async def count_showings(service: Service, seen: Sequence[Exposure], whose: Mapping[str, Account]) -> None:
+    """Remember what somebody has just seen, where a step of re-ranking counts it.
+
+    Args:
+        service: whose cache.
+        seen: new exposures.
+        whose: stored id of a list -> who was shown it.
+    """
+    shaping = service.deployment.now.shaping
+    if shaping is None:
+        return
+    together: dict[tuple[Account, str], list[tuple[str, datetime]]] = {}
+    for each in seen:
+        account = whose.get(each.list_id)
+        if account is not None and account.user:
+            together.setdefault((account, each.domain), []).append((each.item, each.occurred_at))
+    for (account, target), items in together.items():
+        days = shaping.reads(target)[1]
+        if days:
+            await service.ask(service.showings.note, account, target, items, days)
 
 
 def _stored(service: Service, ids: Iterable[str]) -> dict[str, RankedList]:

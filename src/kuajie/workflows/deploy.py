@@ -23,6 +23,7 @@ from kuajie.workflows.library import Shelves
 from kuajie.workflows.live import LiveHistories
 from kuajie.workflows.new_items import NewItems
 from kuajie.workflows.recommend import Engine
+from kuajie.workflows.shape import Shaping
 from kuajie.workflows.stores import CatalogueStore
 
 CANARIES = 5
@@ -40,6 +41,7 @@ class Deployed:
         live: histories over that snapshot.
         shelves: what can be found by words.
         new_items: what the model has not learned yet; None: such items are left out.
+        shaping: what becomes of lists before they are shown; None: nothing.
     """
 
     engines: Mapping[str, Engine]
@@ -47,6 +49,7 @@ class Deployed:
     live: LiveHistories
     shelves: Shelves
     new_items: NewItems | None = None
+    shaping: Shaping | None = None
 
     @property
     def model_version(self) -> str:

@@ -41,6 +41,15 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Path:
+    """One series of a curve plot: points (x, y) in order, of which one may be marked."""
+
+    label: str
+    points: Sequence[tuple[float, float]]
+    marked: int | None = None
+
+
+@dataclass(frozen=True)
 class Part:
     """One part of a bar of shares."""
 
@@ -90,6 +99,32 @@ def line_plot(groups: Sequence[str], lines: Sequence[Line], title: str) -> Marku
         parts.append(_line(WIDTH - right + 20, key, WIDTH - right + 42, key, f"line {series}"))
         parts.append(_text(WIDTH - right + 50, key + 4, line.label, "label"))
     return _svg(parts, top + height + 30, title)
+
+
+def curve_plot(paths: Sequence[Path], x_title: str, y_title: str, title: str) -> Markup:
+    """Paths of points in a plane, with a legend; the marked point of each is larger."""
+    left, right, top, height = 60, 200, 30, 200
+    across = [x for path in paths for x, _ in path.points]
+    up = [y for path in paths for _, y in path.points]
+    x_ticks, y_ticks = nice_ticks(min(across), max(across)), nice_ticks(0.0, max(up))
+    x = _scale(x_ticks[0], x_ticks[-1], left, WIDTH - right)
+    y = _scale(y_ticks[0], y_ticks[-1], top + height, top)
+    parts = [_grid(x, x_ticks, top, top + height)]
+    for tick in y_ticks:
+        parts.append(_line(left, y(tick), WIDTH - right, y(tick), "grid"))
+        parts.append(_text(left - 8, y(tick) + 4, label_of(tick, y_ticks), "tick", "end"))
+    parts.append(_text(left, top - 14, y_title, "tick"))
+    parts.append(_text(WIDTH - right, top + height + 34, x_title, "tick", "end"))
+    for number, path in enumerate(paths):
+        series = f"s{min(number, SERIES - 1)}"
+        line = " ".join(f"{x(px):.1f},{y(py):.1f}" for px, py in path.points)
+        parts.append(Markup('<polyline points="{}" class="line {}"/>').format(line, series))
+        for place, (px, py) in enumerate(path.points):
+            parts.append(DOT.format(x(px), y(py), 6 if place == path.marked else 3, f"fill {series}"))
+        key = top + 8 + 22 * number
+        parts.append(_line(WIDTH - right + 20, key, WIDTH - right + 42, key, f"line {series}"))
+        parts.append(_text(WIDTH - right + 50, key + 4, path.label, "label"))
+    return _svg(parts, top + height + 44, title)
 
 
 def share_bar(rows: Sequence[tuple[str, Sequence[Part]]], title: str) -> Markup:

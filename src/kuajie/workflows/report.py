@@ -20,7 +20,7 @@ from kuajie.core.texts import Text, Translate, worded
 from kuajie.data.overlap import OverlapReport
 from kuajie.data.quality import QualityAccount, SourceAccount
 from kuajie.data.rates import PER_DAY, PER_MINUTE
-from kuajie.workflows.plots import Interval, Line, Part, interval_plot, line_plot, share_bar
+from kuajie.workflows.plots import Interval, Line, Part, Path, curve_plot, interval_plot, line_plot, share_bar
 
 METRIC = "ndcg@10"
 TABLE = ("ndcg@10", "hr@10", "mrr", "recall@20")
@@ -72,6 +72,7 @@ class Report:
         twins: items with a twin in another domain.
         samples: some people.
         notes: sentences about how it was measured.
+        tradeoff: `TradeoffResult.to_json()`: what re-rankers move.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Report:
     twins: int = 0
     samples: Sequence[Sample] = ()
     notes: Sequence[str] = ()
+    tradeoff: Mapping[str, Any] | None = None
 
 
 def render(report: Report, translate: Translate, language: str) -> str:
@@ -116,6 +118,7 @@ def render(report: Report, translate: Translate, language: str) -> str:
         lists_of=lists_of,
         has_reasons=has_reasons,
         figure=figure,
+        curves=partial(curves, translate),
     )
 
 
@@ -153,6 +156,24 @@ def history_plot(t: Translate, results: Results) -> Markup | None:
         return None
     lines = [Line(name, [_slice(model, group) for group in groups]) for name, model in chosen]
     return line_plot([group.removeprefix("history_") for group in groups], lines, t("By known history in the target"))
+
+
+def curves(t: Translate, rerankers: Mapping[str, Any]) -> list[Markup]:
+    """NDCG@10 over each metric that some re-rankers move, a path from strength 0 to 1 for each of them."""
+    by_metric: dict[str, list[str]] = {}
+    for kind, curve in rerankers.items():
+        by_metric.setdefault(curve["metric"], []).append(kind)
+    plots = []
+    for metric, kinds in by_metric.items():
+        paths = []
+        for kind in kinds:
+            points = [point for point in rerankers[kind]["points"] if point[metric] is not None]
+            strengths = [point["strength"] for point in points]
+            marked = strengths.index(rerankers[kind]["chosen"])
+            paths.append(Path(kind, [(point[metric], point[METRIC]) for point in points], marked))
+        title = t(rerankers[kinds[0]]["title"])
+        plots.append(curve_plot(paths, title, "NDCG@10", f"NDCG@10 · {title}"))
+    return plots
 
 
 def ordered(results: Results) -> list[tuple[str, Mapping[str, Any]]]:

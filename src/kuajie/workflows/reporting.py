@@ -52,6 +52,7 @@ def report_of(
         twins=evaluation["twin_items"] if evaluation else 0,
         samples=[] if server is None else list(samples_of(server, workspace.config.workspace.seed)),
         notes=notes_of(evaluation) if evaluation else [],
+        tradeoff=evaluation.get("tradeoff") if evaluation else None,
     )
 
 

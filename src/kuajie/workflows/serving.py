@@ -15,6 +15,7 @@ from kuajie.workflows.library import Library, Shelves
 from kuajie.workflows.links import Things
 from kuajie.workflows.ports import ModelStore
 from kuajie.workflows.recommend import Engine
+from kuajie.workflows.shape import Shaping
 from kuajie.workflows.workspace import Workspace
 
 
@@ -25,10 +26,12 @@ class Server:
     Attributes:
         engine: the model and what it needs.
         dataset: the snapshot that the model was trained on; its numbering is the model's.
+        shaping: what becomes of lists before they are shown; None: nothing.
     """
 
     engine: Engine
     dataset: JointDataset
+    shaping: Shaping | None = None
 
     @cached_property
     def library(self) -> Library:
@@ -36,14 +39,18 @@ class Server:
         return Shelves(self.dataset.catalog, self.dataset.knowledge).library()
 
     def recommend(self, account: Account, target: str, k: int = 10) -> RankedList:
-        """The k best items of the target for a known account, with reasons.
+        """The k best items of the target for a known account, with reasons, re-ranked as the workspace says.
 
         Raises:
             UsageError: no such domain or account.
         """
         check_domain(self.dataset, account.domain)
         check_domain(self.dataset, target)
-        return self.engine.recommend(account, self.dataset.history_of(account), target, k)
+        history = self.dataset.history_of(account)
+        if self.shaping is None or k < 1:
+            return self.engine.recommend(account, history, target, k)
+        candidates = self.engine.recommend(account, history, target, self.shaping.config.candidates(target, k))
+        return self.shaping.shaped(candidates, k, history)
 
     def search(self, query: str, account: Account | None = None, targets: Sequence[str] = (), k: int = 10) -> Findings:
         """Items and knowledge that fit a question in words, ranked for an account if one is named.
@@ -99,16 +106,17 @@ def open_server(
             "the model {model_version} does not fit the catalogue of its snapshot. Run: kuajie train",
             model_version=stored.version.model_version,
         )
+    popularity = dataset.support()
     engine = Engine(
         model=stored.model,
         catalog=dataset.catalog,
-        popularity=dataset.support(),
+        popularity=popularity,
         model_version=stored.version.model_version,
         language=language,
         clock=clock,
         things=Things.of(side_of(dataset.catalog, dataset.knowledge())),
     )
-    return Server(engine, dataset)
+    return Server(engine, dataset, Shaping.of(workspace.config.rerank, dataset.catalog, popularity))
 
 
 def check_domain(dataset: JointDataset, domain: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
+import pydantic
 from pydantic import Field
 
 from kuajie.core.config import Config
@@ -15,9 +16,12 @@ from kuajie.core.files import refusal
 from kuajie.core.histories import Interactions
 from kuajie.core.progress import Progress
 from kuajie.core.recommender import FitOptions
+from kuajie.core.texts import Text
 from kuajie.data.config import DataConfig
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.rerank.exploration import ExplorationConfig
+from kuajie.rerank.pipeline import RerankConfig
+from kuajie.rerank.registry import EXPLORING
 from kuajie.workflows.arena import ArenaOptions, Chosen
 from kuajie.workflows.choose import ChooseConfig, choose
 from kuajie.workflows.consume import ConsumeConfig
@@ -140,11 +144,26 @@ class WorkspaceConfig(DataConfig):
     store: StoreConfig = StoreConfig()
     service: ServiceConfig = ServiceConfig()
     serving: ServingConfig = ServingConfig()
+    rerank: RerankConfig = RerankConfig()
     new_items: NewItemsConfig = NewItemsConfig()
     loop: LoopConfig = LoopConfig()
     segment: SegmentConfig = SegmentConfig()
     consume: ConsumeConfig = ConsumeConfig()
     webhooks: WebhooksConfig = WebhooksConfig()
+
+    @pydantic.field_validator("rerank")
+    @classmethod
+    def _served(cls, rerank: RerankConfig) -> RerankConfig:
+        taught = [step.kind for step in rerank.steps if step.kind in {"thompson", "linucb"}]
+        if taught:
+            raise ValueError(Text("the service does not teach '{kind}' yet: use it from Python", kind=taught[0]))
+        return rerank
+
+    @pydantic.model_validator(mode="after")
+    def _drawn_once(self) -> Self:
+        if self.serving.exploration.epsilon and any(step.kind in EXPLORING for step in self.rerank.steps):
+            raise ValueError(Text("serving.exploration and an exploring step of [rerank] exclude each other"))
+        return self
 
     @classmethod
     def read(cls, path: Path, environment: Mapping[str, str] = os.environ) -> Self:

@@ -1,0 +1,141 @@
+"""Business rules: what must not be shown, by attributes of items and people."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+from pydantic import Field
+
+from kuajie.core.config import Config
+from kuajie.core.texts import Text
+from kuajie.rerank.base import Candidates, Context, Groups, Outcome, StepConfig, as_they_are
+
+Bools = npt.NDArray[np.bool_]
+Words = tuple[str, ...]
+
+
+class Band(Config):
+    """From one number to another, both included.
+
+    Attributes:
+        at_least, at_most: None: no end on this side.
+    """
+
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _is_a_band(self) -> Self:
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(Text("at_least must not be more than at_most"))
+        return self
+
+
+class RulesConfig(StepConfig):
+    """Every rule is off until it is named.
+
+    Attributes:
+        stock: the attribute with what is left; items with none left are dropped.
+        numbers: by attribute, the band that it must lie in, such as `{ price = { at_most = 500 } }`.
+        least_age: the attribute with the least age; people whose age is not known count as too young.
+        regions: the attribute with where items may be shown, several separated by commas; an item that names none may
+            be shown everywhere, others not to people whose region is not known.
+        only: by label of items, the words of which one is needed.
+        never: by label of items, words that are not wanted.
+        unknown: what becomes of items whose stock, number or label is not known.
+    """
+
+    kind: Literal["rules"] = "rules"
+    stock: str = ""
+    numbers: dict[str, Band] = Field(default={})
+    least_age: str = ""
+    regions: str = ""
+    only: dict[str, Words] = Field(default={})
+    never: dict[str, Words] = Field(default={})
+    unknown: Literal["keep", "drop"] = "keep"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """See the module; the first rule that an item breaks is why it was dropped."""
+
+    config: RulesConfig
+
+    def rerank(self, candidates: Candidates, k: int, context: Context, threads: int = 1) -> Outcome:
+        """See `base.Reranker`."""
+        why, words = np.zeros(candidates.items.shape, np.int8), []
+        for word, broken in self._broken(candidates, context):
+            words.append(word)
+            why[(why == 0) & candidates.present & broken] = len(words)
+        return Outcome(as_they_are(candidates, why == 0), why, tuple(words))
+
+    def _broken(self, candidates: Candidates, context: Context) -> list[tuple[Text, Bools]]:
+        config, found = self.config, []
+
+        def number(name: str, wrong: Callable[[npt.NDArray[np.float64]], Bools]) -> Bools:
+            values = context.items.number(name, candidates.items)
+            return np.asarray(np.where(np.isnan(values), config.unknown == "drop", wrong(values)))
+
+        if config.stock:
+            found.append((Text("is out of stock"), number(config.stock, lambda left: left <= 0)))
+        for name, band in config.numbers.items():
+            low = -np.inf if band.at_least is None else band.at_least
+            high = np.inf if band.at_most is None else band.at_most
+            outside = number(name, lambda value, low=low, high=high: (value < low) | (value > high))  # type: ignore[misc]
+            found.append((Text("{name} is outside of what is allowed", name=name), outside))
+        if config.least_age:
+            found.append((Text("is for older people"), too_young(config.least_age, candidates, context)))
+        if config.regions:
+            found.append((Text("is not sold in this region"), elsewhere(config.regions, candidates, context)))
+        for name, words in config.only.items():
+            named, known = labelled(name, words, candidates, context)
+            wrong = np.where(known, ~named, config.unknown == "drop")
+            found.append((Text("{name} is not among those wanted", name=name), wrong))
+        for name, words in config.never.items():
+            named, known = labelled(name, words, candidates, context)
+            wrong = np.where(known, named, config.unknown == "drop")
+            found.append((Text("{name} is not wanted", name=name), wrong))
+        return found
+
+
+def too_young(name: str, candidates: Candidates, context: Context) -> Bools:
+    """Where an item has a least age that the person has not, or is not known to have."""
+    least = context.items.number(name, candidates.items)
+    age = context.people.numbers.get("age", np.full(len(least), np.nan))[:, None]
+    return ~np.isnan(least) & ~(age >= least)
+
+
+def elsewhere(name: str, candidates: Candidates, context: Context) -> Bools:
+    """Where an item names regions, and the person's is none of them."""
+    groups: Groups = context.items.group(name)
+    items = candidates.items
+    limited = (np.diff(groups.matrix.indptr) > 0)[items] & (items >= 0)
+    words = context.people.words.get("region", np.full(len(items), ""))
+    distinct, of_person = np.unique(words, return_inverse=True)
+    places = {word: place for place, word in enumerate(groups.names)}
+    codes = np.array([places.get(word, -1) for word in distinct.tolist()], np.int64)[of_person]
+    here = np.zeros(items.shape, bool)
+    known = np.flatnonzero(codes >= 0)
+    if len(known):
+        sold = sparse_at(groups, items[known], np.broadcast_to(codes[known, None], items[known].shape))
+        here[known] = sold
+    return np.asarray(limited & ~here)
+
+
+def sparse_at(groups: Groups, items: npt.NDArray[np.int32], codes: npt.NDArray[np.int64]) -> Bools:
+    """Whether items have groups: entries of the matrix at (items, codes), any shape."""
+    n = len(groups.names)
+    rows = np.repeat(np.arange(groups.matrix.shape[0]), np.diff(groups.matrix.indptr))
+    there = rows * n + groups.matrix.indices
+    return np.asarray(np.isin(np.maximum(items, 0).astype(np.int64) * n + codes, there) & (items >= 0))
+
+
+def labelled(name: str, words: Words, candidates: Candidates, context: Context) -> tuple[Bools, Bools]:
+    """Whether candidates have one of some words as their label, and whether their label is known."""
+    labels = context.items.label(name)
+    wanted = [place for place, word in enumerate(labels.names) if word in words]
+    codes = labels.of(candidates.items)
+    return np.isin(codes, wanted), codes >= 0

@@ -1,0 +1,162 @@
+"""Shape: what becomes of a ranked list before it is shown, by `[rerank]` of kuajie.toml.
+
+    ranked list of factor x k items  ->  rules, limits, diversity, ...  ->  the k that are shown
+
+Each step that was done is named in the list's tags; reasons stay with their items. Showings of providers are counted in
+this process, list by list: floors that hold in each process hold in all of them.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from kuajie.core.errors import ConfigError
+from kuajie.core.histories import Histories
+from kuajie.core.names import suggest
+from kuajie.core.records import RankedList
+from kuajie.data.catalog import Catalog
+from kuajie.rerank.base import Candidates, Context, Items, StepConfig
+from kuajie.rerank.calibration import CalibrationConfig
+from kuajie.rerank.limits import LimitsConfig
+from kuajie.rerank.pipeline import RerankConfig, Reranked, rerank
+from kuajie.rerank.popularity import XQuADConfig
+from kuajie.rerank.rules import RulesConfig
+from kuajie.workflows.item_facts import as_numbers, facts_of_catalog, people_of
+
+TAG = "rerank:"
+AGE, REGION = "age", "region"
+"""What people have declared that rules read."""
+
+
+@dataclass(frozen=True)
+class Asker:
+    """What is known of who asks, beside the history.
+
+    Attributes:
+        attributes: declared, such as age and region.
+        shown: item id -> how often it was shown lately; None: nobody counted.
+    """
+
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    shown: Mapping[str, int] | None = None
+
+
+@dataclass(eq=False)
+class Shaping:
+    """The pipeline over one catalogue.
+
+    Attributes:
+        config: the steps.
+        catalog: numbers items.
+        items: what is known of them.
+    """
+
+    config: RerankConfig
+    catalog: Catalog
+    items: Items
+    _states: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def of(cls, config: RerankConfig, catalog: Catalog, popularity: npt.NDArray[np.float64]) -> Self | None:
+        """The pipeline, tried out on one item of each domain; None where there is no step.
+
+        Raises:
+            ConfigError: a step names a domain that there is not.
+            UsageError: a step reads what the items do not have.
+        """
+        if not config.steps:
+            return None
+        domains = catalog.space.domains
+        for name in (name for step in config.steps for name in step.targets):
+            if name not in domains:
+                raise ConfigError(
+                    "[rerank]: there is no domain '{domain}'{hint}", domain=name, hint=suggest(name, domains)
+                )
+        made = cls(config, catalog, facts_of_catalog(catalog).items(popularity))
+        nobody = Histories.from_lists([[]], catalog.space.n_items)
+        for domain in domains:
+            first = np.array([[catalog.space.slice(domain).start]], np.int32)
+            made.run(config.of(domain), Candidates(first, np.ones((1, 1))), 1, domain, nobody, Asker(), 0, {})
+        return made
+
+    def reads(self, target: str) -> tuple[bool, int]:
+        """Whether steps for a target ask what people have declared, and over how many days showings count; 0: not."""
+        steps = self.config.of(target)
+        declared = any(isinstance(step, RulesConfig) and (step.least_age or step.regions) for step in steps)
+        days = [step.days for step in steps if isinstance(step, LimitsConfig) and step.shown is not None]
+        return declared, max(days, default=0)
+
+    def shaped(
+        self, ranked: RankedList, k: int, history: Histories, asker: Asker = Asker(), *, rules_only: bool = False
+    ) -> RankedList:
+        """The k items of a list that are shown.
+
+        Args:
+            ranked: `config.candidates(target, k)` items, or as many as there are.
+            k: how many are shown.
+            history: one row: whose mix the list is to have.
+            asker: what else is known.
+            rules_only: whether nothing but business rules counts: for lists that somebody else put in order.
+        """
+        steps = self.config.of(ranked.target)
+        if rules_only:
+            steps = tuple(step for step in steps if isinstance(step, RulesConfig))
+        if not steps or not ranked.items:
+            return ranked if len(ranked.items) <= k else msgspec.structs.replace(ranked, items=ranked.items[:k])
+        seed = int.from_bytes(blake2b(ranked.list_id.encode(), digest_size=8).digest(), "big")
+        with self._lock:
+            state = self._states.get(ranked.target, {})
+            candidates = self._candidates(ranked, asker)
+            result = self.run(steps, candidates, k, ranked.target, history, asker, seed, state)
+            self._states[ranked.target] = result.state
+        order = result.order[0]
+        items = tuple(ranked.items[place] for place in order[order >= 0].tolist())
+        if result.propensity is not None:
+            chances = result.propensity[0].tolist()
+            items = tuple(
+                msgspec.structs.replace(each, propensity=chance) for each, chance in zip(items, chances, strict=False)
+            )
+        tags = (*ranked.tags, *(TAG + kind for kind in result.steps))
+        return msgspec.structs.replace(ranked, items=items, tags=tags)
+
+    def run(
+        self,
+        steps: Sequence[StepConfig],
+        candidates: Candidates,
+        k: int,
+        target: str,
+        history: Histories,
+        asker: Asker,
+        seed: int,
+        state: Mapping[str, Any],
+    ) -> Reranked:
+        """The pipeline on one list."""
+        names = [step.by for step in steps if isinstance(step, (CalibrationConfig, XQuADConfig))]
+        people = people_of(history, self.items, names, self.catalog.space, target)
+        declared = as_numbers([asker.attributes.get(AGE, "")])
+        age = np.full(1, np.nan) if declared is None else declared
+        region = np.array([asker.attributes.get(REGION, "")])
+        people = replace(people, numbers={AGE: age}, words={REGION: region})
+        return rerank(steps, candidates, k, Context(self.items, people, np.array([seed], np.uint64), state))
+
+    def _candidates(self, ranked: RankedList, asker: Asker) -> Candidates:
+        """Items that the snapshot does not know are unknown ones; scores fall as the list goes."""
+        ids = [each.item for each in ranked.items]
+        start = self.catalog.space.slice(ranked.target).start
+        numbers = self.catalog.ids[ranked.target].numbers(ids)
+        items = np.where(numbers >= 0, numbers + start, -1).astype(np.int32)
+        scores = np.minimum.accumulate(np.array([each.score for each in ranked.items], np.float64))
+        counts = None if asker.shown is None else np.array([[asker.shown.get(item, 0) for item in ids]], np.int64)
+        return Candidates(items[None], scores[None], counts)
+
+
+def steps_of(ranked: RankedList) -> list[str]:
+    """The names of the steps that a list went through."""
+    return [tag.removeprefix(TAG) for tag in ranked.tags if tag.startswith(TAG)]

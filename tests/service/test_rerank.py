@@ -1,0 +1,135 @@
+"""Re-ranking in the service: rules hold in every list, showings are counted, steps are kept with the list."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kuajie import api
+from kuajie.core.errors import UsageError
+from kuajie.core.records import Account, EditorList, Traits
+from kuajie.workflows.list_ids import plain
+from kuajie.workflows.workspace import FILE, Workspace
+
+from .conftest import Running, _run, with_memory, with_sqlite
+
+STEPS = """
+[rerank]
+factor = 4
+
+[[rerank.steps]]
+kind = "rules"
+never = { category = ["禁售"] }
+targets = ["car"]
+
+[[rerank.steps]]
+kind = "limits"
+shown = 2
+days = 3
+targets = ["car"]
+"""
+
+
+ITEMS = """
+[[domains.car.items]]
+path = "items.csv"
+columns = { item = "item", category = "category", least_age = "least_age" }
+"""
+
+
+@pytest.fixture(scope="module")
+def described(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same world with categories: every seventh car part must not be sold, and the third not to children."""
+    root = Path(shutil.copytree(template, tmp_path_factory.mktemp("店") / "w"))
+    kinds = ["禁售" if number % 7 == 0 else "可售" for number in range(20)]
+    lines = [f"🚗{number},{kind},{18 if number == 3 else ''}" for number, kind in enumerate(kinds)]
+    (root / "items.csv").write_text("\n".join(["item,category,least_age", *lines]) + "\n", encoding="utf-8")
+    toml = (root / FILE).read_text(encoding="utf-8").replace("\n[identity]", ITEMS + "\n[identity]")
+    (root / FILE).write_text(toml, encoding="utf-8")
+    opened = Workspace.open(root)
+    api.import_data(opened, store=False)
+    api.train(opened)
+    return root
+
+
+def served(described: Path, folder: Path, steps: str) -> Workspace:
+    """A copy with some steps."""
+    root = Path(shutil.copytree(described, folder / "店"))
+    (root / FILE).write_text((root / FILE).read_text(encoding="utf-8") + steps, encoding="utf-8")
+    return Workspace.open(root)
+
+
+@pytest.fixture(params=[with_memory, with_sqlite], ids=["memory", "sqlite"])
+def shop(described: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
+    yield from _run(request.param(served(described, tmp_path, STEPS)))
+
+
+def sold(ranked: dict) -> list[int]:
+    return [int(each["item"][1:]) for each in ranked["items"]]
+
+
+def test_rules_hold_and_steps_are_kept_with_the_list(shop: Running) -> None:
+    for place in (1, 5, 9):
+        shop.event(place, "新人", f"课{place}")
+    ranked = shop.recommend(user="新人", k=8, context={"tags": ["秋季"]})
+    assert len(ranked["items"]) == 8
+    assert all(number % 7 for number in sold(ranked))
+    assert ranked["items"][0]["reasons"]
+    known = shop.service.lists.get(plain(ranked["list_id"]))
+    assert known is not None
+    assert known.tags == ("rerank:rules", "rerank:limits", "秋季")
+    popular = shop.recommend(user="谁也不是", k=15)
+    assert popular["fallback"] == "popular"
+    assert all(number % 7 for number in sold(popular))
+    back = shop.post("/v1/recommend", {"domain": "car", "user": "车7", "target": "courses", "k": 3})
+    kept = shop.service.lists.get(plain(back["list_id"]))
+    assert kept is not None
+    assert kept.tags == ()
+
+
+def test_what_was_seen_twice_makes_room(shop: Running) -> None:
+    first = shop.recommend(k=3)
+    for number in range(2):
+        rows = [
+            {"exposure_id": f"x{number}-{place}", "list_id": first["list_id"], "position": place, "item": each["item"]}
+            for place, each in enumerate(first["items"])
+        ]
+        told = shop.post("/v1/exposures", {"exposures": rows})
+        assert told["accepted"] == 3, told
+        again = shop.recommend(k=3)
+        assert (sold(again) == sold(first)) == (number == 0)
+    assert not set(sold(shop.recommend(k=3))) & set(sold(first))
+    other = shop.recommend(user="0011", k=3)
+    assert sold(other) == sold(first), "somebody of the same taste who has seen nothing"
+    rows[0]["exposure_id"] = "x0-1"
+    shop.post("/v1/exposures", {"exposures": rows[:1]})  # a repeat counts once
+    account = Account(domain="courses", user="0007")
+    assert max(shop.service.showings.counts(account, "car", shop.service.clock(), 3).values()) == 2
+
+
+def test_editors_must_not_sell_what_is_forbidden(shop: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = EditorList(target="car", placement="", items=("🚗7", "🚗8", "🚗14", "🚗1"))
+    shop.service.store.catalogue.put_editor_list(chosen)
+    shop.service.fallbacks.read_editors()
+    for engine in shop.service.deployment.now.engines.values():
+        engine.popularity[:] = 0
+    ranked = shop.recommend(user="谁也不是", k=4)
+    assert ranked["fallback"] == "editor"
+    assert sold(ranked) == [8, 1]
+
+
+def test_who_is_old_enough_has_said_so(described: Path, tmp_path: Path) -> None:
+    step = '\n[[rerank.steps]]\nkind = "rules"\nleast_age = "least_age"\ntargets = ["car"]\n'
+    for running in _run(with_memory(served(described, tmp_path, step))):
+        assert 3 not in sold(running.recommend(user="谁也不是", k=20))
+        grown = Traits(account=Account(domain="courses", user="大人"), attributes={"age": "40"})
+        running.service.store.catalogue.put_people([grown])
+        assert 3 in sold(running.recommend(user="大人", k=20))
+
+
+def test_a_step_that_cannot_work_is_said_at_the_start(workspace: Workspace) -> None:
+    path = workspace.root / FILE
+    path.write_text(path.read_text(encoding="utf-8") + '\n[[rerank.steps]]\nkind = "rules"\nstock = "库存"\n', "utf-8")
+    with pytest.raises(UsageError, match="'库存' of items, which is not known"):
+        with_memory(Workspace.open(workspace.root))

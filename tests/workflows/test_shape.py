@@ -1,0 +1,186 @@
+"""Lists before they are shown: steps of the workspace, by catalogue, history and what is known of who asks."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+
+from kuajie.core.errors import ConfigError, UsageError
+from kuajie.core.histories import Histories
+from kuajie.core.records import Account, RankedItem, RankedList, Reason
+from kuajie.data.catalog import Catalog
+from kuajie.rerank.pipeline import RerankConfig
+from kuajie.storage.cache.memory import MemoryCache
+from kuajie.workflows.shape import Asker, Shaping, steps_of
+from kuajie.workflows.showings import MOST, Showings
+from kuajie.workflows.workspace import FILE, WorkspaceConfig
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+WHO = Account(domain="courses", user="张三")
+WHY = (Reason(domain="courses", item="1", title="", share=1.0, exact=True, text="因为您用过"),)
+
+
+def catalog() -> Catalog:
+    """Twelve car parts of two brands; part 0 is for adults, part 1 for Shanghai, part 2 sold out."""
+    attributes = ['{"least_age": 18, "stock": 1}', '{"regions": "上海,杭州"}', '{"stock": 0}'] + ['{"stock": 5}'] * 9
+    return Catalog.of(
+        pl.DataFrame(
+            {
+                "domain": ["car"] * 12 + ["courses"],
+                "item": [f"件{number}" for number in range(12)] + ["课"],
+                "category": ["刹车", "轮胎", "brakes"] * 4 + ["轮胎"],
+                "brand": ["甲"] * 8 + ["乙"] * 4 + [""],
+                "attributes": [*attributes, ""],
+            }
+        ),
+        ("car", "courses"),
+    )
+
+
+def shaping(*steps: dict[str, Any]) -> Shaping:
+    made = Shaping.of(RerankConfig.parse({"steps": list(steps)}), catalog(), np.arange(13.0))
+    assert made is not None
+    return made
+
+
+def ranked(n: int = 12, list_id: str = "l", **more: Any) -> RankedList:
+    items = tuple(
+        RankedItem(domain="car", item=f"件{number}", title="", score=float(20 - number), reasons=WHY, propensity=1.0)
+        for number in range(n)
+    )
+    return RankedList(
+        list_id=list_id, account=WHO, target="car", model_version="v", created_at=NOW, items=items, **more
+    )
+
+
+def numbers(shown: RankedList) -> list[int]:
+    return [int(each.item[1:]) for each in shown.items]
+
+
+NOBODY = Histories.from_lists([[]], 13)
+
+
+def test_steps_work_and_are_named_and_reasons_stay() -> None:
+    made = shaping({"kind": "rules", "stock": "stock"}, {"kind": "limits", "most": {"brand": 3}})
+    shown = made.shaped(ranked(tags=("秋季",)), 5, NOBODY)
+    assert numbers(shown) == [0, 1, 3, 8, 9]
+    assert all(each.reasons == WHY for each in shown.items)
+    assert [each.score for each in shown.items] == [20, 19, 17, 12, 11]
+    assert shown.tags == ("秋季", "rerank:rules", "rerank:limits")
+    assert steps_of(shown) == ["rules", "limits"]
+
+
+def test_no_step_is_no_pipeline() -> None:
+    assert Shaping.of(RerankConfig(), catalog(), np.ones(13)) is None
+
+
+def test_steps_of_another_target_leave_a_list_alone() -> None:
+    made = shaping({"kind": "mmr", "targets": ["courses"]})
+    assert made.config.candidates("car", 4) == 4
+    shown = made.shaped(ranked(), 4, NOBODY)
+    assert numbers(shown) == [0, 1, 2, 3]
+    assert shown.tags == ()
+
+
+def test_the_history_says_what_mix_is_wanted() -> None:
+    made = shaping({"kind": "calibration", "strength": 0.99})
+    history = Histories.from_lists([[12, 12, 1]], 13)  # tyres alone, mostly of courses
+    assert numbers(made.shaped(ranked(), 4, history)) == [1, 4, 7, 10]
+    assert numbers(made.shaped(ranked(), 4, NOBODY)) == [0, 1, 2, 3]
+
+
+def test_age_and_region_are_what_somebody_declared() -> None:
+    made = shaping({"kind": "rules", "least_age": "least_age", "regions": "regions"})
+    assert made.reads("car") == (True, 0)
+    assert numbers(made.shaped(ranked(), 3, NOBODY)) == [2, 3, 4]
+    adult = Asker({"age": "30", "region": "北京"})
+    assert numbers(made.shaped(ranked(), 3, NOBODY, adult)) == [0, 2, 3]
+    child = Asker({"age": "9", "region": "杭州"})
+    assert numbers(made.shaped(ranked(), 3, NOBODY, child)) == [1, 2, 3]
+    assert numbers(made.shaped(ranked(), 3, NOBODY, Asker({"age": "不告诉你"}))) == [2, 3, 4]
+
+
+def test_what_was_seen_often_is_not_shown() -> None:
+    made = shaping({"kind": "limits", "shown": 2, "days": 3})
+    assert made.reads("car") == (False, 3)
+    assert numbers(made.shaped(ranked(), 3, NOBODY, Asker(shown={"件1": 2, "件0": 1}))) == [0, 2, 3]
+    assert numbers(made.shaped(ranked(), 3, NOBODY)) == [0, 1, 2]
+
+
+def test_lists_that_others_ordered_are_ruled_alone() -> None:
+    made = shaping({"kind": "rules", "stock": "stock"}, {"kind": "mmr", "strength": 1})
+    shown = made.shaped(ranked(), 4, NOBODY, rules_only=True)
+    assert numbers(shown) == [0, 1, 3, 4]
+    assert steps_of(shown) == ["rules"]
+
+
+def test_new_items_and_short_lists_are_no_error() -> None:
+    made = shaping({"kind": "limits", "most": {"brand": 1}}, {"kind": "mmr"})
+    fresh = replace_item(ranked(3), 1, item="新品", score=25.0)
+    shown = made.shaped(fresh, 5, NOBODY)
+    assert [each.item for each in shown.items] == ["件0", "新品"]
+    assert made.shaped(ranked(0), 5, NOBODY).items == ()
+
+
+def replace_item(given: RankedList, place: int, **more: Any) -> RankedList:
+    items = list(given.items)
+    items[place] = msgspec.structs.replace(items[place], **more)
+    return msgspec.structs.replace(given, items=tuple(items))
+
+
+def test_what_brands_are_owed_is_remembered_from_list_to_list() -> None:
+    made = shaping({"kind": "fairness", "floors": {"乙": 0.4}, "strength": 1})
+    counts = np.zeros(2)
+    for number in range(10):
+        for place in numbers(made.shaped(ranked(list_id=f"l{number}"), 2, NOBODY)):
+            counts[int(place >= 8)] += 1
+    assert counts.tolist() == [12, 8]
+
+
+def test_shuffles_log_their_propensities_and_are_bound_to_the_list() -> None:
+    made = shaping({"kind": "epsilon", "epsilon": 1.0, "pool": 6})
+    first, again, other = (made.shaped(ranked(list_id=name), 6, NOBODY) for name in ("a", "a", "b"))
+    assert numbers(first) == numbers(again)
+    assert numbers(first) != numbers(other)
+    assert [each.propensity for each in first.items] == pytest.approx([1 / 6] * 6)
+
+
+def test_what_cannot_work_is_refused_at_the_start() -> None:
+    with pytest.raises(UsageError, match="'库存' of items, which is not known"):
+        shaping({"kind": "rules", "stock": "库存"})
+    with pytest.raises(ConfigError, match="no domain 'cars'"):
+        shaping({"kind": "mmr", "targets": ["cars"]})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[[rerank.steps]]\nkind = "thompson"', "does not teach 'thompson' yet"),
+        ('[[rerank.steps]]\nkind = "epsilon"\n[serving.exploration]\nepsilon = 0.1', "exclude each other"),
+        ('[[rerank.steps]]\nkind = "mmr"\nlambda = 0.1', "is not a known key"),
+        ("[rerank]\nfaktor = 2", "'rerank.faktor' is not a known key"),
+    ],
+)
+def test_bad_sections_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    domain = '[[domains."课程".events]]\npath = "e.csv"\n'
+    (tmp_path / FILE).write_text(f"{text}\n{domain}", encoding="utf-8")
+    with pytest.raises(ConfigError, match=said):
+        WorkspaceConfig.read(tmp_path / FILE, {})
+
+
+def test_showings_are_counted_for_some_days() -> None:
+    showings = Showings(MemoryCache())
+    showings.note(WHO, "car", [("件1", NOW), ("件1", NOW - timedelta(days=2)), ("件2", NOW)], 3)
+    showings.note(WHO, "car", [("件1", NOW)], 3)
+    assert showings.counts(WHO, "car", NOW, 3) == {"件1": 3, "件2": 1}
+    assert showings.counts(WHO, "car", NOW, 1) == {"件1": 2, "件2": 1}
+    assert showings.counts(WHO, "courses", NOW, 3) == {}
+    showings.note(WHO, "car", [("件3", NOW)] * (MOST + 5), 3)
+    assert showings.counts(WHO, "car", NOW, 3) == {"件3": MOST}
+    cache = MemoryCache()
+    cache.put("shown:car:courses:张三", b"{", 60)
+    assert Showings(cache).counts(WHO, "car", NOW, 3) == {}
