@@ -11,6 +11,7 @@ from kuajie.core.clock import system_clock
 from kuajie.core.errors import StoreError, UsageError
 from kuajie.core.language import LANGUAGES
 from kuajie.data.content import BrandAndCategory
+from kuajie.storage.audiences import AudienceFolder
 from kuajie.storage.list_keys import ListKeyFile, keys_from
 from kuajie.storage.models import ModelFolder
 from kuajie.workflows.consume import ConsumeConfig, Consumer
@@ -19,7 +20,7 @@ from kuajie.workflows.library import Shelves
 from kuajie.workflows.list_ids import ListKey
 from kuajie.workflows.live import LiveHistories
 from kuajie.workflows.new_items import NewItems
-from kuajie.workflows.ports import ModelStore
+from kuajie.workflows.ports import AudienceStore, ModelStore
 from kuajie.workflows.receive import EventRules
 from kuajie.workflows.serving import open_server
 from kuajie.workflows.stores import Cache, EventStore, Store
@@ -31,6 +32,11 @@ from kuajie.workflows.workspace import Workspace
 def model_store(workspace: Workspace) -> ModelStore:
     """Where a workspace keeps its models."""
     return ModelFolder(workspace.models)
+
+
+def audience_store(workspace: Workspace) -> AudienceStore:
+    """Where a workspace keeps topics and segments of people."""
+    return AudienceFolder(workspace.profiles)
 
 
 def store_exists(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> bool:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -24,7 +25,7 @@ from kuajie.data.entries import Numbers, Weighed, histories, slices, starts_of
 from kuajie.data.identity import BORROWER, LENDER
 from kuajie.data.snapshot import SnapshotFolder, open_snapshot
 from kuajie.data.strength import Events, strength
-from kuajie.data.tables import TRIPLES
+from kuajie.data.tables import DECLARED, TRIPLES
 from kuajie.data.unify import KIND_TYPE
 
 FEW = 50  # accounts below which looking each up is faster than a join
@@ -107,14 +108,29 @@ class JointDataset:
             as_of: events at or after it are left out and ages count from it; left out: everything, ages from `now`.
             lent: whether history lent by one-to-many links is in it (for evaluation it would leak).
         """
-        events, at = self.events, self.now if as_of is None else as_of.timestamp()
-        keep = np.ones(len(events), bool) if as_of is None else ~(events.time >= at)
-        if self.snapshot.manifest.flagged == "exclude":
-            keep &= ~self._flagged[self.account]
-        own = events if keep.all() else events.where(keep)
+        own, at = self.trained_events(), self.now if as_of is None else as_of.timestamp()
+        if as_of is not None:
+            own = own.where(~(own.time >= at))
         people = np.arange(self.n_people)
         borrowed = [self._borrowed(people, at, as_of is not None)] if lent else []
         return Interactions(self.space, self._assemble(own, borrowed, self.n_people, at))
+
+    def trained_events(self) -> Events:
+        """Everybody's events, without those of flagged accounts where the workspace leaves them out."""
+        if self.snapshot.manifest.flagged != "exclude":
+            return self.events
+        keep = ~self._flagged[self.account]
+        return self.events if keep.all() else self.events.where(keep)
+
+    def declared(self, accounts: Sequence[Account]) -> dict[Account, dict[str, str]]:
+        """What some accounts have declared, those that have declared something."""
+        found = {}
+        for account in accounts:
+            rows = self._declared.filter((pl.col(c.USER) == account.user) & (pl.col(c.DOMAIN) == account.domain))
+            for text in rows[c.ATTRIBUTES]:
+                values = msgspec.json.decode(text).items()
+                found[account] = {name: str(value) for name, value in values if value not in {None, ""}}
+        return found
 
     def histories_of(self, accounts: Sequence[Account], at: datetime | None = None, *, lent: bool = True) -> Histories:
         """The histories of the people behind some accounts, one row each.
@@ -199,6 +215,12 @@ class JointDataset:
         places = self._account_order[self._account_starts[person] : self._account_starts[person + 1]]
         domains, users = self.accounts[c.DOMAIN], self.accounts[c.USER]
         return [Account(domain=domains[place], user=users[place]) for place in places.tolist()]
+
+    @cached_property
+    def _declared(self) -> pl.DataFrame:
+        if snapshots.DECLARED not in self.snapshot.manifest.files:
+            return pl.DataFrame(schema=DECLARED)
+        return self.snapshot.read(snapshots.DECLARED)
 
     @cached_property
     def _starts(self) -> Numbers:

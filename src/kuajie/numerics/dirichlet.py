@@ -28,7 +28,23 @@ def digamma(x: float) -> float:
         x += 1.0
     inverse = 1.0 / (x * x)
     series = inverse * (1 / 12 - inverse * (1 / 120 - inverse * (1 / 252 - inverse * (1 / 240))))
-    return found + np.log(x) - 0.5 / x - series
+    return float(found + np.log(x) - 0.5 / x - series)
+
+
+@kernel
+def topic_weights(gamma: F32, theta: F32) -> None:
+    """Write exp(psi(gamma)) into theta; psi of the sum is the same for all topics and cancels."""
+    for k in range(len(gamma)):
+        theta[k] = np.exp(digamma(np.float64(gamma[k])))
+
+
+@kernel
+def share_of(count: np.float32, theta: F32, weights: F32) -> np.float32:
+    """A term's count over what all topics give it."""
+    norm = np.float32(1e-30)
+    for k in range(len(theta)):
+        norm += theta[k] * weights[k]
+    return count / norm
 
 
 @kernel
@@ -39,8 +55,11 @@ def infer_documents(
     """Gamma of the documents start..stop-1, in place.
 
     Args:
-        indptr, indices, counts: documents as CSR.
-        start, stop: which.
+        indptr: of the documents as CSR.
+        indices: of their terms.
+        counts: of their terms.
+        start: the first document.
+        stop: the last + 1.
         beta: (terms, topics), exp(E[log beta]).
         alpha: prior of a document's topics.
         steps: at most.
@@ -51,20 +70,13 @@ def infer_documents(
     topics = beta.shape[1]
     theta, found = np.empty(topics, np.float32), np.empty(topics, np.float32)
     for doc in range(start, stop):
-        begin, end = indptr[doc], indptr[doc + 1]
         row = gamma[doc]
-        for step in range(steps + 1):
-            for k in range(topics):
-                theta[k] = np.exp(digamma(np.float64(row[k])))  # psi of the sum is the same for all topics
-                found[k] = 0.0
-            if step == steps:
-                break
-            for place in range(begin, end):
+        for _ in range(steps):
+            topic_weights(row, theta)
+            found[:] = 0
+            for place in range(indptr[doc], indptr[doc + 1]):
                 weights = beta[indices[place]]
-                norm = np.float32(1e-30)
-                for k in range(topics):
-                    norm += theta[k] * weights[k]
-                share = counts[place] / norm
+                share = share_of(counts[place], theta, weights)
                 for k in range(topics):
                     found[k] += share * weights[k]
             moved = np.float32(0.0)
@@ -73,17 +85,12 @@ def infer_documents(
                 moved += abs(new - row[k])
                 row[k] = new
             if moved < close * topics:
-                for k in range(topics):
-                    theta[k] = np.exp(digamma(np.float64(row[k])))
                 break
         if len(sums):
-            for place in range(begin, end):
+            topic_weights(row, theta)
+            for place in range(indptr[doc], indptr[doc + 1]):
                 term = indices[place]
-                weights = beta[term]
-                norm = np.float32(1e-30)
-                for k in range(topics):
-                    norm += theta[k] * weights[k]
-                share = counts[place] / norm
+                share = share_of(counts[place], theta, beta[term])
                 for k in range(topics):
                     sums[term, k] += share * theta[k]
 
@@ -98,7 +105,8 @@ def infer(
         beta: exp(E[log beta]) (terms, topics).
         alpha: prior.
         threads: how many.
-        steps, close: when to stop.
+        steps: at most.
+        close: mean change of gamma that is small enough.
     """
     gamma = _start(documents, beta.shape[1], alpha)
     none = np.zeros((0, beta.shape[1]), np.float32)
@@ -111,7 +119,9 @@ def infer(
     return gamma
 
 
-def expected_counts(documents: sparse.csr_array, beta: F32, alpha: float, threads: int, steps: int, close: float) -> F64:
+def expected_counts(
+    documents: sparse.csr_array, beta: F32, alpha: float, threads: int, steps: int, close: float
+) -> F64:
     """How often each topic produced each term in some documents, as expected: float64 (terms, topics)."""
     gamma = _start(documents, beta.shape[1], alpha)
     parts = _parts(documents)

@@ -166,7 +166,8 @@ def fit_audience(
         catalog: the items.
         at: unix seconds, now.
         config: the settings.
-        snapshot_id, fitted_at: for the record.
+        snapshot_id: for the record.
+        fitted_at: for the record.
         seed: of everything random.
         threads: how many.
 
@@ -199,7 +200,9 @@ def fit_audience(
         judged={str(k): value for k, value in segments.judged.items()},
         tiers=tier_bounds(people.spending.spent, people.spending.purchases),
         topics=topic_names(topics, catalog, segments.scale.prior),
-        segments=_described(labels, people.used[known], interests, habits, names, catalog, len(segments.centres), config),
+        segments=_described(
+            labels, people.used[known], interests, habits, names, catalog, len(segments.centres), config
+        ),
     )
     return Audience(about, topics, segments)
 

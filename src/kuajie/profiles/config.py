@@ -135,7 +135,11 @@ class ProfilesConfig(Config):
         unknown = [kind for kind in self.sensitive if kind not in self.words]
         if unknown:
             raise ValueError(
-                Text("there is no sensitive kind {kind!r}; there are {known}", kind=unknown[0], known=", ".join(self.words))
+                Text(
+                    "there is no sensitive kind {kind!r}; there are {known}",
+                    kind=unknown[0],
+                    known=", ".join(self.words),
+                )
             )
         if self.segments[0] > self.segments[1]:
             raise ValueError(Text("segments must be the smallest and the largest number, in this order"))

@@ -5,6 +5,7 @@ time are kept. An audience that was fitted on later events knows the future: giv
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,8 @@ class People:
     @property
     def items(self) -> Numbers:
         """Distinct used items of each person (n,)."""
-        return np.diff(self.used.indptr).astype(np.float64)
+        found: Numbers = np.diff(self.used.indptr).astype(np.float64)
+        return found
 
 
 def people_of(
@@ -135,12 +137,10 @@ def domain_counts(people: People, catalog: Catalog) -> Numbers:
     """Distinct used items of each person in each domain: (n, domains)."""
     offsets = catalog.space.offsets
     return np.column_stack(
-        [
-            np.diff(people.used[:, start:stop].indptr).astype(np.float64)
-            for start, stop in zip(offsets[:-1], offsets[1:], strict=True)
-        ]
+        [np.diff(people.used[:, start:stop].indptr).astype(np.float64) for start, stop in pairwise(offsets)]
     )
 
 
 def _share(part: Numbers, whole: Numbers) -> Numbers:
-    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    found: Numbers = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return found

@@ -40,7 +40,7 @@ class Field(Record, frozen=True):
     sureness: float
     last_seen: datetime | None = None
     expires_at: datetime | None = None
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = {}  # noqa: RUF012 - msgspec copies it
     note: str = ""
 
 
@@ -63,12 +63,15 @@ def known(
     """A field with its sureness and expiry; unknown where it has expired.
 
     Args:
-        name, value, source, details: see `Field`.
+        name: see `Field`.
+        value: see `Field`.
+        source: see `Field`.
         base: sureness without age, such as `credibility`.
         seen: unix seconds of the newest observation, NaN where no time is known.
         at: unix seconds, now.
         days: how long it holds.
         config: the half-life.
+        details: see `Field`.
     """
     if np.isnan(seen):
         return Field(name=name, value=value, source=source, sureness=round(base, 4), details=details or {})

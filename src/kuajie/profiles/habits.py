@@ -29,7 +29,7 @@ class Habits:
 
     Attributes:
         hours: float64 (n, 24), events in each hour of the day.
-        months: float64 (n, 12), events in each month.
+        months: float64 (n, 12), years in which something was done in each month.
         dated: (n,), events whose day is known.
         weekend: (n,), those on a Saturday or Sunday.
         sessions: (n,), visits.
@@ -64,12 +64,13 @@ def habits(events: Events, n: int, config: ProfilesConfig, strength: StrengthCon
     """
     dated = events.where(~np.isnan(events.time))
     hour, weekday, month, is_date = calendar(dated.time, config.timezone)
+    new_month = np.concatenate([[True], (np.diff(dated.row) != 0) | (np.diff(month) != 0)])[: len(dated)]
     timed = dated.where(~is_date)
     sessions, minutes = visits(timed, n, config.session_minutes)
     started, finished = depth(events, n, strength)
     return Habits(
         hours=_counts(timed.row * 24 + hour[~is_date], n * 24).reshape(n, 24),
-        months=_counts(dated.row * 12 + month - 1, n * 12).reshape(n, 12),
+        months=_counts(dated.row[new_month] * 12 + month[new_month] % 12, n * 12).reshape(n, 12),
         dated=_counts(dated.row, n),
         weekend=_counts(dated.row[weekday >= 6], n),
         sessions=sessions,
@@ -82,13 +83,13 @@ def habits(events: Events, n: int, config: ProfilesConfig, strength: StrengthCon
 def calendar(
     times: Numbers, zone: str
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Hour, ISO weekday (1..7) and month (1..12) of unix seconds in a time zone, and whether each is a mere date."""
+    """Of unix seconds in a zone: hour, ISO weekday (1..7), month (12 a year + 0..11), whether it is a mere date."""
     utc = pl.Series("time", np.round(times * 1e6).astype(np.int64)).cast(pl.Datetime("us", "UTC"))
     local = utc.dt.convert_time_zone(zone)
-    parts = (local.dt.hour(), local.dt.weekday(), local.dt.month())
-    hour, weekday, month = (part.cast(pl.Int64).to_numpy() for part in parts)
+    parts = (local.dt.hour(), local.dt.weekday(), local.dt.month(), local.dt.year())
+    hour, weekday, month, year = (part.cast(pl.Int64).to_numpy() for part in parts)
     midnight = (local == local.dt.truncate("1d")).to_numpy()
-    return hour, weekday, month, midnight | (times % 86_400 == 0)
+    return hour, weekday, 12 * year + month - 1, midnight | (times % 86_400 == 0)
 
 
 def visits(timed: Events, n: int, pause_minutes: float) -> tuple[Numbers, Numbers]:

@@ -14,7 +14,9 @@ STARTS = 2
 
 
 def k_means(points: F32, k: int, seed: int, start: F32 | None = None) -> tuple[F32, npt.NDArray[np.int32]]:
-    """Centres of k clusters (k, d) and the cluster of each point; Lloyd's steps from k-means++ (Arthur, Vassilvitskii 2007).
+    """Centres of k clusters (k, d) and the cluster of each point.
+
+    Lloyd's steps from k-means++ (Arthur and Vassilvitskii 2007).
 
     Args:
         points: (n, d), n >= k distinct ones for k clusters that all have members.

@@ -94,9 +94,7 @@ def topic_names(topics: Topics, catalog: Catalog, prior: npt.NDArray[np.float32]
     return tuple(found)
 
 
-def segment_name(
-    interests: Sequence[int], habits: Sequence[Habit], names: Sequence[TopicName], language: str
-) -> Text:
+def segment_name(interests: Sequence[int], habits: Sequence[Habit], names: Sequence[TopicName], language: str) -> Text:
     """What a segment is called: its first interests, and a habit that differs much.
 
     Args:

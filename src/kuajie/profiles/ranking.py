@@ -22,8 +22,8 @@ def profile_features(
 ) -> tuple[F32, tuple[str, ...]]:
     """Features of n people, as they were at a moment: float32 (n, d), NaN where unknown, and the d names.
 
-    Only events before `at` count, and what an audience that was fitted on earlier events makes of them. A row depends on
-    its own events alone. `profiles.features.events_of` makes events of histories.
+    Only events before `at` count, and what an audience that was fitted on earlier events makes of them. A row depends
+    on its own events alone. `profiles.features.events_of` makes events of histories.
 
     Args:
         events: rows 0..n-1, oldest first in each.

@@ -41,7 +41,8 @@ def starting_weights(
     soft = (documents.T @ share).astype(np.float64)
     own *= np.asarray(used.sum(axis=0), np.float32)[:, None]
     hard = np.concatenate([own, words_of_items.T @ own]).astype(np.float64)
-    return (1 - SOFT) * hard + SOFT * soft
+    found: npt.NDArray[np.float64] = (1 - SOFT) * hard + SOFT * soft
+    return found
 
 
 def _groups_of_items(

@@ -66,7 +66,7 @@ def spending(events: Events, n: int, prices: Prices) -> Spending:
     priced = np.bincount(events.row[~np.isnan(places[events.item])], minlength=n)
     return Spending(
         purchases=np.bincount(bought.row, minlength=n).astype(np.float64),
-        spent=np.bincount(bought.row, weights=np.nan_to_num(value), minlength=n),
+        spent=np.bincount(bought.row, weights=np.nan_to_num(value), minlength=n).astype(np.float64),
         last=last,
         bought_level=_means(bought, places, n),
         used_level=_means(events, places, n),
@@ -110,4 +110,5 @@ def _means(events: Events, places: Numbers, n: int) -> Numbers:
     has = ~np.isnan(place)
     counts = np.bincount(events.row[has], minlength=n)
     sums = np.bincount(events.row[has], weights=place[has], minlength=n)
-    return np.divide(sums, counts, out=np.full(n, np.nan), where=counts > 0)
+    found: Numbers = np.divide(sums, counts, out=np.full(n, np.nan), where=counts > 0)
+    return found

@@ -1,8 +1,9 @@
 """Topics of interest: latent Dirichlet allocation over the items that people used and the words of these items.
 
-Fitted by online variational inference (Hoffman, Blei and Bach 2010, algorithm 2): batches of people in random order,
-each moving the topics by rho_t = (tau + t) ** -kappa, from clusters of items (`profiles.seeding`). Blei, Ng and Jordan (2003) is the model. A person is folded in
-from their history alone, so a click of a second ago counts.
+The model is that of Blei, Ng and Jordan (2003). It is fitted by online variational inference (Hoffman, Blei and Bach
+2010, algorithm 2): batches of people in random order, each moving the topics by rho_t = (tau + t) ** -kappa, from
+clusters of items (`profiles.seeding`). A person is folded in from their history alone, so a click of a second ago
+counts.
 """
 
 from collections.abc import Iterator
@@ -49,13 +50,14 @@ class Topics:
     @property
     def n_topics(self) -> int:
         """How many."""
-        return self.weights.shape[1]
+        return int(self.weights.shape[1])
 
     @property
     def terms_share(self) -> npt.NDArray[np.float64]:
         """The share of each term in each topic: float64 (terms, topics), columns sum to 1."""
         weights = self.weights.astype(np.float64)
-        return weights / weights.sum(axis=0)
+        found: npt.NDArray[np.float64] = weights / weights.sum(axis=0)
+        return found
 
     def fold_in(self, documents: sparse.csr_array, threads: int = 1) -> F32:
         """Evidence of each topic in documents, in used items: float32 (documents, topics), >= 0.

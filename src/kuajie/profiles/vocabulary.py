@@ -93,7 +93,8 @@ def make_vocabulary(
     Args:
         catalog: all items.
         support: (n_items,), how many people used each; items with 0 are not told apart.
-        most_items, most_words: at most so many.
+        most_items: at most so many.
+        most_words: at most so many.
         text_weight: see `Vocabulary`.
     """
     used = np.argsort(-support, kind="stable")[:most_items]

@@ -17,6 +17,7 @@ from kuajie.core.progress import Progress
 from kuajie.core.recommender import FitOptions
 from kuajie.data.config import DataConfig
 from kuajie.evaluation.tasks import RankingTask
+from kuajie.profiles.config import ProfilesConfig
 from kuajie.rerank.exploration import ExplorationConfig
 from kuajie.workflows.arena import ArenaOptions, Chosen
 from kuajie.workflows.choose import ChooseConfig, choose
@@ -145,6 +146,7 @@ class WorkspaceConfig(DataConfig):
     segment: SegmentConfig = SegmentConfig()
     consume: ConsumeConfig = ConsumeConfig()
     webhooks: WebhooksConfig = WebhooksConfig()
+    profiles: ProfilesConfig = ProfilesConfig()
 
     @classmethod
     def read(cls, path: Path, environment: Mapping[str, str] = os.environ) -> Self:
@@ -202,6 +204,11 @@ class Workspace:
     def models(self) -> Path:
         """Model versions."""
         return self.root / "models"
+
+    @property
+    def profiles(self) -> Path:
+        """Topics and segments of people."""
+        return self.root / "profiles"
 
     @property
     def reports(self) -> Path:
