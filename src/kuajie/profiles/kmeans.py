@@ -1,5 +1,6 @@
 """K-means, through scikit-learn (the extra `ml`): the same result in every run."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ def k_means(points: F32, k: int, seed: int, start: F32 | None = None) -> tuple[F
     Lloyd's steps from k-means++ (Arthur and Vassilvitskii 2007).
 
     Args:
-        points: (n, d), n >= k distinct ones for k clusters that all have members.
+        points: (n, d); where fewer than k differ, some clusters have no members.
         k: how many.
         seed: of the starts.
         start: centres to start from; None: the best of several starts.
@@ -29,7 +30,8 @@ def k_means(points: F32, k: int, seed: int, start: F32 | None = None) -> tuple[F
     """
     cluster = _sklearn("cluster")
     starting = {"n_init": STARTS} if start is None else {"n_init": 1, "init": start}
-    with threadpool_limits(1):  # threads would add up in any order
+    with threadpool_limits(1), warnings.catch_warnings():  # threads would add up in any order
+        warnings.simplefilter("ignore", _sklearn("exceptions").ConvergenceWarning)  # that clusters are empty
         model = cluster.KMeans(k, random_state=seed, **starting).fit(points)
     return model.cluster_centers_.astype(np.float32), model.labels_.astype(np.int32)
 
@@ -49,7 +51,7 @@ def silhouettes(points: F32, labels: npt.NDArray[np.int32]) -> npt.NDArray[np.fl
 
 def _sklearn(module: str) -> Any:  # noqa: ANN401 # the package has no types
     try:
-        from sklearn import cluster, metrics
+        from sklearn import cluster, exceptions, metrics
     except ImportError:
         raise MissingExtraError(Text("finding segments"), "scikit-learn", "ml") from None
-    return {"cluster": cluster, "metrics": metrics}[module]
+    return {"cluster": cluster, "exceptions": exceptions, "metrics": metrics}[module]

@@ -18,10 +18,12 @@ from kuajie.profiles.apart import Habit
 from kuajie.profiles.topics import Topics
 
 Numbers = npt.NDArray[np.float64]
-RELEVANCE = 0.4
+RELEVANCE = 0.6
 """What the share of a word in the topic counts against how much larger it is there than anywhere."""
 FULL = 0.15
 """A category that holds a smaller share of a topic does not name it."""
+SHORTEST = 4
+"""Letters of an English word that may name a topic."""
 TELLING = 0.8
 """A habit that names a segment differs by so many standard deviations (Cohen 1988: large)."""
 LIST = message(", ")
@@ -81,7 +83,7 @@ def topic_names(topics: Topics, catalog: Catalog, prior: npt.NDArray[np.float32]
         said = [vocabulary.words[place] for place in np.argsort(-relevance[:, topic], kind="stable")[:40].tolist()]
         called = _categories(categories, items[:, topic])
         native = called or _whole([word for word in said if not word.isascii()]) or said[:2]
-        english = [word for word in said if word.isascii()][:3]
+        english = [word for word in said if word.isascii() and word.isalpha() and len(word) >= SHORTEST][:3]
         titles = [catalog.titles()[numbers[place]] for place in best[:1]] if not native and not english else []
         found.append(
             TopicName(

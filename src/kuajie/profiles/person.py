@@ -24,6 +24,8 @@ from kuajie.profiles.sensitive import allowed
 from kuajie.profiles.spending import Prices, tier_of
 
 NO_TIMES = "no time of what was done is known"
+ITEMS_CARRY = 0.25
+"""An interest comes from behaviour where the items themselves, not their words, carry at least this part of it."""
 WINDOW = 4
 """Hours of the day that are told together."""
 
@@ -97,12 +99,13 @@ class Profiler:
         if not total:
             return [unknown("interest", "behaviour", Text("nothing has been used"))]
         from_items, from_words = self.audience.topics.parts(documents(people, self.terms))
+        evidence_of_both = from_items + from_words
         order = np.argsort(-evidence, kind="stable")[: self.config.most_interests].tolist()
         return [
             known(
                 "interest",
                 self.audience.about.topics[topic].name(language),
-                "behaviour" if from_items[topic] >= from_words[topic] else "text",
+                "behaviour" if from_items[topic] >= ITEMS_CARRY * evidence_of_both[topic] else "text",
                 credibility(float(evidence[topic]), self.config),
                 float(people.used_last[0]),
                 at,

@@ -161,8 +161,9 @@ def fit_segments(interests: F32, habits: F32, config: ProfilesConfig, seed: int)
         judged[k] = (float(found.mean()), float(found.std() / np.sqrt(len(found))))
     k = chosen(judged)
     centres, labels = k_means(points, k, seed, starts[k])
-    order = np.argsort(-np.bincount(labels, minlength=k), kind="stable")
-    return Segments(scale, centres[order], judged)
+    sizes = np.bincount(labels, minlength=k)
+    order = np.argsort(-sizes, kind="stable")
+    return Segments(scale, centres[order[sizes[order] > 0]], judged)
 
 
 def chosen(judged: Mapping[int, tuple[float, float]]) -> int:

@@ -72,7 +72,7 @@ def profile_of(
 def told_by(
     accounts: Sequence[Account], dataset: JointDataset, declared: Declared
 ) -> list[tuple[Mapping[str, str], float]]:
-    """What some accounts declared: of the snapshot, and newer; nobody knows when."""
+    """What some accounts declared: of the snapshot, and newer, which goes first; nobody knows when it was declared."""
     frozen = dataset.declared(accounts)
     merged = [{**frozen.get(each, {}), **declared.get(each, {})} for each in accounts]
     return [(attributes, float(np.nan)) for attributes in merged if attributes]
