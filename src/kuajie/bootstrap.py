@@ -31,7 +31,6 @@ from kuajie.workflows.tail import Tail
 from kuajie.workflows.webhooks import Outbound
 from kuajie.workflows.workspace import Workspace
 
-
 log = logging.getLogger("kuajie.profiles")
 
 

@@ -35,7 +35,9 @@ def test_inference_is_that_of_the_paper() -> None:
     docs = documents(n=60)
     gamma = infer(docs, beta, 0.25, threads=1)
     for row, got in zip(docs.toarray(), gamma, strict=True):
-        np.testing.assert_allclose(got, slow_gamma(row.astype(float), beta.astype(float), 0.25, 50, 1e-3), rtol=2e-2, atol=2e-2)
+        np.testing.assert_allclose(
+            got, slow_gamma(row.astype(float), beta.astype(float), 0.25, 50, 1e-3), rtol=2e-2, atol=2e-2
+        )
     np.testing.assert_allclose(gamma.sum(axis=1), docs.sum(axis=1) + 1.0, rtol=1e-3)
 
 

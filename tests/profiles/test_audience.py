@@ -14,8 +14,7 @@ from kuajie.profiles.audience import Audience, fit_audience
 from kuajie.profiles.config import ProfilesConfig
 from kuajie.profiles.features import people_of
 from kuajie.profiles.segments import chosen
-
-from .worlds import DAY, DOMAINS, NOW, Planted, catalog, events, planted
+from kuajie.testing.profiles import DAY, DOMAINS, NOW, Planted, catalog, events, planted
 
 FITTED = datetime(2026, 6, 1, tzinfo=UTC)
 CONFIG = ProfilesConfig(topics=4, segments=(2, 7), timezone="Asia/Shanghai")
@@ -88,7 +87,9 @@ def test_a_new_item_is_known_by_its_words(audience: Audience, world: Planted) ->
     table = world.catalog.table.clone()
     grown = Catalog.of(
         table.vstack(
-            table.filter(table["item"] == "parts-001").with_columns(item=table["item"].filter(table["item"] == "parts-001") + "x")
+            table.filter(table["item"] == "parts-001").with_columns(
+                item=table["item"].filter(table["item"] == "parts-001") + "x"
+            )
         ),
         DOMAINS,
     )
@@ -152,7 +153,9 @@ def test_nobody_is_no_audience() -> None:
 
 def test_who_has_used_nothing_is_in_no_segment(audience: Audience, world: Planted) -> None:
     people = people_of(events([]), 2, world.catalog, NOW, CONFIG)
-    labels, clear = audience.assign(people, audience.interests(people, audience.terms(world.catalog)), world.catalog, NOW)
+    labels, clear = audience.assign(
+        people, audience.interests(people, audience.terms(world.catalog)), world.catalog, NOW
+    )
     assert labels.tolist() == [-1, -1]
     assert clear.tolist() == [0, 0]
 
@@ -190,7 +193,11 @@ def test_wrong_settings_are_named(values: dict[str, object], said: str) -> None:
 
 
 def test_dislikes_are_no_interest(world: Planted) -> None:
-    rows = [(0, 1, "view", NOW - 2 * DAY, np.nan), (0, 1, "dismiss", NOW - DAY, np.nan), (0, 2, "view", NOW - DAY, np.nan)]
+    rows = [
+        (0, 1, "view", NOW - 2 * DAY, np.nan),
+        (0, 1, "dismiss", NOW - DAY, np.nan),
+        (0, 2, "view", NOW - DAY, np.nan),
+    ]
     people = people_of(events(rows), 1, world.catalog, NOW, CONFIG)
     assert people.used.indices.tolist() == [2]
 

@@ -12,8 +12,7 @@ from kuajie.profiles.audience import Audience, aligned, fit_audience
 from kuajie.profiles.config import ProfilesConfig
 from kuajie.profiles.features import events_of, people_of
 from kuajie.profiles.ranking import profile_features
-
-from .worlds import DAY, NOW, Planted, events, one, planted
+from kuajie.testing.profiles import DAY, NOW, Planted, events, one, planted
 
 CONFIG = ProfilesConfig(topics=4, segments=(2, 6))
 EARLY = NOW - 10 * DAY
@@ -27,7 +26,9 @@ def world() -> Planted:
 @pytest.fixture(scope="module")
 def audience(world: Planted) -> Audience:
     people = people_of(world.events, world.n, world.catalog, EARLY, CONFIG)
-    return fit_audience(people, world.catalog, EARLY, CONFIG, snapshot_id="s", fitted_at=datetime(2026, 6, 1, tzinfo=UTC))
+    return fit_audience(
+        people, world.catalog, EARLY, CONFIG, snapshot_id="s", fitted_at=datetime(2026, 6, 1, tzinfo=UTC)
+    )
 
 
 def shuffled_future(happened: Events, at: np.ndarray) -> Events:
@@ -68,7 +69,9 @@ def test_an_audience_of_earlier_events_does_not_change_with_later_ones(world: Pl
 def test_a_row_depends_on_its_own_events_alone(world: Planted, audience: Audience) -> None:
     together = profile_features(world.events, world.n, world.catalog, NOW, audience=audience)[0]
     mine = world.events.where(world.events.row == 7)
-    alone = profile_features(replace(mine, row=np.zeros(len(mine), np.int32)), 1, world.catalog, NOW, audience=audience)[0]
+    alone = profile_features(
+        replace(mine, row=np.zeros(len(mine), np.int32)), 1, world.catalog, NOW, audience=audience
+    )[0]
     np.testing.assert_allclose(alone[0], together[7], rtol=1e-5, atol=1e-6)
 
 

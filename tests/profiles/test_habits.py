@@ -15,8 +15,7 @@ from kuajie.profiles.activity import STAGES, activity
 from kuajie.profiles.config import LifeCycleConfig, ProfilesConfig
 from kuajie.profiles.habits import habits, medians
 from kuajie.profiles.spending import Prices, spending, tier_bounds, tier_of
-
-from .worlds import DAY, NOW, catalog, events, one
+from kuajie.testing.profiles import DAY, NOW, catalog, events, one
 
 RULES = StrengthConfig()
 SHANGHAI = ProfilesConfig(timezone="Asia/Shanghai")

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,22 +11,19 @@ from scipy import sparse
 from kuajie.core.texts import Text
 from kuajie.data.catalog import Catalog
 from kuajie.data.config import StrengthConfig
-from kuajie.data.strength import DAY, Events
-from kuajie.profiles.activity import STAGES
+from kuajie.data.strength import Events
 from kuajie.profiles.audience import Audience, documents
 from kuajie.profiles.config import ProfilesConfig
-from kuajie.profiles.features import People, domain_counts, people_of
-from kuajie.profiles.fields import Field, Source, credibility, known, moment, unknown
+from kuajie.profiles.features import People, people_of
+from kuajie.profiles.fields import Field, Source, credibility, known, unknown
 from kuajie.profiles.naming import segment_name
 from kuajie.profiles.seasons import season
 from kuajie.profiles.sensitive import allowed
 from kuajie.profiles.spending import Prices, tier_of
+from kuajie.profiles.told import told_activity, told_domains, told_habits
 
-NO_TIMES = "no time of what was done is known"
 ITEMS_CARRY = 0.25
 """An interest comes from behaviour where the items themselves, not their words, carry at least this part of it."""
-WINDOW = 4
-"""Hours of the day that are told together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +72,11 @@ class Profiler:
         return [
             *self._told_interests(people, interests, at, language),
             self._segment(people, interests, at, language),
-            *self._habits(people, at),
+            *told_habits(people, at, self.config),
             self._value_tier(people, at, declared),
             self._price_level(people, at),
-            *self._activity(people, at),
-            self._domains(people, at),
+            *told_activity(people, at, self.config),
+            told_domains(people, at, self.catalog, self.config),
             season(people, at, self.config),
             *self._declared(declared, at),
         ]
@@ -144,49 +140,6 @@ class Profiler:
             {"number": segment.number},
         )
 
-    def _habits(self, people: People, at: float) -> list[Field]:
-        used, seen = people.habits, float(people.activity.last[0])
-        timed, dated = float(used.timed[0]), float(used.dated[0])
-        days, visits, started = self.config.expiry_days.habits, float(used.sessions[0]), float(used.started[0])
-
-        def field(name: str, value: str | float, n: float, details: dict[str, Any]) -> Field:
-            return known(name, value, "behaviour", credibility(n, self.config), seen, at, days, self.config, details)
-
-        found = []
-        if timed:
-            hours, share = busiest(used.hours[0])
-            details = {
-                "share": share,
-                "timezone": self.config.timezone,
-                "events_by_hour": used.hours[0].astype(int).tolist(),
-            }
-            found.append(field("active_hours", hours, timed, details))
-        else:
-            found.append(unknown("active_hours", "behaviour", Text("no hour of what was done is known")))
-        if dated:
-            share = round(float(used.weekend[0]) / dated, 4)
-            found.append(field("weekend_share", share, dated, {"events": int(dated), "of_a_week": round(2 / 7, 4)}))
-        else:
-            found.append(unknown("weekend_share", "behaviour", Text(NO_TIMES)))
-        if visits:
-            median = None if np.isnan(used.minutes[0]) else round(float(used.minutes[0]), 1)
-            details = {
-                "median_minutes": median,
-                "events_per_session": round(timed / visits, 2),
-                "pause_minutes": self.config.session_minutes,
-            }
-            found.append(field("sessions", visits, visits, details))
-        else:
-            found.append(unknown("sessions", "behaviour", Text("no hour of what was done is known")))
-        if started:
-            details = {"started": int(started), "finished": int(used.finished[0])}
-            found.append(field("depth", round(float(used.finished[0]) / started, 4), started, details))
-        else:
-            found.append(
-                unknown("depth", "behaviour", Text("nothing was played, read or listened to with a known length"))
-            )
-        return found
-
     def _value_tier(self, people: People, at: float, declared: Sequence[tuple[Mapping[str, str], float]]) -> Field:
         for attributes, seen in declared:
             told = allowed(dict(attributes), self.config)
@@ -229,64 +182,6 @@ class Profiler:
         base = credibility(float(n), self.config)
         return known("price_level", round(float(level), 4), source, base, float(seen), at, days, self.config)
 
-    def _activity(self, people: People, at: float) -> list[Field]:
-        seen, rules = people.activity, self.config.life_cycle
-        first, last, events = float(seen.first[0]), float(seen.last[0]), float(seen.events[0])
-        if np.isnan(last):
-            return [unknown(name, "behaviour", Text(NO_TIMES)) for name in ("activity", "life_cycle")]
-        silent, weeks = (at - last) / DAY, max(1.0, (at - first) / (7 * DAY))
-        details = {
-            "events": int(events),
-            "active_days": int(seen.days[0]),
-            "days_since_last": round(silent, 1),
-            "days_since_first": round((at - first) / DAY, 1),
-            "last_window": int(seen.recent[0]),
-            "window_before": int(seen.before[0]),
-            "window_days": rules.window_days,
-        }
-        stage = STAGES[int(seen.stage[0])]
-        until = last + DAY * (rules.at_risk_days if silent < rules.at_risk_days else rules.lost_days)
-        base = round(credibility(events, self.config), 4)
-        when = moment(last)
-        return [
-            Field(
-                name="activity",
-                value=round(events / weeks, 3),
-                source="behaviour",
-                sureness=base,
-                last_seen=when,
-                expires_at=moment(last + DAY * rules.window_days) if silent < rules.window_days else None,
-                details=details,
-            ),
-            Field(
-                name="life_cycle",
-                value=Text(stage),
-                source="behaviour",
-                sureness=base,
-                last_seen=when,
-                expires_at=None if stage == "lost" else moment(until),
-                details={"days_since_last": details["days_since_last"]},
-            ),
-        ]
-
-    def _domains(self, people: People, at: float) -> Field:
-        counts = domain_counts(people, self.catalog)[0]
-        total = float(counts.sum())
-        if not total:
-            return unknown("domain_mix", "behaviour", Text("nothing has been used"))
-        names = self.catalog.space.domains
-        return known(
-            "domain_mix",
-            names[int(np.argmax(counts))],
-            "behaviour",
-            credibility(total, self.config),
-            float(people.used_last[0]),
-            at,
-            self.config.expiry_days.habits,
-            self.config,
-            {name: round(float(count) / total, 4) for name, count in zip(names, counts, strict=True)},
-        )
-
     def _declared(self, declared: Sequence[tuple[Mapping[str, str], float]], at: float) -> list[Field]:
         days, base = self.config.expiry_days.declared, self.config.declared_sureness
         return [
@@ -295,12 +190,3 @@ class Profiler:
             for name, value in allowed(dict(attributes), self.config).items()
             if name not in self.config.value_attributes and value
         ]
-
-
-def busiest(hours: npt.NDArray[np.float64]) -> tuple[str, float]:
-    """The `WINDOW` hours in a row with most events, such as "20:00-24:00", and their share."""
-    around = np.concatenate([hours, hours[: WINDOW - 1]])
-    sums = np.convolve(around, np.ones(WINDOW), "valid")
-    start = int(np.argmax(sums))
-    end = (start + WINDOW) % 24 or 24
-    return f"{start:02d}:00-{end:02d}:00", round(float(sums[start] / hours.sum()), 4)

@@ -42,10 +42,6 @@ def catalog(per_topic: int = 8, *, words: bool = True, prices: bool = True) -> C
     return Catalog.of(pl.DataFrame(rows, schema_overrides={"price": pl.Float64}), DOMAINS)
 
 
-def kind(name: str) -> int:
-    return KINDS.index(name)  # type: ignore[arg-type]
-
-
 def events(rows: list[tuple[int, int, str, float, float]]) -> Events:
     """Of (person, item, kind, time, value), sorted as snapshots are."""
     ordered = sorted(rows, key=lambda row: (row[0], -np.inf if np.isnan(row[3]) else row[3]))
@@ -53,7 +49,7 @@ def events(rows: list[tuple[int, int, str, float, float]]) -> Events:
     return Events(
         row=np.array(person, np.int32),
         item=np.array(item, np.int32),
-        kind=np.array([kind(each) for each in kinds], np.uint8),
+        kind=np.array([KINDS.index(each) for each in kinds], np.uint8),
         time=np.array(times, np.float64),
         value=np.array(values, np.float64),
     )
