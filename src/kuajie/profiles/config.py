@@ -106,7 +106,7 @@ class ProfilesConfig(Config):
     sensitive: tuple[str, ...] = ()
     sensitive_words: dict[str, tuple[str, ...]] = Field(default={})
     value_attributes: tuple[str, ...] = ("value_tier", "member_tier", "vip_level", "会员等级")
-    topics: Annotated[int, Field(ge=2, le=500)] = 30
+    topics: Annotated[int, Field(ge=2, le=500)] = 40
     text_weight: Annotated[float, Field(ge=0, le=100)] = 1.0
     most_items: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     most_words: Annotated[int, Field(ge=0, le=1_000_000)] = 5_000
