@@ -14,9 +14,11 @@ if TYPE_CHECKING:
         import_data,
         loop_once,
         open_server,
+        profile,
         recommend,
         refit,
         search,
+        segment_people,
         train,
         tune,
     )
@@ -33,9 +35,11 @@ __all__ = [
     "import_data",
     "loop_once",
     "open_server",
+    "profile",
     "recommend",
     "refit",
     "search",
+    "segment_people",
     "train",
     "tune",
 ]

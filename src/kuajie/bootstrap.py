@@ -1,5 +1,6 @@
 """The only place that names concrete adapters."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -8,9 +9,11 @@ from datetime import datetime
 from pathlib import Path
 
 from kuajie.core.clock import system_clock
-from kuajie.core.errors import StoreError, UsageError
+from kuajie.core.errors import ArtifactError, StoreError, UsageError
 from kuajie.core.language import LANGUAGES
 from kuajie.data.content import BrandAndCategory
+from kuajie.profiles.audience import Audience
+from kuajie.storage.audiences import AudienceFolder
 from kuajie.storage.list_keys import ListKeyFile, keys_from
 from kuajie.storage.models import ModelFolder
 from kuajie.workflows.consume import ConsumeConfig, Consumer
@@ -19,7 +22,8 @@ from kuajie.workflows.library import Shelves
 from kuajie.workflows.list_ids import ListKey
 from kuajie.workflows.live import LiveHistories
 from kuajie.workflows.new_items import NewItems
-from kuajie.workflows.ports import ModelStore
+from kuajie.workflows.ports import AudienceStore, ModelStore
+from kuajie.workflows.profile import profiler_of
 from kuajie.workflows.receive import EventRules
 from kuajie.workflows.serving import open_server
 from kuajie.workflows.stores import Cache, EventStore, Store
@@ -27,10 +31,26 @@ from kuajie.workflows.tail import Tail
 from kuajie.workflows.webhooks import Outbound
 from kuajie.workflows.workspace import Workspace
 
+log = logging.getLogger("kuajie.profiles")
+
 
 def model_store(workspace: Workspace) -> ModelStore:
     """Where a workspace keeps its models."""
     return ModelFolder(workspace.models)
+
+
+def audience_store(workspace: Workspace) -> AudienceStore:
+    """Where a workspace keeps topics and segments of people."""
+    return AudienceFolder(workspace.profiles)
+
+
+def usable_audience(workspace: Workspace) -> Audience | None:
+    """Topics and segments for a service, which answers without them where they are damaged, and says so in its log."""
+    try:
+        return audience_store(workspace).load()
+    except ArtifactError as error:
+        log.warning("%s", error)
+        return None
 
 
 def store_exists(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> bool:
@@ -219,4 +239,5 @@ def deployed(
         shelves=Shelves(server.dataset.catalog, server.dataset.knowledge, store.catalogue),
         new_items=new_items,
         shaping=server.shaping,
+        profiler=profiler_of(server.dataset, usable_audience(workspace), config.profiles),
     )

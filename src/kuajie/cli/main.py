@@ -20,6 +20,7 @@ from kuajie.cli.init import init
 from kuajie.cli.keys import keys
 from kuajie.cli.loop import loop
 from kuajie.cli.models import models
+from kuajie.cli.profile import profile
 from kuajie.cli.recommend import recommend
 from kuajie.cli.search import search
 from kuajie.cli.serve import serve
@@ -49,6 +50,7 @@ app.command("search", cls=SpokenCommand)(search)
 app.command("benchmark", cls=SpokenCommand)(benchmark)
 app.command("tune", cls=SpokenCommand)(tune)
 app.command("models", cls=SpokenCommand)(models)
+app.command("profile", cls=SpokenCommand)(profile)
 app.command("loop", cls=SpokenCommand)(loop)
 app.command("serve", cls=SpokenCommand)(serve)
 app.command("consume", cls=SpokenCommand)(consume)

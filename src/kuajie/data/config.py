@@ -26,8 +26,8 @@ class SourceConfig(Config):
         url_env: name of the environment variable that holds the URL (for URLs with a password).
         query: the SQL query.
         format: how to read it; left out: guessed from the name.
-        columns: our name -> the source's name. For items, every further name becomes an attribute. In JSON lines
-            a dot reaches inside: `user = "account.id"`.
+        columns: our name -> the source's name. For items and users, every further name becomes an attribute;
+            of users they are what is declared. In JSON lines a dot reaches inside: `user = "account.id"`.
         kind: the kind of every event, where there is no column of kinds; `view` if not said.
         kinds: the source's word for a kind -> ours, such as `{ "播放" = "play" }`.
         encoding: of text files; any Python codec, such as `gb18030`.

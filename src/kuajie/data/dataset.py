@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -24,7 +25,7 @@ from kuajie.data.config import StrengthConfig
 from kuajie.data.entries import Numbers, Weighed, histories, slices, starts_of
 from kuajie.data.event_columns import read_columns
 from kuajie.data.identity import BORROWER, LENDER
-from kuajie.data.kinds import TRIPLES
+from kuajie.data.kinds import DECLARED, TRIPLES
 from kuajie.data.side import side_of
 from kuajie.data.snapshot import SnapshotFolder, open_snapshot
 from kuajie.data.strength import Events, counted, strength
@@ -126,6 +127,20 @@ class JointDataset:
             total += np.bincount(events.item[counted(events, self.strength)], minlength=len(total))
         return total
 
+    def trained_events(self) -> Events:
+        """Everybody's events, without those of flagged accounts where the workspace leaves them out."""
+        return self._trained(slice(None))
+
+    def declared(self, accounts: Sequence[Account]) -> dict[Account, dict[str, str]]:
+        """What some accounts have declared, those that have declared something."""
+        found = {}
+        for account in accounts:
+            rows = self._declared.filter((pl.col(c.USER) == account.user) & (pl.col(c.DOMAIN) == account.domain))
+            for text in rows[c.ATTRIBUTES]:
+                values = msgspec.json.decode(text).items()
+                found[account] = {name: str(value) for name, value in values if value not in {None, ""}}
+        return found
+
     def histories_of(self, accounts: Sequence[Account], at: datetime | None = None, *, lent: bool = True) -> Histories:
         """The histories of the people behind some accounts, one row each.
 
@@ -217,6 +232,12 @@ class JointDataset:
             flagged = self._flagged[self.account[part]]
             events = events.where(~flagged) if flagged.any() else events
         return events
+
+    @cached_property
+    def _declared(self) -> pl.DataFrame:
+        if snapshots.DECLARED not in self.snapshot.manifest.files:
+            return pl.DataFrame(schema=DECLARED)
+        return self.snapshot.read(snapshots.DECLARED)
 
     @cached_property
     def _starts(self) -> Numbers:

@@ -10,4 +10,5 @@ from kuajie.core.records import Kind
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """In the order of their numbers."""
 LARGEST_VALUE = 1e12
+DECLARED = {c.DOMAIN: pl.String(), c.USER: pl.String(), c.ATTRIBUTES: pl.String()}
 TRIPLES = {c.DOMAIN: pl.String(), c.HEAD: pl.String(), c.RELATION: pl.String(), c.TAIL: pl.String()}

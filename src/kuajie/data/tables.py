@@ -8,11 +8,11 @@ import polars as pl
 from kuajie.core import columns as c
 from kuajie.data.catalog import ITEM_COLUMNS
 from kuajie.data.config import DomainConfig, IdentityConfig
-from kuajie.data.kinds import TRIPLES
+from kuajie.data.kinds import DECLARED, TRIPLES
 from kuajie.data.reading import Reader, Tally
 
 NAMES = (c.DOMAIN, c.USER)
-USERS = {c.DOMAIN: pl.String(), c.USER: pl.String(), "key": pl.String()}
+USERS = {c.DOMAIN: pl.String(), c.USER: pl.String(), "key": pl.String(), c.ATTRIBUTES: pl.String()}
 LINKS = {
     c.DOMAIN_A: pl.String(),
     c.USER_A: pl.String(),
@@ -30,7 +30,7 @@ class Tables:
 
     Attributes:
         items: `ITEM_COLUMNS`, grouped by domain.
-        users: domain, user, key.
+        users: `USERS`.
         links: `LINKS`.
         knowledge: `TRIPLES`.
     """
@@ -45,6 +45,10 @@ class Tables:
         sides = ((c.DOMAIN_A, c.USER_A), (c.DOMAIN_B, c.USER_B))
         ends = [self.links.select(pl.col(domain).alias(c.DOMAIN), pl.col(user).alias(c.USER)) for domain, user in sides]
         return pl.concat([self.users.select(NAMES), *ends])
+
+    def declared(self) -> pl.DataFrame:
+        """What accounts declared: `DECLARED`, of those that declared something."""
+        return self.users.select(list(DECLARED)).filter(pl.col(c.ATTRIBUTES) != "").sort(c.USER, c.DOMAIN)
 
 
 def read_tables(reader: Reader, domains: Mapping[str, DomainConfig], identity: IdentityConfig) -> Tables:
@@ -70,14 +74,16 @@ def read_items(reader: Reader, domain: str, config: DomainConfig) -> pl.DataFram
 
 
 def read_users(reader: Reader, domain: str, config: DomainConfig) -> pl.DataFrame:
-    """Accounts that a domain lists: domain, user, key; each once."""
+    """Accounts that a domain lists: `USERS`; each once."""
     frames: list[pl.DataFrame] = []
     for source in config.users:
         frames.extend(_numbered(reader, reader.read(source, "users", domain)))
     if not frames:
         return pl.DataFrame(schema=USERS)
     users = pl.concat(frames).with_columns(pl.lit(domain).alias(c.DOMAIN))
-    return _first(users, list(USERS), c.USER, reader.tallies).select(list(USERS))
+    told = pl.col(c.ATTRIBUTES).filter(pl.col(c.ATTRIBUTES) != "").last().over(c.USER)  # the newest source is the last
+    users = users.with_columns(told.fill_null("").alias(c.ATTRIBUTES))
+    return _first(users, [c.DOMAIN, c.USER, "key"], c.USER, reader.tallies).select(list(USERS))
 
 
 def read_links(reader: Reader, config: IdentityConfig) -> pl.DataFrame:

@@ -89,11 +89,23 @@ def unify_items(batch: Batch, rules: Rules, name: str) -> Unified:
 
 
 def unify_users(batch: Batch, rules: Rules, name: str) -> Unified:
-    """Accounts: user, key (text or null), row."""
+    """Accounts: user, key (text or null), attributes (JSON object, empty where nothing is declared), row."""
     check = Checking(batch.frame, name, rules.cleaning.max_id_bytes)
-    frame = pl.DataFrame([check.id(c.USER), check.text(KEY), batch.frame[c.ROW]])
+    frame = pl.DataFrame([check.id(c.USER), check.text(KEY), _declared(check), batch.frame[c.ROW]])
     hidden = Batch(batch.frame, batch.rejected.with_columns(pl.lit("").alias(CONTENT)))  # the lines hold keys
     return check.divide(frame, hidden)
+
+
+def _declared(check: Checking) -> pl.Series:
+    """Every column beside those that are known as one JSON object; what is empty is not in it."""
+    extra = [column for column in check.frame.columns if column not in {c.USER, KEY, c.ATTRIBUTES, c.ROW}]
+    if not extra:
+        return check.text(c.ATTRIBUTES).fill_null("")
+    told = pl.DataFrame([check.text(column) for column in extra])
+    something = pl.any_horizontal(pl.all().fill_null("") != "")
+    return told.select(
+        pl.when(something).then(pl.struct(extra).struct.json_encode()).otherwise(pl.lit("")).alias(c.ATTRIBUTES)
+    ).to_series()
 
 
 def unify_links(

@@ -6,11 +6,13 @@ from kuajie.core.errors import StoreError, UsageError
 from kuajie.core.histories import Histories
 from kuajie.core.records import Account, RankedList, Traits
 from kuajie.core.texts import Text
+from kuajie.profiles.sensitive import allowed
 from kuajie.service.bodies import decoded
 from kuajie.service.calls import Call, Reply
 from kuajie.service.ids import checked_id as _id
 from kuajie.service.lists import listed, ruled
 from kuajie.service.observing import seen
+from kuajie.service.profiling import fields_of
 from kuajie.service.refusals import not_found, wrong
 from kuajie.service.searching import narrowed
 from kuajie.service.wire import (
@@ -124,12 +126,14 @@ async def profile(call: Call) -> Reply:
     titles = deployed.engines[call.language].titles
     others = dict.fromkeys(domain for domain, _, _ in named if domain not in call.caller.domains)
     title = service.workspace.title
+    attributes = await service.ask(_attributes, call, deployed, own)
+    fields = await service.ask(fields_of, call, deployed, person, attributes, service.clock())
     return Reply(
         Profile(
             domain=account.domain,
             user=account.user,
             accounts=[f"{each.domain}:{each.user}" for each in own],
-            attributes=await service.ask(_attributes, call, own),
+            attributes=allowed(attributes, service.workspace.config.profiles),
             personalised=person.personalised,
             categories=_tastes(call, deployed, history, "category"),
             brands=_tastes(call, deployed, history, "brand"),
@@ -140,6 +144,7 @@ async def profile(call: Call) -> Reply:
             ][:RECENT],
             elsewhere=[Elsewhere(domain=domain, title=title(domain, call.language)) for domain in others],
             degraded=person.degraded or service.tail.failing,
+            fields=fields,
         )
     )
 
@@ -173,12 +178,16 @@ def _tastes(call: Call, deployed: Deployed, history: Histories, kind: Kind) -> l
     return [msgspec.convert(each, TasteShare, from_attributes=True) for each in found]
 
 
-def _attributes(call: Call, accounts: list[Account]) -> dict[str, str]:
+def _attributes(call: Call, deployed: Deployed, accounts: list[Account]) -> dict[str, str]:
+    """What accounts declared: before the snapshot, and since."""
+    frozen = deployed.dataset.declared(accounts)
+    told = {name: value for attributes in frozen.values() for name, value in attributes.items()}
     try:
         found: dict[Account, Traits] = call.service.store.catalogue.people(accounts)
     except StoreError:
-        return {}
-    return {name: value for each in accounts if each in found for name, value in found[each].attributes.items()}
+        return told
+    newer = {name: value for each in accounts if each in found for name, value in found[each].attributes.items()}
+    return {**told, **newer}
 
 
 def _is_plain(account: Account, accounts: tuple[Account, ...]) -> bool:

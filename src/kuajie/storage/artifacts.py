@@ -6,8 +6,9 @@ dtypes, finite numbers, and whether the model accepts its arrays and scores. Not
 
 import hashlib
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,6 +23,8 @@ from kuajie.core.texts import Text
 from kuajie.models.registry import model_class, parse_config
 from kuajie.storage.tensors import first_not_finite, map_tensors, sha256_of, write_tensors
 from kuajie.workflows.ports import StoredModel
+
+M = TypeVar("M", bound=Record)
 
 FORMAT = 1
 ARRAYS, MANIFEST = "arrays.safetensors", "manifest.json"
@@ -80,13 +83,18 @@ def save_model(model: Recommender, space: ItemSpace, folder: Path, version: Mode
             config=model.config.model_dump(mode="json"),
             domains=space.domains,
             sizes=space.sizes,
-            arrays={name: ArrayEntry(shape=a.shape, dtype=a.dtype.name) for name, a in arrays.items()},
+            arrays=described(arrays),
             files={ARRAYS: write_tensors(draft / ARRAYS, arrays)},
         )
-        text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
-        seal = hashlib.sha256(text).hexdigest().encode()
-        (draft / MANIFEST).write_bytes(b'{"sha256": "' + seal + b'",\n"manifest": ' + text + b"}\n")
+        write_manifest(draft / MANIFEST, manifest)
     return folder
+
+
+def write_manifest(path: Path, manifest: Record) -> None:
+    """Write a manifest with the SHA-256 of its text."""
+    text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+    seal = hashlib.sha256(text).hexdigest().encode()
+    path.write_bytes(b'{"sha256": "' + seal + b'",\n"manifest": ' + text + b"}\n")
 
 
 def load_model(folder: Path) -> StoredModel:
@@ -96,7 +104,7 @@ def load_model(folder: Path) -> StoredModel:
         ArtifactError: it is damaged, incomplete, or of another version.
     """
     manifest = read_manifest(folder)
-    arrays = _read_arrays(folder, manifest)
+    arrays = read_arrays(folder, manifest.files, manifest.arrays)
     space = ItemSpace(manifest.domains, manifest.sizes)
     try:
         config = parse_config(manifest.config, folder / MANIFEST)
@@ -117,7 +125,16 @@ def load_model(folder: Path) -> StoredModel:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The checked manifest alone; cheap.
+    """The checked manifest of a model alone; cheap.
+
+    Raises:
+        ArtifactError: missing, damaged, or of another version.
+    """
+    return read_sealed(folder, Manifest, FORMAT)
+
+
+def read_sealed(folder: Path, kind: type[M], format: int) -> M:
+    """The checked manifest of a folder.
 
     Raises:
         ArtifactError: missing, damaged, or of another version.
@@ -128,16 +145,16 @@ def read_manifest(folder: Path) -> Manifest:
         if hashlib.sha256(bytes(sealed.manifest)).hexdigest() != sealed.sha256:
             raise _damaged(path, Text("its SHA-256 is not the one it was written with"))
         found = msgspec.json.decode(sealed.manifest, type=dict[str, Any])["format"]
-        if found != FORMAT:
+        if found != format:
             raise ArtifactError(
                 "{path} is of format {found}, this kuajie {version} reads format {format}. Install the "
                 "kuajie that wrote it, or train again.",
                 path=path,
                 found=found,
                 version=kuajie.__version__,
-                format=FORMAT,
+                format=format,
             )
-        return msgspec.json.decode(sealed.manifest, type=Manifest)
+        return msgspec.json.decode(sealed.manifest, type=kind)
     except OSError as error:
         raise ArtifactError(
             "{path} cannot be read: {reason}. Is {folder} a saved model?",
@@ -149,26 +166,41 @@ def read_manifest(folder: Path) -> Manifest:
         raise _damaged(path, str(error)) from None
 
 
-def _read_arrays(folder: Path, manifest: Manifest) -> Arrays:
-    if set(manifest.files) != {ARRAYS}:
-        raise _damaged(folder / MANIFEST, Text("it names the files {files}", files=sorted(manifest.files)))
+def read_arrays(folder: Path, files: Mapping[str, str], entries: Mapping[str, ArrayEntry]) -> Arrays:
+    """The checked arrays of a folder.
+
+    Args:
+        folder: with `arrays.safetensors`.
+        files: name -> SHA-256, of the manifest.
+        entries: shapes and types, of the manifest.
+
+    Raises:
+        ArtifactError: missing, damaged, or with values that are not finite.
+    """
+    if set(files) != {ARRAYS}:
+        raise _damaged(folder / MANIFEST, Text("it names the files {files}", files=sorted(files)))
     path = folder / ARRAYS
     try:
-        if sha256_of(path) != manifest.files[ARRAYS]:
+        if sha256_of(path) != files[ARRAYS]:
             raise _damaged(path, Text("its SHA-256 is not the one in the manifest"))
         arrays = map_tensors(path)
     except OSError as error:
         raise ArtifactError(
             "{path} cannot be read: {reason}. The model is incomplete; train again.", path=path, reason=refusal(error)
         ) from None
-    found = {name: ArrayEntry(shape=array.shape, dtype=array.dtype.name) for name, array in arrays.items()}
-    if found != manifest.arrays:
-        wrong = sorted(name for name in found.keys() | manifest.arrays if found.get(name) != manifest.arrays.get(name))
+    found = described(arrays)
+    if found != entries:
+        wrong = sorted(name for name in found.keys() | entries if found.get(name) != entries.get(name))
         raise _damaged(path, Text("shape or type of {names} is not the one in the manifest", names=", ".join(wrong)))
     broken = first_not_finite(arrays)
     if broken is not None:
         raise _damaged(path, Text("'{name}' has values that are not finite", name=broken))
     return arrays
+
+
+def described(arrays: Arrays) -> dict[str, ArrayEntry]:
+    """Arrays as a manifest describes them."""
+    return {name: ArrayEntry(shape=array.shape, dtype=array.dtype.name) for name, array in arrays.items()}
 
 
 def _probe(model: Recommender, space: ItemSpace) -> None:

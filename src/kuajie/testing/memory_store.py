@@ -386,7 +386,14 @@ class MemoryExport:
 
     def _people(self, until: int) -> list[dict[str, object]]:
         everybody = self.catalogue.all_people.values(until)
-        return [{c.DOMAIN: each.account.domain, c.USER: each.account.user} for each in everybody]
+        return [
+            {
+                c.DOMAIN: each.account.domain,
+                c.USER: each.account.user,
+                c.ATTRIBUTES: msgspec.json.encode(each.attributes).decode(),
+            }
+            for each in everybody
+        ]
 
     def _links(self, until: int) -> list[dict[str, object]]:
         return [

@@ -470,7 +470,7 @@ class StoreContract:
         rows = [event("1", value=1.5), event("2", occurred_at=None, exposure_id="e"), event("3", domain="car")]
         store.events.append(rows, NOW)
         store.catalogue.put_items([Item(domain="课程", item="py", title="Python", price=1.0, attributes={"a": "中"})])
-        store.catalogue.put_people([Traits(account=Account(domain="课程", user="u"))])
+        store.catalogue.put_people([Traits(account=Account(domain="课程", user="u"), attributes={"会员": "金"})])
         a, b = Account(domain="a", user="u"), Account(domain="b", user="v")
         store.catalogue.put_links([Link(a=a, b=b, confidence=0.5, expires_at=NOW)])
         edge = Triple(domain="课程", head="py", relation="about", tail="编程")
@@ -495,7 +495,7 @@ class StoreContract:
         assert [(row["title"], row["price"], row["attributes"]) for row in table("items")] == [
             ("Python", 1.0, '{"a":"中"}')
         ]
-        assert table("people") == [{"domain": "课程", "user": "u"}]
+        assert table("people") == [{"domain": "课程", "user": "u", "attributes": '{"会员":"金"}'}]
         assert [(row["user_a"], row["user_b"], row["confidence"], row["expires_at"]) for row in table("links")] == [
             ("u", "v", 0.5, NOW)
         ]

@@ -19,6 +19,7 @@ from kuajie.core.errors import ArtifactError, KuajieError
 from kuajie.core.records import Account, Event
 from kuajie.core.texts import Text
 from kuajie.data.dataset import JointDataset
+from kuajie.profiles.person import Profiler
 from kuajie.workflows.library import Shelves
 from kuajie.workflows.live import LiveHistories
 from kuajie.workflows.new_items import NewItems
@@ -42,6 +43,7 @@ class Deployed:
         shelves: what can be found by words.
         new_items: what the model has not learned yet; None: such items are left out.
         shaping: what becomes of lists before they are shown; None: nothing.
+        profiler: makes profiles over the snapshot; None: they hold no fields.
     """
 
     engines: Mapping[str, Engine]
@@ -50,6 +52,7 @@ class Deployed:
     shelves: Shelves
     new_items: NewItems | None = None
     shaping: Shaping | None = None
+    profiler: Profiler | None = None
 
     @property
     def model_version(self) -> str:

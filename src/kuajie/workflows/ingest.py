@@ -129,7 +129,7 @@ def _run(
     routed = importing.route_events(cleaned, accounts, identity.person, stream, progress)
     written = importing.write_events(routed, target / snapshots.EVENTS, stream, progress)
     write_columns(target / snapshots.EVENTS, written.events)
-    _write_tables(target, items, accounts, identity, tables.knowledge)
+    _write_tables(target, items, accounts, identity, tables.knowledge, tables.declared())
     quality = _quality(config, reader, accounts, items, warehouse)
     overlap = overlap_report(accounts, identity, domains, config.identity.method)
 
@@ -207,7 +207,12 @@ def _quality(
 
 
 def _write_tables(
-    target: Path, items: Items, accounts: pl.DataFrame, identity: Identity, knowledge: pl.DataFrame
+    target: Path,
+    items: Items,
+    accounts: pl.DataFrame,
+    identity: Identity,
+    knowledge: pl.DataFrame,
+    declared: pl.DataFrame,
 ) -> None:
     items.table.write_parquet(target / snapshots.ITEMS)
     people = accounts.select(c.DOMAIN, c.USER, pl.Series(c.PERSON, identity.person), "events", "flag")
@@ -215,6 +220,8 @@ def _write_tables(
     identity.lent.write_parquet(target / snapshots.LENT_FILE)
     if len(knowledge):
         knowledge.write_parquet(target / snapshots.KNOWLEDGE)
+    if len(declared):
+        declared.write_parquet(target / snapshots.DECLARED)
 
 
 def _free(folder: Path, as_of: datetime) -> Path:

@@ -23,7 +23,7 @@ from kuajie.data.config import CleaningConfig, IdentityConfig
 from kuajie.data.dataset import JointDataset
 from kuajie.data.entries import Weighed, histories
 from kuajie.data.live import joined, rows_of
-from kuajie.data.strength import strength
+from kuajie.data.strength import Events, strength
 from kuajie.workflows.accounts import Accounts
 from kuajie.workflows.listening import Listeners
 from kuajie.workflows.stores import MOST_EVENTS, About, Cache, Store
@@ -252,7 +252,7 @@ class LiveHistories:
                 return person.history
             events, version = list(person.events.values()), person.version
         config = self._dataset.strength
-        own = joined([self._dataset.events_of(person.people), rows_of(events, self._dataset.catalog)], self._near)
+        own = self._joined(person, events)
         parts = [Weighed(own.row, own.item, strength(own, moment, config), own.time)]
         if person.people:
             parts.append(self._dataset.lent_to(person.people, moment))
@@ -261,6 +261,15 @@ class LiveHistories:
             if version == person.version:
                 person.history, person.built_at = built, moment
         return built
+
+    def events(self, person: Person) -> Events:
+        """Everything the person did, of the snapshot and since, as one history."""
+        with self._lock:
+            events = list(person.events.values())
+        return self._joined(person, events)
+
+    def _joined(self, person: Person, events: Sequence[Event]) -> Events:
+        return joined([self._dataset.events_of(person.people), rows_of(events, self._dataset.catalog)], self._near)
 
     def _drop(self, account: Account) -> None:
         person = self._people.pop(account, None)

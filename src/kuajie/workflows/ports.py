@@ -9,6 +9,7 @@ from kuajie.core.records import ModelVersion
 from kuajie.core.space import ItemSpace
 from kuajie.core.statistics import Statistics
 from kuajie.core.texts import Text
+from kuajie.profiles.audience import Audience
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,3 +85,22 @@ class ModelStore(Protocol):
 
     def damaged(self) -> dict[str, Text]:
         """Versions that cannot be read, with the reason."""
+
+
+class AudienceStore(Protocol):
+    """Audiences: topics and segments of people; the newest is used."""
+
+    def save(self, audience: Audience) -> None:
+        """Save an audience; of earlier ones the last stay.
+
+        Raises:
+            ArtifactError: it holds values that are not finite.
+            ResourceError: the disk refuses.
+        """
+
+    def load(self) -> Audience | None:
+        """The newest audience; None where there is none yet.
+
+        Raises:
+            ArtifactError: it is damaged.
+        """

@@ -19,6 +19,7 @@ from kuajie.core.recommender import FitOptions
 from kuajie.core.texts import Text
 from kuajie.data.config import DataConfig
 from kuajie.evaluation.tasks import RankingTask
+from kuajie.profiles.config import ProfilesConfig
 from kuajie.rerank.exploration import ExplorationConfig
 from kuajie.rerank.pipeline import RerankConfig
 from kuajie.rerank.registry import EXPLORING
@@ -150,6 +151,7 @@ class WorkspaceConfig(DataConfig):
     segment: SegmentConfig = SegmentConfig()
     consume: ConsumeConfig = ConsumeConfig()
     webhooks: WebhooksConfig = WebhooksConfig()
+    profiles: ProfilesConfig = ProfilesConfig()
 
     @pydantic.field_validator("rerank")
     @classmethod
@@ -221,6 +223,11 @@ class Workspace:
     def models(self) -> Path:
         """Model versions."""
         return self.root / "models"
+
+    @property
+    def profiles(self) -> Path:
+        """Topics and segments of people."""
+        return self.root / "profiles"
 
     @property
     def reports(self) -> Path:

@@ -8,6 +8,8 @@ from kuajie.worlds.layouts import Layout, layout_of, time_keys
 from kuajie.worlds.scenarios import PLANS
 
 FOLDER = "sources"
+DECLARED = {"city_tier": "city_tier", "age_band": "age_band"}
+"""What accounts say of themselves; columns of the tables of users."""
 _ENDINGS = {"csv": "csv", "tsv": "tsv", "parquet": "parquet", "jsonl": "jsonl", "sqlite": "db"}
 
 
@@ -71,7 +73,7 @@ def _domain(domain: str, layout: Layout) -> list[str]:
         f"title_en = {_value(PLANS[domain].title_en)}",
         *_source(domain, "events", layout, events),
         *_source(domain, "items", layout, {"columns": layout.items, **text}),
-        *_source(domain, "users", layout, {"columns": {c.USER: layout.user}, **text}),
+        *_source(domain, "users", layout, {"columns": {c.USER: layout.user, **DECLARED}, **text}),
         "",
         f"[[domains.{domain}.kg]]",
         f'path = "{FOLDER}/{domain}_kg.csv"',

@@ -32,7 +32,7 @@ REQUIRED: dict[Table, tuple[str, ...]] = {
 OPTIONAL: dict[Table, tuple[str, ...]] = {
     "events": (c.KIND, c.OCCURRED_AT, c.VALUE, c.EVENT_ID, c.EXPOSURE_ID),
     "items": (c.TITLE, c.TITLE_EN, c.CATEGORY, c.BRAND, c.PRICE, c.ATTRIBUTES),
-    "users": ("key",),
+    "users": ("key", c.ATTRIBUTES),
     "links": (c.DOMAIN_A, c.DOMAIN_B, c.CONFIDENCE, c.EVIDENCE, c.EXPIRES_AT),
     "kg": (),
     "entities": (),

@@ -21,7 +21,7 @@ from kuajie.service.wire.lists import (
     SimilarResponse,
     WhyResponse,
 )
-from kuajie.service.wire.profiles import Elsewhere, Profile, TasteShare, UsedItem
+from kuajie.service.wire.profiles import Elsewhere, Profile, ProfileField, TasteShare, UsedItem
 from kuajie.service.wire.search import (
     CategoryCount,
     DomainCount,
@@ -74,6 +74,7 @@ __all__ = [
     "Matched",
     "PeopleBatch",
     "Profile",
+    "ProfileField",
     "Ready",
     "RecommendRequest",
     "RecommendResponse",

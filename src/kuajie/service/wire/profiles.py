@@ -1,5 +1,8 @@
 """What is known of a person."""
 
+from datetime import datetime
+from typing import Any, Literal
+
 from kuajie.service.wire.base import Wire
 
 
@@ -26,6 +29,22 @@ class TasteShare(Wire, frozen=True):
     share: float
 
 
+class ProfileField(Wire, frozen=True):
+    """One thing that is known of a person: where it comes from, how sure it is (0..1), until when it holds.
+
+    `value` is null where it is unknown, and `note` says why.
+    """
+
+    name: str
+    value: str | float | None
+    source: Literal["declared", "behaviour", "purchase", "text", "segment model"]
+    sureness: float
+    last_seen: datetime | None
+    expires_at: datetime | None
+    details: dict[str, Any]
+    note: str
+
+
 class Profile(Wire, frozen=True):
     """What is known of a person, as far as it belongs to the caller."""
 
@@ -39,3 +58,4 @@ class Profile(Wire, frozen=True):
     recent: list[UsedItem]
     elsewhere: list[Elsewhere]
     degraded: bool
+    fields: list[ProfileField] = []

@@ -54,7 +54,9 @@ TABLES: Mapping[ExportTable, Exported] = {
             (c.ATTRIBUTES, "attributes", TEXT),
         ),
     ),
-    "people": Exported(people, ((c.DOMAIN, "domain", TEXT), (c.USER, "user_id", TEXT))),
+    "people": Exported(
+        people, ((c.DOMAIN, "domain", TEXT), (c.USER, "user_id", TEXT), (c.ATTRIBUTES, "attributes", TEXT))
+    ),
     "links": Exported(
         links,
         (

@@ -1,0 +1,114 @@
+"""What people pay: from purchases alone. What somebody looks at says nothing of what they can spend."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from kuajie.core import columns as c
+from kuajie.data.catalog import Catalog
+from kuajie.data.strength import Events
+from kuajie.data.unify import KINDS
+
+Numbers = npt.NDArray[np.float64]
+TIERS = ("low", "middle", "high")
+FEWEST = 5
+"""Prices that make a scale; with fewer in a category the domain's is used."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spending:
+    """Of each person.
+
+    Attributes:
+        purchases: (n,), how many.
+        spent: (n,), their values together: what the event says, else the price of the item, else nothing.
+        last: unix seconds of the last purchase (n,), NaN where there is none or no time.
+        bought_level: (n,), mean place (0..1) of the bought items' prices among those of their category; NaN.
+        used_level: (n,), the same of everything that was used.
+        priced: (n,), used items with such a place.
+    """
+
+    purchases: Numbers
+    spent: Numbers
+    last: Numbers
+    bought_level: Numbers
+    used_level: Numbers
+    priced: Numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Prices:
+    """Prices of a catalogue.
+
+    Attributes:
+        price: float64 (n_items,), NaN where there is none.
+        place: float64 (n_items,), the place among the prices of the category, see `price_places`.
+    """
+
+    price: Numbers
+    place: Numbers
+
+    @classmethod
+    def of(cls, catalog: Catalog) -> "Prices":
+        """Read a catalogue."""
+        return cls(catalog.table[c.PRICE].cast(pl.Float64).fill_null(float("nan")).to_numpy(), price_places(catalog))
+
+
+def spending(events: Events, n: int, prices: Prices) -> Spending:
+    """What n people pay, of events of rows 0..n-1."""
+    bought = events.where(events.kind == KINDS.index("purchase"))
+    value = np.where(np.isnan(bought.value), prices.price[bought.item], bought.value)
+    last = np.full(n, np.nan)
+    np.fmax.at(last, bought.row, bought.time)
+    places = prices.place
+    priced = np.bincount(events.row[~np.isnan(places[events.item])], minlength=n)
+    return Spending(
+        purchases=np.bincount(bought.row, minlength=n).astype(np.float64),
+        spent=np.bincount(bought.row, weights=np.nan_to_num(value), minlength=n).astype(np.float64),
+        last=last,
+        bought_level=_means(bought, places, n),
+        used_level=_means(events, places, n),
+        priced=priced.astype(np.float64),
+    )
+
+
+def price_places(catalog: Catalog) -> Numbers:
+    """The place of each item's price among those of its category, 0 (cheapest) to 1; of its domain where these are few.
+
+    float64 (n_items,), NaN without a price.
+    """
+    price = pl.col(c.PRICE).fill_nan(None)
+    table = catalog.table.select(c.DOMAIN, c.CATEGORY, price)
+
+    def place(*groups: str) -> pl.Expr:
+        return ((pl.col(c.PRICE).rank() - 0.5) / pl.col(c.PRICE).count()).over(*groups)
+
+    enough = pl.col(c.PRICE).count().over(c.DOMAIN, c.CATEGORY) >= FEWEST
+    whole = pl.col(c.PRICE).count().over(c.DOMAIN) >= FEWEST
+    scale = pl.when(enough).then(place(c.DOMAIN, c.CATEGORY)).when(whole).then(place(c.DOMAIN))
+    return table.select(scale.cast(pl.Float64).fill_null(float("nan"))).to_series().to_numpy()
+
+
+def tier_bounds(spent: Numbers, purchases: Numbers) -> tuple[float, float] | None:
+    """Thirds of those who paid: what is spent at least in the middle and in the high tier; None where nobody did."""
+    paying = spent[(purchases > 0) & (spent > 0)]
+    if not len(paying):
+        return None
+    low, high = np.quantile(paying, [1 / 3, 2 / 3]).tolist()
+    return low, high
+
+
+def tier_of(spent: float, bounds: tuple[float, float]) -> str:
+    """The value tier of somebody who bought something."""
+    return TIERS[int(spent >= bounds[0]) + int(spent >= bounds[1])]
+
+
+def _means(events: Events, places: Numbers, n: int) -> Numbers:
+    place = places[events.item]
+    has = ~np.isnan(place)
+    counts = np.bincount(events.row[has], minlength=n)
+    sums = np.bincount(events.row[has], weights=place[has], minlength=n)
+    found: Numbers = np.divide(sums, counts, out=np.full(n, np.nan), where=counts > 0)
+    return found
