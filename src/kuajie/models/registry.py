@@ -88,5 +88,11 @@ def _merged() -> type[Recommender]:
     return Merged
 
 
-COMPOSED: dict[str, Callable[[], type[Recommender]]] = {"blend": _blend, "merged": _merged}
+def _ranker() -> type[Recommender]:
+    from kuajie.models.ranker import Ranker
+
+    return Ranker
+
+
+COMPOSED: dict[str, Callable[[], type[Recommender]]] = {"blend": _blend, "merged": _merged, "ranker": _ranker}
 """Models made of other models: they import this list, so they are imported when asked for."""
