@@ -15,6 +15,8 @@ NAMES = (
     "service",
     "search",
     "incremental",
+    "ranker",
+    "cold_start",
 )
 
 

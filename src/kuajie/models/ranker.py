@@ -29,7 +29,7 @@ from kuajie.models.popularity import PopularityConfig
 from kuajie.models.ranker_facts import Facts
 from kuajie.models.ranker_folds import Fold, people_fold, time_fold, timed
 from kuajie.models.ranker_stage import FirstStage, Profile
-from kuajie.models.ranker_trees import Boosting, Groups, grow
+from kuajie.models.ranker_trees import Boosting, Groups, grow, lightgbm_or_refuse
 from kuajie.models.registry import AnyModelConfig, build, model_class
 from kuajie.models.sequence import SequenceConfig
 from kuajie.numerics.jit import F32
@@ -150,6 +150,7 @@ class Ranker:
             MissingExtraError: LightGBM is not installed.
         """
         options = options or FitOptions()
+        lightgbm_or_refuse()  # before minutes are spent
         self.space_, self.support_ = interactions.space, interactions.support()
         self.ordered_ = interactions.histories.order != "none"
         fold = self.fold(interactions, options.seed)

@@ -118,7 +118,7 @@ class Facts:
         weights = np.where(np.isnan(level), 0.0, histories.weights)
         sums = np.bincount(histories.rows(), weights * np.nan_to_num(level), minlength=histories.n_rows)
         total = np.bincount(histories.rows(), weights, minlength=histories.n_rows)
-        return np.divide(sums, total, out=np.full(histories.n_rows, np.nan), where=total > 0)
+        return np.asarray(np.divide(sums, total, out=np.full(histories.n_rows, np.nan), where=total > 0))
 
     def arrays(self) -> Arrays:
         """All but the support, which the ranker stores; unknown prices are marked, for stored numbers are finite."""
@@ -196,7 +196,7 @@ def _share(shares: sparse.csr_array, labels: sparse.csr_array, part: slice) -> F
 
 def _counts(histories: Histories, space: ItemSpace) -> I64:
     flat = histories.rows() * len(space.domains) + space.domain_of(histories.items)
-    return np.bincount(flat, minlength=histories.n_rows * len(space.domains)).reshape(histories.n_rows, -1)
+    return np.bincount(flat, minlength=histories.n_rows * len(space.domains)).reshape(-1, len(space.domains))
 
 
 def _days_since(histories: Histories) -> F64:

@@ -92,9 +92,9 @@ class FirstStage:
         seen = None if self.repeats else histories
         best = [top_k(scores, self.depth, seen, part.start, threads).items for scores in lists]
         chosen = np.zeros((histories.n_rows, part.stop - part.start), bool)
-        for items in best:
-            rows, places = np.nonzero(items >= 0)
-            chosen[rows, items[rows, places]] = True
+        for ranked in best:
+            listed, places = np.nonzero(ranked >= 0)
+            chosen[listed, ranked[listed, places]] = True
         rows, items = np.nonzero(chosen)
         columns = [
             column
@@ -109,7 +109,8 @@ class FirstStage:
 
     def _scores(self, histories: Histories, target: str) -> tuple[list[F32], list[F32]]:
         """Scores of the generators, and those of the members of blends among them."""
-        lists, alone = [], []
+        lists: list[F32] = []
+        alone: list[F32] = []
         for member, models in self.generators.values():
             seen, model = scoped(histories, self.space, member.scope, target), models[target]
             if isinstance(model, Blend):

@@ -6,6 +6,7 @@ highly efficient gradient boosting decision tree".
 
 import math
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -67,10 +68,7 @@ def grow(train: Groups, held_out: Groups, boosting: Boosting, options: FitOption
     Raises:
         MissingExtraError: LightGBM is not installed.
     """
-    try:
-        import lightgbm
-    except ImportError:
-        raise MissingExtraError(Text("the ranker"), "lightgbm", "ml") from None
+    lightgbm = lightgbm_or_refuse()
     parameters = {
         "objective": "lambdarank",
         "metric": "ndcg",
@@ -92,6 +90,19 @@ def grow(train: Groups, held_out: Groups, boosting: Boosting, options: FitOption
     stop = lightgbm.early_stopping(boosting.patience, verbose=False)
     booster = lightgbm.train(parameters, data, boosting.rounds, valid_sets=[asked], callbacks=[stop])
     return trees_of(booster.model_to_string(num_iteration=booster.best_iteration), train.rows.shape[1])
+
+
+def lightgbm_or_refuse() -> ModuleType:
+    """The library that grows trees; it is not needed for what is grown.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import lightgbm
+    except ImportError:
+        raise MissingExtraError(Text("the ranker"), "lightgbm", "ml") from None
+    return lightgbm
 
 
 def trees_of(text: str, n_features: int) -> Trees:
