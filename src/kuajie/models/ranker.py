@@ -22,7 +22,7 @@ from kuajie.core.recommender import Arrays, DataShape, Explanation, FitOptions, 
 from kuajie.core.space import ItemSpace
 from kuajie.core.texts import Text
 from kuajie.models.als import ALSConfig
-from kuajie.models.blend import BlendConfig, FitKey, Member, fit_key, fit_scoped, scoped
+from kuajie.models.blend import BlendConfig, Member, fit_scoped, scoped
 from kuajie.models.itemknn import ItemKNNConfig
 from kuajie.models.linear import mask_unknown
 from kuajie.models.popularity import PopularityConfig
@@ -43,6 +43,10 @@ LEAST_GROUPS = 50
 """With fewer examples whose item a generator found, nothing is learned for a target and the first generator decides."""
 HELD_OUT = 0.2
 """Of the examples: what says when to stop growing trees."""
+
+
+Key = tuple[str, str | None]
+"""What is fitted, as JSON, and on which domain alone; None: on everything."""
 
 
 class Generator(Member):
@@ -122,7 +126,7 @@ class Ranker:
         self.config = config or RankerConfig()
         self.space_: ItemSpace
         self.support_: npt.NDArray[np.float64]
-        self.fits_: dict[FitKey, Recommender] = {}
+        self.fits_: dict[Key, Recommender] = {}
         self.ordered_: bool
         self.facts_: Facts
         self.trees_: dict[str, Trees] = {}
@@ -201,15 +205,16 @@ class Ranker:
     def _generators(self) -> list[Generator]:
         return [each for each in self.config.generators if self.ordered_ or not each.ordered]
 
-    def _keys(self) -> list[FitKey]:
-        return list(dict.fromkeys(fit_key(each, t) for t in self.space_.domains for each in self._generators))
+    def _fits(self) -> dict[Key, Config]:
+        """The distinct fits that generators need: what is fitted, and on which domain alone."""
+        return {key_of(each, target): each.model for target in self.space_.domains for each in self._generators}
 
-    def _fit_generators(self, interactions: Interactions, options: FitOptions) -> dict[FitKey, Recommender]:
-        return {key: fit_scoped(key.model, key.target, interactions, options) for key in self._keys()}
+    def _fit_generators(self, interactions: Interactions, options: FitOptions) -> dict[Key, Recommender]:
+        return {key: fit_scoped(model, key[1], interactions, options) for key, model in self._fits().items()}
 
-    def _stage(self, fits: Mapping[FitKey, Recommender], facts: Facts) -> FirstStage:
+    def _stage(self, fits: Mapping[Key, Recommender], facts: Facts) -> FirstStage:
         named = {
-            each.name: (each, {target: fits[fit_key(each, target)] for target in self.space_.domains})
+            each.name: (each, {target: fits[key_of(each, target)] for target in self.space_.domains})
             for each in self._generators
         }
         config = self.config
@@ -265,7 +270,7 @@ class Ranker:
         """The generators' arrays under numbered names, the facts, and the trees of each target."""
         arrays: Arrays = {"support": self.support_, "ordered": np.array([self.ordered_], np.uint8)}
         arrays |= {f"facts.{name}": array for name, array in self.facts_.arrays().items()}
-        for number, key in enumerate(self._keys()):
+        for number, key in enumerate(self._fits()):
             arrays |= {f"fit{number}.{name}": array for name, array in self.fits_[key].arrays().items()}
         for target, trees in self.trees_.items():
             arrays |= {f"trees{self.space_.index(target)}.{name}": array for name, array in trees.arrays().items()}
@@ -284,15 +289,20 @@ class Ranker:
             raise ArtifactError("the stored ranker does not say whether its histories are ordered. Train again.")
         ranker.ordered_ = bool(arrays["ordered"][0])
         ranker.facts_ = Facts.from_arrays(_under(arrays, "facts."), space, ranker.support_, ranker.config.labels)
-        for number, key in enumerate(ranker._keys()):
-            kind = key.model.kind  # type: ignore[attr-defined]
+        for number, (key, model) in enumerate(ranker._fits().items()):
             own = _under(arrays, f"fit{number}.")
-            ranker.fits_[key] = model_class(kind).from_arrays(key.model, space, own)
+            kind = model.kind  # type: ignore[attr-defined]
+            ranker.fits_[key] = model_class(kind).from_arrays(model, space, own)
         for target in space.domains:
             own = _under(arrays, f"trees{space.index(target)}.")
             if own:
                 ranker.trees_[target] = Trees.from_arrays(own, len(ranker.stage.names(target)))
         return ranker
+
+
+def key_of(generator: Generator, target: str) -> Key:
+    """Which fit a generator uses for a target."""
+    return generator.model.model_dump_json(), target if generator.scope == "target" else None
 
 
 def below(base: F32) -> F32:

@@ -83,7 +83,7 @@ class Facts:
         columns += [self._recent(asked, items, part, days) for days in TRENDS]
         columns.append(self._age(asked, items, part))
         price = self.price[part][items]
-        columns += [price, price - self._price_of(histories)[rows]]
+        columns += [price, np.round(price - self._price_of(histories)[rows], 4)]  # the same price is the same number
         shares = histories.matrix()
         for matrix in self.labels.values():
             columns.append(_share(shares, matrix, part)[rows, items])

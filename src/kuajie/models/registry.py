@@ -14,7 +14,9 @@ from kuajie.models.diffusion import Diffusion, DiffusionConfig
 from kuajie.models.ease import EASE, EASEConfig
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
 from kuajie.models.popularity import Popularity, PopularityConfig
+from kuajie.models.repeat import Repeat, RepeatConfig
 from kuajie.models.ridge import Ridge, RidgeConfig
+from kuajie.models.seasonal import Seasonal, SeasonalConfig
 from kuajie.models.sequence import Sequence, SequenceConfig
 from kuajie.models.svd import SVD, SVDConfig
 from kuajie.models.userknn import UserKNN, UserKNNConfig
@@ -29,6 +31,8 @@ MODELS: dict[str, type[Recommender]] = {
     "diffusion": Diffusion,
     "ease": EASE,
     "ridge": Ridge,
+    "seasonal": Seasonal,
+    "repeat": Repeat,
 }
 
 AnyModelConfig = Annotated[
@@ -40,7 +44,9 @@ AnyModelConfig = Annotated[
     | SequenceConfig
     | DiffusionConfig
     | EASEConfig
-    | RidgeConfig,
+    | RidgeConfig
+    | SeasonalConfig
+    | RepeatConfig,
     pydantic.Field(discriminator="kind"),
 ]
 """A model's config as it stands in TOML or JSON, told apart by `kind`."""

@@ -157,7 +157,9 @@ def choose(
         if target not in decided
     ]
     trials = sorted(search.log, key=lambda entry: (entry[2], -entry[4]))
-    ranker, gains, untried = None, {}, []
+    ranker: RankerConfig | None = None
+    gains: dict[str, RankerGain] = {}
+    untried: list[Text] = []
     if config.rerank == "auto" and config.seconds >= LEAST_SECONDS and decided:
         tuned = {target: pool.task for target, pool in search.tuning_pools.items()}
         left = config.seconds - search.spent
