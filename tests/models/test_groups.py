@@ -50,7 +50,7 @@ def test_unknown_groups_and_none_are_told_what_is_popular() -> None:
 
 
 def test_what_a_few_people_do_is_not_told() -> None:
-    data, attributes = world()
+    data, _ = world()
     names = ["山村" if person < 4 else name for person, name in enumerate(["上海"] * 300)]
     model = GroupPopularity.fit(data, {"place": Labels.of(names)})
     np.testing.assert_allclose(
@@ -61,9 +61,8 @@ def test_what_a_few_people_do_is_not_told() -> None:
 def test_a_field_of_one_value_says_nothing() -> None:
     data, _ = world()
     model = GroupPopularity.fit(data, {"country": Labels.of(["中国"] * 300)})
-    np.testing.assert_allclose(
-        model.score({"country": Labels.of(["中国"])}, "parts"), model.score({}, "parts"), rtol=1e-3
-    )
+    of_group = model.score({"country": Labels.of(["中国"])}, "parts")
+    np.testing.assert_allclose(of_group, model.score({}, "parts"), rtol=1e-3)
 
 
 def test_unused_items_are_unknown_and_counts_must_fit() -> None:
