@@ -77,6 +77,7 @@ def grow(train: Groups, held_out: Groups, boosting: Boosting, options: FitOption
         "num_leaves": boosting.leaves,
         "learning_rate": boosting.learning_rate,
         "min_data_in_leaf": boosting.least_rows,
+        "max_bin": 63,
         "seed": options.seed,
         "deterministic": True,
         "force_col_wise": True,

@@ -3,7 +3,7 @@
     score(j, t) = count_j * lift_month(t),j * lift_weekday(t),j,     lift_gj = share_gj / share_j
 
 A month or weekday is a group of events; its shares are drawn towards those of the whole year as strongly as the data
-say (`numerics.shrinkage`), so that what has no season gets none. With `field` all items with a label share their season.
+say (`numerics.shrinkage`), so that what has no season gets none. With `field` all items with a label share one.
 A season that was lived through once cannot be told from a trend: months need a log of more than a year to be trusted.
 """
 
