@@ -22,13 +22,14 @@ from kuajie.core.records import Snapshot
 from kuajie.core.texts import Text
 from kuajie.data import importing
 from kuajie.data import snapshot as snapshots
-from kuajie.data.config import CleaningConfig, DomainConfig, IdentityConfig
+from kuajie.data.config import CleaningConfig, DomainConfig, IdentityConfig, SocialConfig
 from kuajie.data.hashing import KeyHasher
 from kuajie.data.identity import Identity
 from kuajie.data.overlap import OverlapReport, overlap_report
 from kuajie.data.quality import QualityAccount, wordings_of
 from kuajie.data.reading import Quarantine, Reader
 from kuajie.data.resolving import resolve
+from kuajie.data.social import with_social
 from kuajie.data.spool import Spool
 from kuajie.data.tables import Items, Tables, read_tables
 from kuajie.data.unify import Rules
@@ -50,6 +51,10 @@ class ImportConfig(Protocol):
     @property
     def identity(self) -> IdentityConfig:
         """Who is who."""
+
+    @property
+    def social(self) -> SocialConfig:
+        """Who knows whom."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,7 @@ def _run(
     cleaned, active = importing.clean_events(rows, items.numbers(), stream, config.cleaning, progress)
     accounts = importing.all_accounts(active, tables.accounts())
     identity = resolve(accounts, tables, config.identity, hasher, as_of)
+    identity = with_social(identity, accounts, tables.friends, tables.places, config.social)
     routed = importing.route_events(cleaned, accounts, identity.person, stream, progress)
     written = importing.write_events(routed, target / snapshots.EVENTS, stream, progress)
     _write_tables(target, items, accounts, identity, tables.knowledge)
@@ -158,7 +164,7 @@ def _run(
 def _read(config: ImportConfig, reader: Reader, stream: importing.Stream) -> tuple[Tables, Spool]:
     """Every source to its end, so that all that is wrong is known at once."""
     try:
-        tables = read_tables(reader, config.domains, config.identity)
+        tables = read_tables(reader, config.domains, config.identity, config.social)
         rows = importing.read_events(reader, config.domains, stream)
     finally:
         reader.quarantine.close()
