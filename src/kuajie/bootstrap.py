@@ -15,6 +15,7 @@ from kuajie.storage.list_keys import ListKeyFile, keys_from
 from kuajie.storage.models import ModelFolder
 from kuajie.workflows.consume import ConsumeConfig, Consumer
 from kuajie.workflows.deploy import Deployed, Deployment
+from kuajie.workflows.groups import group_lists
 from kuajie.workflows.library import Shelves
 from kuajie.workflows.list_ids import ListKey
 from kuajie.workflows.live import LiveHistories
@@ -218,4 +219,5 @@ def deployed(
         live=LiveHistories(server.dataset, store, shared, config.identity, config.cleaning, domains=config.domains),
         shelves=Shelves(server.dataset.catalog, server.dataset.knowledge, store.catalogue),
         new_items=new_items,
+        groups=group_lists(server.dataset),
     )

@@ -190,10 +190,10 @@ class SocialConfig(Config):
 
     Attributes:
         friends: tables of links between accounts, of one domain or two; `confidence` is how close they are.
-        places: tables of where accounts are.
+        places: tables of where accounts are; what is popular there is shown before what everybody likes.
         below: people with fewer events borrow.
         friend_share: weight of all friends together, against 1 for what a person did.
-        place_share: weight of all people of a place together.
+        place_share: weight of all people of a place together, as lenders; 0: a place lends no history.
         most: lenders of a borrower, the closest friends and the most active people of a place.
         least_people: places of fewer accounts lend nothing: it would tell what one of them does.
     """
@@ -202,7 +202,7 @@ class SocialConfig(Config):
     places: tuple[PlaceSourceConfig, ...] = ()
     below: int = Field(default=1, ge=1)
     friend_share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    place_share: Annotated[float, Field(gt=0, le=1)] = 0.2
+    place_share: Share = 0.0
     most: int = Field(default=20, ge=1)
     least_people: int = Field(default=5, ge=1)
 

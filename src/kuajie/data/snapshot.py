@@ -35,8 +35,8 @@ from kuajie.data.quality import QualityAccount
 
 FORMAT = 2
 MANIFEST, LATEST = "manifest.json", "latest"
-EVENTS, ITEMS, ACCOUNTS, LENT_FILE, KNOWLEDGE = (
-    f"{name}.parquet" for name in ("events", "items", "accounts", "lent", "knowledge")
+EVENTS, ITEMS, ACCOUNTS, LENT_FILE, KNOWLEDGE, PLACES = (
+    f"{name}.parquet" for name in ("events", "items", "accounts", "lent", "knowledge", "places")
 )
 STORE = "store.json"
 TEMPORARY = ".new-"

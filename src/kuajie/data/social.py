@@ -72,6 +72,8 @@ def _of_friends(numbers: pl.DataFrame, friends: pl.DataFrame, config: SocialConf
 
 def _of_places(numbers: pl.DataFrame, places: pl.DataFrame, config: SocialConfig) -> pl.DataFrame:
     """borrower, lender, confidence: of those of whom nothing is known to the most active people of their place."""
+    if not config.place_share:
+        return pl.DataFrame(schema=LENT)
     there = places.unique((c.DOMAIN, c.USER), keep="last", maintain_order=True).join(numbers, on=(c.DOMAIN, c.USER))
     crowd = there.filter(pl.len().over("place") >= config.least_people)
     active = crowd.filter((pl.col("events") > 0) & ~pl.col("borrows"))

@@ -15,6 +15,7 @@ from kuajie.core.errors import ArtifactError, KuajieError
 from kuajie.core.records import Account
 from kuajie.core.texts import Text
 from kuajie.data.dataset import JointDataset
+from kuajie.workflows.groups import GroupLists
 from kuajie.workflows.library import Shelves
 from kuajie.workflows.live import LiveHistories
 from kuajie.workflows.new_items import NewItems
@@ -36,6 +37,7 @@ class Deployed:
         live: histories over that snapshot.
         shelves: what can be found by words.
         new_items: what the model has not learned yet; None: such items are left out.
+        groups: what is popular where people are; None: nothing is known of that.
     """
 
     engines: Mapping[str, Engine]
@@ -43,6 +45,7 @@ class Deployed:
     live: LiveHistories
     shelves: Shelves
     new_items: NewItems | None = None
+    groups: GroupLists | None = None
 
     @property
     def model_version(self) -> str:

@@ -133,7 +133,7 @@ def _run(
     identity = with_social(identity, accounts, tables.friends, tables.places, config.social)
     routed = importing.route_events(cleaned, accounts, identity.person, stream, progress)
     written = importing.write_events(routed, target / snapshots.EVENTS, stream, progress)
-    _write_tables(target, items, accounts, identity, tables.knowledge)
+    _write_tables(target, items, accounts, identity, tables)
     quality = _quality(config, reader, accounts, items, warehouse)
     overlap = overlap_report(accounts, identity, domains, config.identity.method)
 
@@ -210,15 +210,16 @@ def _quality(
     ).check()
 
 
-def _write_tables(
-    target: Path, items: Items, accounts: pl.DataFrame, identity: Identity, knowledge: pl.DataFrame
-) -> None:
+def _write_tables(target: Path, items: Items, accounts: pl.DataFrame, identity: Identity, tables: Tables) -> None:
     items.table.write_parquet(target / snapshots.ITEMS)
     people = accounts.select(c.DOMAIN, c.USER, pl.Series(c.PERSON, identity.person), "events", "flag")
     people.write_parquet(target / snapshots.ACCOUNTS)
     identity.lent.write_parquet(target / snapshots.LENT_FILE)
-    if len(knowledge):
-        knowledge.write_parquet(target / snapshots.KNOWLEDGE)
+    if len(tables.knowledge):
+        tables.knowledge.write_parquet(target / snapshots.KNOWLEDGE)
+    if len(tables.places):
+        where = tables.places.join(people, on=(c.DOMAIN, c.USER)).select(c.PERSON, "place")
+        where.unique().sort(c.PERSON, "place").write_parquet(target / snapshots.PLACES)
 
 
 def _free(folder: Path, as_of: datetime) -> Path:

@@ -72,6 +72,19 @@ class Remembered:
 
 
 @dataclass(frozen=True, eq=False)
+class Liked:
+    """What many like of one target.
+
+    Attributes:
+        scores: (n_target,), 0 or NaN = nobody.
+        text: the reason, in the language of the list.
+    """
+
+    scores: npt.NDArray[np.floating]
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
 class Engine:
     """Everything that answering needs, in memory: a fitted model, the catalogue, what is popular.
 
@@ -142,14 +155,24 @@ class Engine:
                 self._remembered.put(history, target, k, explain, items)
         return self._list(account, target, items)
 
-    def popular(self, account: Account, history: Histories, target: str, k: int = 10) -> RankedList:
+    def popular(
+        self, account: Account, history: Histories, target: str, k: int = 10, liked: "Liked | None" = None
+    ) -> RankedList:
         """What everybody likes of the target, without what the history holds; the model is not asked.
+
+        Args:
+            account: who asks; named in the list.
+            history: one row over the catalogue's item space.
+            target: domain to recommend from.
+            k: number of items.
+            liked: what people of the same group like; left out: everybody.
 
         Raises:
             UsageError: no such domain.
         """
         part = self.catalog.space.slice(target)
-        return self._list(account, target, self._shown(self._popular(history, part, k)), FALLBACK)
+        liked = liked or Liked(self.popularity[part], self.translate("Popular with everybody"))
+        return self._list(account, target, self._shown(self._popular(history, part, k, liked)), FALLBACK)
 
     def retitle(self, number: int, title: str) -> None:
         """Show another title of an item from now on."""
@@ -198,12 +221,11 @@ class Engine:
         domain = self.catalog.space.domains[place]
         return domain, self.catalog.ids[domain].id(number - self._starts[place]), self.titles[number]
 
-    def _popular(self, history: Histories, part: slice, k: int) -> list[Ranked]:
-        """What everybody likes, without what the history holds."""
-        scores = np.where(self.popularity[part] > 0, self.popularity[part], np.nan).astype(np.float32)
+    def _popular(self, history: Histories, part: slice, k: int, liked: "Liked") -> list[Ranked]:
+        """What many like, without what the history holds."""
+        scores = np.where(liked.scores > 0, liked.scores, np.nan).astype(np.float32)
         scores[seen_places(history.items, part)] = np.nan
-        text = self.translate("Popular with everybody")
-        why = (Reason(domain="", item="", title="", share=1.0, exact=True, text=text),)
+        why = (Reason(domain="", item="", title="", share=1.0, exact=True, text=liked.text),)
         return [(part.start + place, float(scores[place]), why) for place in best_places(scores, k).tolist()]
 
 
