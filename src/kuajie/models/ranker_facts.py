@@ -86,7 +86,7 @@ class Facts:
         columns += [price, np.round(price - self._price_of(histories)[rows], 4)]  # the same price is the same number
         shares = histories.matrix()
         for matrix in self.labels.values():
-            columns.append(_share(shares, matrix, part)[rows, items])
+            columns.append(_share(shares, matrix, rows, items + part.start))
         if self.edges is not None:
             far = hops(histories, self.edges, part, rows, items, steps)
             columns.append(np.where(far > steps, np.float32(steps + 1), far))
@@ -186,12 +186,15 @@ def _edges(graph: TripleGraph) -> sparse.csr_array:
     return edges
 
 
-def _share(shares: sparse.csr_array, labels: sparse.csr_array, part: slice) -> F32:
-    """The part of each history that has the labels of each target item: (n_rows, n_target); NaN for empty ones."""
-    mine = shares @ labels
-    total = np.asarray(mine.sum(axis=1)).reshape(-1, 1)
-    common = (mine @ labels[part].T).toarray()
-    return np.asarray(np.divide(common, total, out=np.full(common.shape, np.nan, np.float32), where=total > 0))
+def _share(shares: sparse.csr_array, labels: sparse.csr_array, rows: I64, items: I64) -> F32:
+    """The part of each pair's history that has the labels of its item: (n_pairs,); NaN where it has none at all."""
+    mine = (shares @ labels).toarray()
+    mine /= np.where(mine.any(axis=1), mine.sum(axis=1), np.nan)[:, None]
+    counts = np.diff(labels.indptr)[items]
+    ends = np.cumsum(counts)
+    places = np.arange(counts.sum()) + np.repeat(labels.indptr[items] - (ends - counts), counts)
+    terms = mine[np.repeat(rows, counts), labels.indices[places]] * labels.data[places]
+    return np.bincount(np.repeat(np.arange(len(items)), counts), terms, minlength=len(items)).astype(np.float32)
 
 
 def _counts(histories: Histories, space: ItemSpace) -> I64:

@@ -89,22 +89,19 @@ class FirstStage:
         """
         part = self.space.slice(target)
         lists, alone = self._scores(histories, target)
-        seen = None if self.repeats else histories
-        best = [top_k(scores, self.depth, seen, part.start, threads).items for scores in lists]
-        chosen = np.zeros((histories.n_rows, part.stop - part.start), bool)
-        for ranked in best:
-            listed, places = np.nonzero(ranked >= 0)
-            chosen[listed, ranked[listed, places]] = True
-        rows, items = np.nonzero(chosen)
-        columns = [
-            column
-            for scores, ranked in zip(lists, best, strict=True)
-            for column in (*_shares(scores, rows, items), _ranks(ranked, chosen.shape, self.depth)[rows, items])
-        ]
+        seen, width = None if self.repeats else histories, part.stop - part.start
+        best = [_keys(top_k(scores, self.depth, seen, part.start, threads).items, width) for scores in lists]
+        pairs = np.unique(np.concatenate([keys for keys, _ in best]))
+        rows, items = np.divmod(pairs, max(width, 1))
+        columns: list[F32] = []
+        for scores, (keys, places) in zip(lists, best, strict=True):
+            rank = np.full(len(pairs), self.depth + 1, np.float32)  # as if it stood after the list
+            rank[np.searchsorted(pairs, keys)] = places + 1
+            columns += [*_shares(scores, rows, items), rank]
         for scores in alone:
             columns += _shares(scores, rows, items)
         known = self.facts.pairs(histories, target, rows, items, self.steps)
-        parts = [np.stack(columns, axis=1).astype(np.float32), known, self._profile(profile, histories.n_rows)[rows]]
+        parts = [np.stack(columns, axis=1), known, self._profile(profile, histories.n_rows)[rows]]
         return Candidates(rows, items, rounded(np.concatenate(parts, axis=1)), lists[0])
 
     def _scores(self, histories: Histories, target: str) -> tuple[list[F32], list[F32]]:
@@ -141,12 +138,10 @@ def _shares(scores: F32, rows: I64, items: I64) -> tuple[F32, F32]:
     return own, share
 
 
-def _ranks(ranked: npt.NDArray[np.int32], shape: tuple[int, int], depth: int) -> F32:
-    """The place of each item in a list, from 1; `depth + 1` where it is not in it."""
-    ranks = np.full(shape, depth + 1, np.float32)
+def _keys(ranked: npt.NDArray[np.int32], width: int) -> tuple[I64, I64]:
+    """Lists of items (n_rows, depth) as numbers row * width + item, and the place of each from 0."""
     rows, places = np.nonzero(ranked >= 0)
-    ranks[rows, ranked[rows, places]] = places + 1
-    return ranks
+    return rows * width + ranked[rows, places], places
 
 
 def rounded(values: F32) -> F32:
