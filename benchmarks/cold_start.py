@@ -37,13 +37,13 @@ from kuajie.worlds import make_world
 from kuajie.worlds.people import AGE_BANDS, CITY_TIERS, People
 
 METRIC = "ndcg@10"
-ROWS, FEW = 3_000, 5
+ROWS, FEW, GP_PEOPLE = 3_000, 5, 400
 OPTIONS = FitOptions(threads=THREADS)
 MODELS: tuple[Config, ...] = (ItemKNNConfig(k=200), ALSConfig(iterations=8))
 WAYS = {
     "predicted": PredictedConfig(model=ALSConfig(iterations=5)),
     "knn": KNNConfig(),
-    "gp": GPConfig(people=1_000),
+    "gp": GPConfig(people=GP_PEOPLE),
     "synthetic": SyntheticConfig(),
 }
 Score = Callable[[Histories], np.ndarray]
@@ -66,10 +66,10 @@ def line(what: str, domain: str, task: RankingTask, without: np.ndarray, found: 
               f"{found[rows].mean():.4f}  {low:+.4f} .. {high:+.4f}  {verdict}", flush=True)  # fmt: skip
 
 
-def augmenting(split: Split, tasks: dict[str, RankingTask]) -> None:
+def augmenting(split: Split, tasks: dict[str, RankingTask], ways: list[str]) -> None:
     """Two models with and without what each way invents."""
     without: dict[tuple[str, str], np.ndarray] = {}
-    for name, way in {"": None, **WAYS}.items():
+    for name, way in {"": None, **{name: WAYS[name] for name in ways}}.items():
         train = split.train if way is None else augment(split.train, way, OPTIONS)
         for config in MODELS:
             model: Recommender = build(config).fit(train, OPTIONS)
@@ -80,7 +80,9 @@ def augmenting(split: Split, tasks: dict[str, RankingTask]) -> None:
                     without[key] = values
                 else:
                     line(f"{name} -> {key[0]}", domain, task, without[key], values)
-    process = fit_process(split.train, 1_000, 0)
+    if "gp" not in ways:
+        return
+    process = fit_process(split.train, GP_PEOPLE, 0)
     for domain, task in tasks.items():
         values = ndcg(task, lambda h, domain=domain: process.score(h, domain))
         line("gp alone, against itemknn", domain, task, without["itemknn", domain], values)
@@ -161,7 +163,9 @@ def main() -> None:
     """Print one line for each comparison."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", default=["demo"])
-    for folder in parser.parse_args().folders:
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="of inventing entries")
+    given = parser.parse_args()
+    for folder in given.folders:
         attributes: dict[str, Labels] = {}
         if folder == "demo":
             split, attributes = demo()
@@ -172,7 +176,7 @@ def main() -> None:
         beside_popularity(split, tasks)
         if attributes:
             groups(split, tasks, attributes)
-        augmenting(split, tasks)
+        augmenting(split, tasks, given.ways)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The two-stage ranker: how long learning on a million rows takes, and whether it helps beside `auto`.
 
     python -m benchmarks.ranker                                  # speed, on the seed-size car-parts world
-    python -m benchmarks.ranker FOLDER ... [--seconds 90]        # quality on split folders
+    python -m benchmarks.ranker FOLDER ... [--seconds 90] [--kinds sequence]     # quality on split folders
     python -m benchmarks.ranker demo [--size small]              # quality on the demo world
 
 Quality: `auto` chooses on validation rows; then, in the same run, the test rows are ranked by its blend, by the ranker
@@ -71,10 +71,15 @@ def speed(rows: int = ROWS) -> list[Row]:
     ]  # fmt: skip
 
 
-def quality(name: str, blind: Split, final: Split, seconds: float) -> None:
+def quality(name: str, blind: Split, final: Split, seconds: float, kinds: tuple[str, ...] = ()) -> None:
     """Print NDCG@10 of the test rows under `auto`, the ranker over it, and the default ranker."""
     options = FitOptions(threads=THREADS)
-    choice = choose(blind.train, blind.tasks, options, config=ChooseConfig(seconds=seconds, rerank="never"))
+    choice = choose(
+        blind.train, blind.tasks, options, config=ChooseConfig(seconds=seconds, kinds=kinds, rerank="never")
+    )
+    print(
+        f"{name}: auto chose {', '.join(member.name for member in choice.blend.members)}; {choice.skipped}", flush=True
+    )
     over = RankerConfig(generators=(Generator(name="auto", model=choice.blend),))
     models: dict[str, Recommender] = {}
     for label, config in (("auto", choice.blend), ("ranker over auto", over), ("ranker", RankerConfig())):
@@ -110,6 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*")
     parser.add_argument("--seconds", type=float, default=90.0, help="of choosing")
+    parser.add_argument("--kinds", default="", help="of models that are chosen from, with commas; left out: all")
     parser.add_argument("--size", default="small", help="of the demo world")
     given = parser.parse_args()
     if not given.folders:
@@ -121,7 +127,7 @@ def main() -> None:
             data = open_split_folder(Path(folder))
             blind = validation_split(data, np.random.default_rng([0, 1]))
             final = final_split(data)
-        quality(Path(folder).name, blind, final, given.seconds)
+        quality(Path(folder).name, blind, final, given.seconds, tuple(filter(None, given.kinds.split(","))))
 
 
 if __name__ == "__main__":

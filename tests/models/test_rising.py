@@ -5,7 +5,7 @@ from kuajie.core.errors import DataError, UsageError
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.side import Labels, SideInformation
 from kuajie.core.space import ItemSpace
-from kuajie.models.rising import WEEK, rising, slopes_of
+from kuajie.models.rising import WEEK, Growth, rising, slopes_of
 
 TOPICS = ("涡轮", "保养", "电池", "轮胎")
 
@@ -27,15 +27,21 @@ def world(growth: tuple[float, ...], seed: int = 0, n: int = 12_000) -> Interact
     return Interactions(ItemSpace(("配件",), (12,)), histories, side)
 
 
+def of(data: Interactions, field: str = "category", weeks: int = 12) -> list[Growth]:
+    times = data.histories.times
+    times = np.full(len(data.histories.items), np.nan) if times is None else times
+    return rising(data.histories.items, times, data.space, data.side, "配件", field, weeks)
+
+
 def test_what_was_planted_rises_and_nothing_else() -> None:
-    found = rising(world((1.12, 1.0, 1.0, 1.0)), "配件")
+    found = of(world((1.12, 1.0, 1.0, 1.0)))
     assert [each.name for each in found if each.rises] == ["涡轮"]
     assert 1.05 < found[0].growth < 1.1  # of its share, while the others fall
     assert sorted(each.name for each in found) == sorted(TOPICS)
 
 
 def test_growth_of_everything_makes_nothing_rise() -> None:
-    named = [each for seed in range(8) for each in rising(world((1.0,) * 4, seed, 4_000), "配件") if each.rises]
+    named = [each for seed in range(8) for each in of(world((1.0,) * 4, seed, 4_000)) if each.rises]
     assert len(named) <= 1
 
 
@@ -61,14 +67,14 @@ def test_the_slope_is_that_of_the_likelihood() -> None:
 def test_bad_input_is_named() -> None:
     data = world((1.0,) * 4, n=500)
     with pytest.raises(UsageError, match="at least 4 weeks"):
-        rising(data, "配件", weeks=3)
+        of(data, weeks=3)
     with pytest.raises(DataError, match="no labels 'brand'"):
-        rising(data, "配件", "brand")
+        of(data, "brand")
     timeless = Interactions(data.space, Histories.from_lists([[1, 2]], 12), data.side)
     with pytest.raises(DataError, match="no event has one"):
-        rising(timeless, "配件")
+        of(timeless)
 
 
 def test_rare_labels_and_few_weeks_say_nothing() -> None:
-    assert rising(world((1.0,) * 4, n=30), "配件") == []
+    assert of(world((1.0,) * 4, n=30)) == []
     assert np.isinf(slopes_of(np.ones((2, 1)), np.ones(2))[1]).all()

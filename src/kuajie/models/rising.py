@@ -17,7 +17,8 @@ from scipy import sparse
 from scipy.stats import t as student
 
 from kuajie.core.errors import DataError, UsageError
-from kuajie.core.histories import Interactions
+from kuajie.core.side import SideInformation
+from kuajie.core.space import ItemSpace
 
 F64 = npt.NDArray[np.float64]
 WEEK = 7 * 86_400.0
@@ -51,12 +52,22 @@ class Growth:
 
 
 def rising(
-    interactions: Interactions, domain: str, field: str = "category", weeks: int = 12, level: float = 0.95
+    items: npt.NDArray[np.integer],
+    times: npt.NDArray[np.floating],
+    space: ItemSpace,
+    side: SideInformation | None,
+    domain: str,
+    field: str = "category",
+    weeks: int = 12,
+    level: float = 0.95,
 ) -> list[Growth]:
     """The trend of each label of a domain, the fastest first, by the lower end of the interval.
 
     Args:
-        interactions: with times and side information.
+        items: (n,), joint number of each use.
+        times: (n,), unix seconds of each use, NaN where unknown.
+        space: the joint item space.
+        side: what is known of the items.
         domain: whose items.
         field: of the labels.
         weeks: the newest whole weeks, counted back from the newest event.
@@ -68,19 +79,18 @@ def rising(
     """
     if weeks < LEAST_WEEKS:
         raise UsageError("a trend needs at least {least} weeks, got {weeks}", least=LEAST_WEEKS, weeks=weeks)
-    part, histories, side = interactions.space.slice(domain), interactions.histories, interactions.side
+    part = space.slice(domain)
     if side is None or field not in side.labels:
         raise DataError("the items of '{domain}' have no labels '{field}'", domain=domain, field=field)
-    if histories.times is None or np.isnan(histories.times).all():
+    if np.isnan(times).all():
         raise DataError("a trend needs times, and no event has one")
     labels = side.labels[field]
-    newest = float(np.nanmax(histories.times))
-    back = np.floor((newest - histories.times) / WEEK)
-    inside = (histories.items >= part.start) & (histories.items < part.stop) & (histories.weights > 0)
+    back = np.floor((float(np.nanmax(times)) - times) / WEEK)
+    inside = (items >= part.start) & (items < part.stop)
     used = np.flatnonzero(inside & (back >= 0) & (back < weeks))
     week = (weeks - 1 - back[used]).astype(np.int64)
     ones = np.ones(len(used))
-    by_item = sparse.coo_array((ones, (week, histories.items[used])), shape=(weeks, interactions.space.n_items))
+    by_item = sparse.coo_array((ones, (week, items[used])), shape=(weeks, space.n_items))
     counts = np.asarray((by_item.tocsr() @ labels.matrix.astype(np.float64)).todense())
     chosen = np.flatnonzero(counts.sum(axis=0) >= LEAST_COUNT)
     totals = np.bincount(week, minlength=weeks).astype(np.float64)

@@ -126,6 +126,7 @@ class Engine:
         *,
         explain: bool = True,
         remember: bool = True,
+        repeats: bool = False,
     ) -> RankedList:
         """The k best items of the target that the history does not hold.
 
@@ -136,6 +137,7 @@ class Engine:
             k: number of items; fewer where the catalogue is smaller.
             explain: whether items carry reasons.
             remember: whether the same history may come again.
+            repeats: whether items of the history may be in the list, where people come back to them.
 
         Returns:
             The list; `fallback` is "popular" where the history holds nothing that the model knows.
@@ -145,9 +147,11 @@ class Engine:
         """
         if k < 1:
             raise UsageError("k must be at least 1, got {k}", k=k)
-        items = self._remembered.get(history, target, k, explain)
+        remember &= not repeats
+        items = None if repeats else self._remembered.get(history, target, k, explain)
         if items is None:
-            answer = self.answering.answer(history, target, k, explain=explain)
+            seen = np.empty(0, np.int32) if repeats else None
+            answer = self.answering.answer(history, target, k, explain=explain, seen=seen)
             if answer is None:
                 return self.popular(account, history, target, k)
             items = self._items(answer, target)

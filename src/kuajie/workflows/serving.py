@@ -33,15 +33,15 @@ class Server:
         """What can be found by words."""
         return Shelves(self.dataset.catalog, self.dataset.knowledge).library()
 
-    def recommend(self, account: Account, target: str, k: int = 10) -> RankedList:
-        """The k best items of the target for a known account, with reasons.
+    def recommend(self, account: Account, target: str, k: int = 10, *, repeats: bool = False) -> RankedList:
+        """The k best items of the target for a known account, with reasons; with `repeats` also what was used before.
 
         Raises:
             UsageError: no such domain or account.
         """
         check_domain(self.dataset, account.domain)
         check_domain(self.dataset, target)
-        return self.engine.recommend(account, self.dataset.history_of(account), target, k)
+        return self.engine.recommend(account, self.dataset.history_of(account), target, k, repeats=repeats)
 
     def search(self, query: str, account: Account | None = None, targets: Sequence[str] = (), k: int = 10) -> Findings:
         """Items and knowledge that fit a question in words, ranked for an account if one is named.
