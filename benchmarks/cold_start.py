@@ -90,12 +90,13 @@ def augmenting(split: Split, tasks: dict[str, RankingTask], ways: list[str]) -> 
 
 def beside_popularity(split: Split, tasks: dict[str, RankingTask]) -> None:
     """Seasons, and what is known of people with a source history alone, against popularity."""
-    rivals = {
+    rivals: dict[str, Config] = {
         "seasonal": SeasonalConfig(),
-        "seasonal by category": SeasonalConfig(field="category"),
         "recent popularity (30 days)": PopularityConfig(half_life_days=30.0),
         "itemknn": MODELS[0],
     }
+    if split.train.side is not None and "category" in split.train.side.labels:
+        rivals["seasonal by category"] = SeasonalConfig(field="category")
     popular = build(PopularityConfig()).fit(split.train, OPTIONS)
     fitted = {name: build(config).fit(split.train, OPTIONS) for name, config in rivals.items()}
     for domain, task in tasks.items():
