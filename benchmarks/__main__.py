@@ -16,6 +16,8 @@ NAMES = (
     "search",
     "incremental",
     "profiles",
+    "ranker",
+    "cold_start",
 )
 
 

@@ -59,11 +59,11 @@ def figures(data: SplitFolder, candidates: str, seeds: int, seconds: float) -> d
     mode, options = parse_candidates(candidates), FitOptions()
     start = time.monotonic()
     blind = validation_split(data, np.random.default_rng([0, 1]), mode, 0)
-    choice = choose(blind.train, blind.tasks, options, config=ChooseConfig(seconds=seconds))
+    choice = choose(blind.train, blind.tasks, options, config=ChooseConfig(seconds=seconds, rerank="never"))
     chosen = time.monotonic() - start
     splits = [final_split(data, mode, seed) for seed in range(seeds if mode.startswith("sampled") else 1)]
     begun = time.monotonic()
-    blend = Blend(choice.config).fit(splits[0].train, options)
+    blend = Blend(choice.blend).fit(splits[0].train, options)
     fitted = time.monotonic() - begun
     domains = {}
     for domain, task in splits[0].tasks.items():
@@ -82,8 +82,8 @@ def figures(data: SplitFolder, candidates: str, seeds: int, seconds: float) -> d
             "baseline_ndcg": best,
             "ratio": float(values.mean()) / best,
             "score_seconds": scored,
-            "mixes": [mix.weights for mix in choice.config.mixes_of(domain)],
-            "members": {m.name: m.model.model_dump(mode="json", exclude_defaults=True) for m in choice.config.members},
+            "mixes": [mix.weights for mix in choice.blend.mixes_of(domain)],
+            "members": {m.name: m.model.model_dump(mode="json", exclude_defaults=True) for m in choice.blend.members},
         }
     return {
         "folder": data.name,

@@ -34,10 +34,10 @@ def run(size: str = "seed") -> list[Row]:
     split = choosing_split(world, config, options.seed)
     choice = choose(split.train, split.tasks, options, config=config)
     chosen = time.perf_counter()
-    model = merge(Blend(choice.config).fit(world, options))
+    model = merge(Blend(choice.blend).fit(world, options))
     fitted = time.perf_counter()
     times = latencies(model, made, world) * 1_000
-    members = ", ".join(member.name for member in choice.config.members)
+    members = ", ".join(member.name for member in choice.blend.members)
     return [
         Row(f"{size}: {world.n_people:,} people, {len(world.histories.items):,} entries", ""),
         Row("train with auto: choosing", f"{chosen - start:.1f} s"),

@@ -63,6 +63,28 @@ def test_the_example_of_the_guide_runs(
     assert any("因为" in why.text or "大家" in why.text for item in ranked.items for why in item.reasons)
 
 
+def test_topics_that_rise_are_named(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = ["user,item,occurred_at"]
+    for week in range(12):
+        share = 0.1 * 1.2**week
+        for number in range(120):
+            item = rng.choice(2) if rng.random() < share / (1 + share) else 2 + rng.choice(4)
+            rows.append(
+                f"u{rng.integers(40)},课{item},2025-0{1 + week // 4}-{1 + 7 * (week % 4):02}T{number % 24:02}:00:00Z"
+            )
+    (folder / "courses.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    items = [f"课{item},{'涡轮' if item < 2 else '保养'}" for item in range(6)]
+    (folder / "items.csv").write_text("item,category\n" + "\n".join(items) + "\n", encoding="utf-8")
+    toml = TOML.replace(
+        'path = "courses.csv"\n', 'path = "courses.csv"\n[[domains.courses.items]]\npath = "items.csv"\n'
+    )
+    (folder / "kuajie.toml").write_text(toml, encoding="utf-8")
+    workspace = kuajie.Workspace.open(folder)
+    kuajie.import_data(workspace)
+    assert [each.name for each in kuajie.rising(workspace, "courses", weeks=10) if each.rises] == ["涡轮"]
+
+
 def test_importing_loads_nothing_and_everything_named_is_there() -> None:
     code = "import kuajie, sys; assert not {'numpy', 'polars', 'kuajie.api'} & set(sys.modules); kuajie.train"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -23,7 +23,10 @@ from kuajie.core.records import Account, RankedList
 from kuajie.core.texts import Text
 from kuajie.data.dataset import JointDataset
 from kuajie.data.snapshot import latest_snapshot
+from kuajie.data.strength import strength
 from kuajie.evaluation.candidates import parse_candidates
+from kuajie.models import rising as trends
+from kuajie.models.rising import Growth
 from kuajie.profiles.audience import Audience
 from kuajie.workflows import evaluate as evaluating
 from kuajie.workflows import tradeoff as trading
@@ -54,6 +57,7 @@ __all__ = [
     "profile",
     "recommend",
     "refit",
+    "rising",
     "search",
     "segment_people",
     "tradeoff",
@@ -265,7 +269,14 @@ def open_server(workspace: Workspace, *, model: str | None = None, language: str
 
 
 def recommend(
-    workspace: Workspace, user: str, target: str, k: int = 10, *, model: str | None = None, language: str | None = None
+    workspace: Workspace,
+    user: str,
+    target: str,
+    k: int = 10,
+    *,
+    model: str | None = None,
+    language: str | None = None,
+    repeats: bool = False,
 ) -> RankedList:
     """The k best items of a domain for one person, with reasons. `open_server` answers many without loading again.
 
@@ -276,13 +287,36 @@ def recommend(
         k: how many items.
         model: a version; left out: the one that serves.
         language: of titles and reasons; left out: the workspace's, else the system's.
+        repeats: whether what the person used before may be in the list.
 
     Raises:
         UsageError: no such account, domain or model.
         ArtifactError: the model or its snapshot is damaged or missing.
     """
     account = parse_account(user)
-    return open_server(workspace, model=model, language=language).recommend(account, target, k)
+    return open_server(workspace, model=model, language=language).recommend(account, target, k, repeats=repeats)
+
+
+def rising(
+    workspace: Workspace, domain: str, field: str = "category", weeks: int = 12, level: float = 0.95
+) -> list[Growth]:
+    """Which topics of a domain rise: the weekly growth of each label's share of all use, with its interval.
+
+    Args:
+        workspace: whose newest snapshot.
+        domain: whose items.
+        field: of the labels: "category", "brand", or an attribute.
+        weeks: the newest weeks that are looked at.
+        level: of the intervals, over all labels together.
+
+    Raises:
+        UsageError: fewer than four weeks, or no such domain.
+        DataError: there is no snapshot, no times, or no such labels.
+    """
+    dataset = newest_dataset(workspace)
+    # of histories, times are known only where every domain has them
+    used = dataset.events.where(strength(dataset.events, dataset.now, dataset.strength) > 0)
+    return trends.rising(used.item, used.time, dataset.space, dataset.side, domain, field, weeks, level)
 
 
 def search(

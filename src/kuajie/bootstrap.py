@@ -18,6 +18,7 @@ from kuajie.storage.list_keys import ListKeyFile, keys_from
 from kuajie.storage.models import ModelFolder
 from kuajie.workflows.consume import ConsumeConfig, Consumer
 from kuajie.workflows.deploy import Deployed, Deployment
+from kuajie.workflows.groups import group_lists
 from kuajie.workflows.library import Shelves
 from kuajie.workflows.list_ids import ListKey
 from kuajie.workflows.live import LiveHistories
@@ -240,4 +241,5 @@ def deployed(
         new_items=new_items,
         shaping=server.shaping,
         profiler=profiler_of(server.dataset, usable_audience(workspace), config.profiles),
+        groups=group_lists(server.dataset),
     )

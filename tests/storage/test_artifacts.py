@@ -203,3 +203,17 @@ def test_the_manifest_can_be_read_by_a_person(saved: Path) -> None:
     assert "课程" in text
     assert len(text.splitlines()) > 20
     assert msgspec.json.decode(text)["manifest"]["config"]["kind"] == "popularity"
+
+
+def test_a_ranker_is_stored_without_pickle_and_checked(tmp_path: Path) -> None:
+    pytest.importorskip("lightgbm", reason="the extra ml is not installed")
+    from kuajie.models.ranker import Generator, Ranker, RankerConfig
+
+    data = two_domain_interactions()[0]
+    generators = (Generator(name="knn", model=ItemKNNConfig()),)
+    ranker = Ranker(RankerConfig(generators=generators, rounds=5, least_rows=20)).fit(data)
+    folder = save_model(ranker, data.space, tmp_path / "ranker", msgspec.structs.replace(VERSION, kind="ranker"))
+    again = load_model(folder).model
+    rows = data.histories.take(np.arange(5))
+    np.testing.assert_array_equal(again.score(rows, "b"), ranker.score(rows, "b"))
+    assert {path.name for path in folder.iterdir()} == {"arrays.safetensors", "manifest.json"}

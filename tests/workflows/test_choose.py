@@ -54,7 +54,7 @@ def test_a_domain_that_says_nothing_about_the_other_stays_out() -> None:
     gate = choice.mixes["b"].gate
     assert not any(group.joint for group in gate.groups)
     assert gate.transfer_gain == pytest.approx(0, abs=0.01)
-    for mix in choice.config.mixes_of("b"):
+    for mix in choice.blend.mixes_of("b"):
         assert all("/target/" in name for name in mix.weights)
 
 
@@ -74,14 +74,14 @@ def test_what_did_not_fit_into_the_budget_is_named() -> None:
         world(linked_taste=True), ChooseConfig(seconds=1e-6, negatives=50, kinds=("popularity", "itemknn"))
     )
     assert choice.skipped
-    assert choice.config.targets == ("a", "b")
+    assert choice.blend.targets == ("a", "b")
 
 
 def test_a_domain_that_nobody_can_be_asked_about_gets_popularity() -> None:
     space = ItemSpace(("a", "b"), (6, 1))
     rows = [[0, 1, 2, 3, 6] if person % 2 else [2, 3, 4, 5, 6] for person in range(60)]
     choice = choice_for(Interactions(space, Histories.from_lists(rows, 7)))
-    (mix,) = choice.config.mixes_of("b")
+    (mix,) = choice.blend.mixes_of("b")
     assert list(mix.weights) == ["popularity/target/b"]
     assert any(sentence.startswith("b:") for sentence in choice.skipped)
 
@@ -108,9 +108,9 @@ def test_families_share_the_time() -> None:
 
 def test_only_ridge_still_has_popularity_to_fall_back_to() -> None:
     choice = choice_for(world(linked_taste=True), ChooseConfig(seconds=5, kinds=("ridge",)))
-    families_used = {member.name.partition("/")[0] for member in choice.config.members}
+    families_used = {member.name.partition("/")[0] for member in choice.blend.members}
     assert families_used <= {"ridge", "popularity"}
-    assert choice.config.targets
+    assert choice.blend.targets
 
 
 def test_a_kind_that_there_is_not_is_named_with_those_that_there_are() -> None:

@@ -1,10 +1,12 @@
 import polars as pl
 import pytest
 
-from kuajie.core.histories import Interactions
+from kuajie.core.histories import Histories, Interactions
 from kuajie.core.records import Account, RankedItem
+from kuajie.core.space import ItemSpace
 from kuajie.data.catalog import Catalog
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
+from kuajie.models.repeat import Repeat
 from kuajie.testing.planted import two_domain_interactions
 from kuajie.workflows.recommend import Engine, Remembered
 
@@ -81,3 +83,14 @@ def test_what_is_remembered_is_bounded() -> None:
         remembered.put(history, "b", 3, True, two)
     assert remembered.get(histories[0], "b", 3, True) is None
     assert all(remembered.get(history, "b", 3, True) == two for history in histories[1:])
+
+
+def test_what_was_used_may_come_again_where_that_is_wanted() -> None:
+    rows = [[0, 0, 1], [0, 0, 2], [3, 3, 1], [3, 3, 0]]
+    data = Interactions(ItemSpace(("咖啡",), (4,)), Histories.from_lists(rows, 4, order="joint"))
+    table = pl.DataFrame({"domain": ["咖啡"] * 4, "item": list("abcd"), "title": list("甲乙丙丁")})
+    engine = Engine(Repeat().fit(data), Catalog.of(table, ["咖啡"]), data.support(), "v")
+    account, history = Account(domain="咖啡", user="u"), data.histories.take([0])
+    assert {"a", "b"}.isdisjoint(each.item for each in engine.recommend(account, history, "咖啡", 4).items)
+    assert engine.recommend(account, history, "咖啡", 4, repeats=True).items[0].item == "a"
+    assert {"a", "b"}.isdisjoint(each.item for each in engine.recommend(account, history, "咖啡", 4).items)

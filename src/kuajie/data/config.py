@@ -75,6 +75,16 @@ class LinkSourceConfig(SourceConfig):
     domain_b: str | None = None
 
 
+class PlaceSourceConfig(SourceConfig):
+    """A table of where accounts are. Columns: `user`, `place`.
+
+    Attributes:
+        domain: whose accounts.
+    """
+
+    domain: str
+
+
 class DomainConfig(Config):
     """One catalogue and the behaviour on it.
 
@@ -175,6 +185,28 @@ class IdentityConfig(Config):
         return self
 
 
+class SocialConfig(Config):
+    """Who knows whom, and who is where: what a person without history is shown instead of nothing (see `data.social`).
+
+    Attributes:
+        friends: tables of links between accounts, of one domain or two; `confidence` is how close they are.
+        places: tables of where accounts are; what is popular there is shown before what everybody likes.
+        below: people with fewer events borrow.
+        friend_share: weight of all friends together, against 1 for what a person did.
+        place_share: weight of all people of a place together, as lenders; 0: a place lends no history.
+        most: lenders of a borrower, the closest friends and the most active people of a place.
+        least_people: places of fewer accounts lend nothing: it would tell what one of them does.
+    """
+
+    friends: tuple[LinkSourceConfig, ...] = ()
+    places: tuple[PlaceSourceConfig, ...] = ()
+    below: int = Field(default=1, ge=1)
+    friend_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    place_share: Share = 0.0
+    most: int = Field(default=20, ge=1)
+    least_people: int = Field(default=5, ge=1)
+
+
 class DataConfig(Config):
     """Everything that an import reads; a workspace's configuration has the same fields and more."""
 
@@ -182,6 +214,7 @@ class DataConfig(Config):
     cleaning: CleaningConfig = CleaningConfig()
     strength: StrengthConfig = StrengthConfig()
     identity: IdentityConfig = IdentityConfig()
+    social: SocialConfig = SocialConfig()
 
     @pydantic.field_validator("domains")
     @classmethod

@@ -12,12 +12,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from scipy import sparse
 
 from kuajie.core import columns as c
 from kuajie.core.errors import UsageError
 from kuajie.core.histories import Histories, Interactions, Order
 from kuajie.core.records import Account
-from kuajie.core.side import SideInformation
+from kuajie.core.side import Labels, SideInformation
 from kuajie.core.space import ItemSpace
 from kuajie.data import snapshot as snapshots
 from kuajie.data.catalog import Catalog
@@ -96,6 +97,19 @@ class JointDataset:
         if snapshots.KNOWLEDGE not in self.snapshot.manifest.files:
             return pl.DataFrame(schema=TRIPLES)
         return self.snapshot.read(snapshots.KNOWLEDGE)
+
+    @cached_property
+    def places(self) -> Labels | None:
+        """Where people are: labels of each person, of one account or several; None where nobody said."""
+        if snapshots.PLACES not in self.snapshot.manifest.files:
+            return None
+        rows = self.snapshot.read(snapshots.PLACES)
+        names = rows["place"].unique(maintain_order=True)
+        codes = rows["place"].replace_strict(names, np.arange(len(names)), return_dtype=pl.Int32).to_numpy()
+        found = sparse.coo_array(
+            (np.ones(len(rows), bool), (rows[c.PERSON].to_numpy(), codes)), shape=(self.n_people, len(names))
+        )
+        return Labels(tuple(names), found.tocsr())
 
     @cached_property
     def side(self) -> SideInformation:

@@ -136,7 +136,7 @@ class Reader:
             case "links":
                 sides = (source.domain_a, source.domain_b) if isinstance(source, LinkSourceConfig) else (None, None)
                 return unify_links(batch, source, sides, self.domains, self.rules, name)
-            case "kg" | "entities":
+            case "kg" | "entities" | "places":
                 return unify_texts(batch, REQUIRED[tally.table], self.rules, name)
 
     def refuse_if_bad(self, where: str) -> None:

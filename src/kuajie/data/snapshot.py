@@ -37,8 +37,8 @@ from kuajie.data.quality import QualityAccount
 
 FORMAT = 2
 MANIFEST, LATEST = "manifest.json", "latest"
-EVENTS, ITEMS, ACCOUNTS, LENT_FILE, KNOWLEDGE, DECLARED = (
-    f"{name}.parquet" for name in ("events", "items", "accounts", "lent", "knowledge", "declared")
+EVENTS, ITEMS, ACCOUNTS, LENT_FILE, KNOWLEDGE, DECLARED, PLACES = (
+    f"{name}.parquet" for name in ("events", "items", "accounts", "lent", "knowledge", "declared", "places")
 )
 STORE = "store.json"
 TEMPORARY = ".new-"

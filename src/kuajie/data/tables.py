@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from kuajie.core import columns as c
+from kuajie.core.errors import ConfigError
 from kuajie.data.catalog import ITEM_COLUMNS
-from kuajie.data.config import DomainConfig, IdentityConfig
+from kuajie.data.config import DomainConfig, IdentityConfig, LinkSourceConfig, PlaceSourceConfig, SocialConfig
 from kuajie.data.kinds import DECLARED, TRIPLES
 from kuajie.data.reading import Reader, Tally
 
@@ -22,6 +23,7 @@ LINKS = {
     c.EVIDENCE: pl.String(),
     c.EXPIRES_AT: pl.Datetime("us", "UTC"),
 }
+PLACES = {c.DOMAIN: pl.String(), c.USER: pl.String(), "place": pl.String()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,31 +35,43 @@ class Tables:
         users: `USERS`.
         links: `LINKS`.
         knowledge: `TRIPLES`.
+        friends: `LINKS`.
+        places: `PLACES`.
     """
 
     items: pl.DataFrame
     users: pl.DataFrame
     links: pl.DataFrame
     knowledge: pl.DataFrame
+    friends: pl.DataFrame
+    places: pl.DataFrame
 
     def accounts(self) -> pl.DataFrame:
         """Every account that is named: domain, user."""
         sides = ((c.DOMAIN_A, c.USER_A), (c.DOMAIN_B, c.USER_B))
-        ends = [self.links.select(pl.col(domain).alias(c.DOMAIN), pl.col(user).alias(c.USER)) for domain, user in sides]
-        return pl.concat([self.users.select(NAMES), *ends])
+        ends = [
+            links.select(pl.col(domain).alias(c.DOMAIN), pl.col(user).alias(c.USER))
+            for links in (self.links, self.friends)
+            for domain, user in sides
+        ]
+        return pl.concat([self.users.select(NAMES), self.places.select(NAMES), *ends])
 
     def declared(self) -> pl.DataFrame:
         """What accounts declared: `DECLARED`, of those that declared something."""
         return self.users.select(list(DECLARED)).filter(pl.col(c.ATTRIBUTES) != "").sort(c.USER, c.DOMAIN)
 
 
-def read_tables(reader: Reader, domains: Mapping[str, DomainConfig], identity: IdentityConfig) -> Tables:
+def read_tables(
+    reader: Reader, domains: Mapping[str, DomainConfig], identity: IdentityConfig, social: SocialConfig | None = None
+) -> Tables:
     """Read them all."""
     return Tables(
         items=pl.concat([read_items(reader, name, domain) for name, domain in domains.items()]),
         users=pl.concat([read_users(reader, name, domain) for name, domain in domains.items()]),
-        links=read_links(reader, identity),
+        links=read_links(reader, identity.links),
         knowledge=pl.concat([read_knowledge(reader, name, domain) for name, domain in domains.items()]),
+        friends=read_links(reader, () if social is None else social.friends),
+        places=read_places(reader, () if social is None else social.places),
     )
 
 
@@ -86,10 +100,31 @@ def read_users(reader: Reader, domain: str, config: DomainConfig) -> pl.DataFram
     return _first(users, [c.DOMAIN, c.USER, "key"], c.USER, reader.tallies).select(list(USERS))
 
 
-def read_links(reader: Reader, config: IdentityConfig) -> pl.DataFrame:
+def read_links(reader: Reader, sources: Sequence[LinkSourceConfig]) -> pl.DataFrame:
     """The links of all tables."""
-    frames = [frame.select(list(LINKS)) for source in config.links for frame in reader.read(source, "links")]
+    frames = [frame.select(list(LINKS)) for source in sources for frame in reader.read(source, "links")]
     return pl.concat([pl.DataFrame(schema=LINKS), *frames])
+
+
+def read_places(reader: Reader, sources: Sequence[PlaceSourceConfig]) -> pl.DataFrame:
+    """Where accounts are.
+
+    Raises:
+        ConfigError: a table of a domain that does not exist.
+    """
+    frames = [pl.DataFrame(schema=PLACES)]
+    for source in sources:
+        if source.domain not in reader.domains:
+            raise ConfigError(
+                "[social] places names the domain '{domain}'; the domains are {known}",
+                domain=source.domain,
+                known=", ".join(reader.domains),
+            )
+        named = pl.lit(source.domain).alias(c.DOMAIN)
+        frames += [
+            frame.with_columns(named).select(list(PLACES)) for frame in reader.read(source, "places", source.domain)
+        ]
+    return pl.concat(frames)
 
 
 def read_knowledge(reader: Reader, domain: str, config: DomainConfig) -> pl.DataFrame:

@@ -186,17 +186,26 @@ class Blend:
 
     def score(self, histories: Histories, target: str) -> Floats:
         """Weighted sum; a member without a score for an entry adds nothing there."""
+        return self.score_parts(histories, target)[0]
+
+    def score_parts(self, histories: Histories, target: str, keep: bool = False) -> tuple[Floats, dict[str, Floats]]:
+        """The weighted sum, and what each member alone gives (where its weight is not 0), if that is to be kept."""
         part = self.space_.slice(target)
         total = np.zeros((histories.n_rows, part.stop - part.start), dtype=np.float32)
         coefficients = self.coefficients(histories, target)
+        parts = {}
         for member in self.members_of(target):
             coefficient = coefficients[member.name]
             rows = np.flatnonzero(coefficient)
+            if keep:
+                parts[member.name] = np.full(total.shape, np.nan, np.float32)
             if len(rows):
                 scores = self._member_scores(member, histories.take(rows), target)
+                if keep:
+                    parts[member.name][rows] = scores
                 total[rows] += coefficient[rows, None] * np.nan_to_num(scores, copy=False, nan=0.0)
         total[:, self.support_[part] == 0] = np.nan
-        return without_unknown_rows(total, histories, self.support_)
+        return without_unknown_rows(total, histories, self.support_), parts
 
     def explain(self, histories: Histories, target: str, items: npt.NDArray[np.int64]) -> Explanation:
         """The members' explanations, weighted and added."""

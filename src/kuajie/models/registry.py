@@ -14,7 +14,9 @@ from kuajie.models.diffusion import Diffusion, DiffusionConfig
 from kuajie.models.ease import EASE, EASEConfig
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
 from kuajie.models.popularity import Popularity, PopularityConfig
+from kuajie.models.repeat import Repeat, RepeatConfig
 from kuajie.models.ridge import Ridge, RidgeConfig
+from kuajie.models.seasonal import Seasonal, SeasonalConfig
 from kuajie.models.sequence import Sequence, SequenceConfig
 from kuajie.models.svd import SVD, SVDConfig
 from kuajie.models.userknn import UserKNN, UserKNNConfig
@@ -29,6 +31,8 @@ MODELS: dict[str, type[Recommender]] = {
     "diffusion": Diffusion,
     "ease": EASE,
     "ridge": Ridge,
+    "seasonal": Seasonal,
+    "repeat": Repeat,
 }
 
 AnyModelConfig = Annotated[
@@ -40,7 +44,9 @@ AnyModelConfig = Annotated[
     | SequenceConfig
     | DiffusionConfig
     | EASEConfig
-    | RidgeConfig,
+    | RidgeConfig
+    | SeasonalConfig
+    | RepeatConfig,
     pydantic.Field(discriminator="kind"),
 ]
 """A model's config as it stands in TOML or JSON, told apart by `kind`."""
@@ -88,5 +94,11 @@ def _merged() -> type[Recommender]:
     return Merged
 
 
-COMPOSED: dict[str, Callable[[], type[Recommender]]] = {"blend": _blend, "merged": _merged}
+def _ranker() -> type[Recommender]:
+    from kuajie.models.ranker import Ranker
+
+    return Ranker
+
+
+COMPOSED: dict[str, Callable[[], type[Recommender]]] = {"blend": _blend, "merged": _merged, "ranker": _ranker}
 """Models made of other models: they import this list, so they are imported when asked for."""

@@ -22,7 +22,7 @@ from kuajie.workflows.context import Viewed, naming_viewed, with_viewed
 from kuajie.workflows.deploy import Deployed
 from kuajie.workflows.live import Person
 from kuajie.workflows.reasons import reasons_of
-from kuajie.workflows.recommend import Engine
+from kuajie.workflows.recommend import FALLBACK, Engine
 
 log = logging.getLogger("kuajie.answer")
 MOST_PATHS = 50
@@ -102,6 +102,8 @@ def answer(
         if question.viewed is not None:
             history = with_viewed(history, question.viewed, deployed.dataset, now.timestamp())
         ranked = _ranked(engine, history, question)
+        if wanted and ranked.fallback == FALLBACK and deployed.groups is not None:
+            ranked = _of_group(deployed, engine, person, question) or ranked
         if deployed.new_items:
             events = person.known() if wanted else []
             ranked = deployed.new_items.complete(engine, question, ranked, history, events, now)
@@ -142,6 +144,16 @@ def popular(deployed: Deployed, person: Person, question: Question) -> Answer:
     engine, most = deployed.engines[question.language], question.k + len(question.exclude)
     ranked = engine.popular(question.account, nothing(deployed), question.target, most)
     return Answer(_kept(ranked, question), personalised=False, degraded=True)
+
+
+def _of_group(deployed: Deployed, engine: Engine, person: Person, question: Question) -> RankedList | None:
+    """What is popular where the person is; None where nothing is known of that."""
+    assert deployed.groups is not None  # noqa: S101 - asked for
+    liked = deployed.groups.liked(person.people, question.target, engine.translate)
+    if liked is None:
+        return None
+    most = question.k + len(question.exclude)
+    return _kept(engine.popular(question.account, nothing(deployed), question.target, most, liked), question)
 
 
 def _ranked(engine: Engine, history: Histories, question: Question) -> RankedList:

@@ -1,13 +1,14 @@
 """Choose: what `auto` does. Try candidates on validation rows, weigh them, gate the transfer: a blend's config.
 
 Nothing here sees a test row. The way: pools of validation rows -> trials of every family within the budget -> the best
-trial of each family and scope -> blend weights -> joint or target-only for each group by known target history.
+trial of each family and scope -> blend weights -> joint or target-only for each group by known target history -> a
+ranker over the blend, where it pays.
 """
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +23,13 @@ from kuajie.core.texts import Text
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.models.blend import BlendConfig, Member, Mix
 from kuajie.models.popularity import PopularityConfig
+from kuajie.models.ranker import RankerConfig
 from kuajie.workflows.families import Family, families
 from kuajie.workflows.fits import Fits
 from kuajie.workflows.mixing import MixChoice, choose_mixes
 from kuajie.workflows.search import Search
 from kuajie.workflows.trials import Pool, favourites, hard_pool, sampled_pool, whole_pool
+from kuajie.workflows.two_stages import LEAST_SECONDS, RankerGain, try_ranker
 
 SMALL_CATALOGUE = 2
 """Times as many items as negatives are all ranked."""
@@ -47,6 +50,7 @@ class ChooseConfig(Config):
         k: NDCG@k is what choices are made by.
         kinds: only models of these kinds, and popularity; none: all.
         settings: family -> settings that are decided, as `kuajie tune` prints them.
+        rerank: whether a ranker over the blend is tried, where time is left: see `workflows.two_stages`.
     """
 
     seconds: Annotated[float, Field(gt=0)] = 30.0
@@ -57,6 +61,7 @@ class ChooseConfig(Config):
     k: Annotated[int, Field(ge=1)] = 10
     kinds: tuple[str, ...] = ()
     settings: dict[str, dict[str, Any]] = Field(default={})
+    rerank: Literal["auto", "never"] = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,29 +69,39 @@ class Choice:
     """What was chosen, and why.
 
     Attributes:
-        config: the blend to fit on all data.
+        blend: what was chosen.
         mixes: the decision for each target.
         trials: family, scope, target and validation NDCG of everything tried, best first.
         skipped: sentences about what was not tried.
+        ranker: the ranker over the blend, where it pays.
+        gains: what it brought each target it was tried on.
     """
 
-    config: BlendConfig
+    blend: BlendConfig
     mixes: Mapping[str, MixChoice]
     trials: Sequence[tuple[str, str, str, dict[str, Any], float]]
     skipped: Sequence[str]
+    ranker: RankerConfig | None = None
+    gains: Mapping[str, RankerGain] = field(default_factory=dict)
+
+    @property
+    def config(self) -> BlendConfig | RankerConfig:
+        """The model to fit on all data."""
+        return self.ranker or self.blend
 
     def summary(self, target: str) -> dict[str, Any]:
         """What was chosen for one target, for reports and JSON."""
-        used = {name for mix in self.config.mixes_of(target) for name in mix.weights}
+        used = {name for mix in self.blend.mixes_of(target) for name in mix.weights}
         return {
             "members": {
                 m.name: m.model.model_dump(mode="json", exclude_defaults=True)
                 | {"kind": m.model.kind, "scope": m.scope}
-                for m in self.config.members
+                for m in self.blend.members
                 if m.name in used
             },
-            "mixes": [mix.model_dump(mode="json") for mix in self.config.mixes_of(target)],
+            "mixes": [mix.model_dump(mode="json") for mix in self.blend.mixes_of(target)],
             **self.mixes[target].summary(),
+            **({"ranker": self.gains[target].summary()} if target in self.gains else {}),
             "skipped": list(self.skipped),
         }
 
@@ -142,7 +157,14 @@ def choose(
         if target not in decided
     ]
     trials = sorted(search.log, key=lambda entry: (entry[2], -entry[4]))
-    return Choice(blend, decided, trials, [*search.skipped, *blind])
+    ranker: RankerConfig | None = None
+    gains: dict[str, RankerGain] = {}
+    untried: list[Text] = []
+    if config.rerank == "auto" and config.seconds >= LEAST_SECONDS and decided:
+        tuned = {target: pool.task for target, pool in search.tuning_pools.items()}
+        left = config.seconds - search.spent
+        ranker, gains, untried = try_ranker(blend, fits.interactions, tuned, options, config.k, left)
+    return Choice(blend, decided, trials, [*search.skipped, *blind, *untried], ranker, gains)
 
 
 def schedule(wanted: Sequence[Family], spent: float, seconds: float) -> list[tuple[Family, float]]:

@@ -20,6 +20,7 @@ from kuajie.core.records import Account, Event
 from kuajie.core.texts import Text
 from kuajie.data.dataset import JointDataset
 from kuajie.profiles.person import Profiler
+from kuajie.workflows.groups import GroupLists
 from kuajie.workflows.library import Shelves
 from kuajie.workflows.live import LiveHistories
 from kuajie.workflows.new_items import NewItems
@@ -44,6 +45,7 @@ class Deployed:
         new_items: what the model has not learned yet; None: such items are left out.
         shaping: what becomes of lists before they are shown; None: nothing.
         profiler: makes profiles over the snapshot; None: they hold no fields.
+        groups: what is popular where people are; None: nothing is known of that.
     """
 
     engines: Mapping[str, Engine]
@@ -53,6 +55,7 @@ class Deployed:
     new_items: NewItems | None = None
     shaping: Shaping | None = None
     profiler: Profiler | None = None
+    groups: GroupLists | None = None
 
     @property
     def model_version(self) -> str:

@@ -4,7 +4,7 @@
 
 cached     the last good list of the person and target, where the model or the store fails and nothing better is known;
            never for who said no. What is kept is items and scores alone: words are made when it is shown.
-popular    what everybody likes (`Engine.popular`)
+popular    what people of the same place like (`workflows.groups`), else what everybody likes (`Engine.popular`)
 editor     what an editor of the target's owner chose, where popularity knows nothing: the placement's list, else the
            one for every placement. All of them are in memory, so that no answer waits for the store.
 """

@@ -22,7 +22,7 @@ from kuajie.core.records import Snapshot
 from kuajie.core.texts import Text
 from kuajie.data import importing
 from kuajie.data import snapshot as snapshots
-from kuajie.data.config import CleaningConfig, DomainConfig, IdentityConfig
+from kuajie.data.config import CleaningConfig, DomainConfig, IdentityConfig, SocialConfig
 from kuajie.data.event_columns import write_columns
 from kuajie.data.hashing import KeyHasher
 from kuajie.data.identity import Identity
@@ -30,6 +30,7 @@ from kuajie.data.overlap import OverlapReport, overlap_report
 from kuajie.data.quality import QualityAccount, wordings_of
 from kuajie.data.reading import Quarantine, Reader
 from kuajie.data.resolving import resolve
+from kuajie.data.social import with_social
 from kuajie.data.spool import Spool
 from kuajie.data.tables import Items, Tables, read_tables
 from kuajie.data.unify import Rules
@@ -51,6 +52,10 @@ class ImportConfig(Protocol):
     @property
     def identity(self) -> IdentityConfig:
         """Who is who."""
+
+    @property
+    def social(self) -> SocialConfig:
+        """Who knows whom."""
 
 
 @dataclass(frozen=True)
@@ -126,10 +131,11 @@ def _run(
     cleaned, active = importing.clean_events(rows, items.numbers(), stream, config.cleaning, progress)
     accounts = importing.all_accounts(active, tables.accounts())
     identity = resolve(accounts, tables, config.identity, hasher, as_of)
+    identity = with_social(identity, accounts, tables.friends, tables.places, config.social)
     routed = importing.route_events(cleaned, accounts, identity.person, stream, progress)
     written = importing.write_events(routed, target / snapshots.EVENTS, stream, progress)
     write_columns(target / snapshots.EVENTS, written.events)
-    _write_tables(target, items, accounts, identity, tables.knowledge, tables.declared())
+    _write_tables(target, items, accounts, identity, tables)
     quality = _quality(config, reader, accounts, items, warehouse)
     overlap = overlap_report(accounts, identity, domains, config.identity.method)
 
@@ -160,7 +166,7 @@ def _run(
 def _read(config: ImportConfig, reader: Reader, stream: importing.Stream) -> tuple[Tables, Spool]:
     """Every source to its end, so that all that is wrong is known at once."""
     try:
-        tables = read_tables(reader, config.domains, config.identity)
+        tables = read_tables(reader, config.domains, config.identity, config.social)
         rows = importing.read_events(reader, config.domains, stream)
     finally:
         reader.quarantine.close()
@@ -206,22 +212,18 @@ def _quality(
     ).check()
 
 
-def _write_tables(
-    target: Path,
-    items: Items,
-    accounts: pl.DataFrame,
-    identity: Identity,
-    knowledge: pl.DataFrame,
-    declared: pl.DataFrame,
-) -> None:
+def _write_tables(target: Path, items: Items, accounts: pl.DataFrame, identity: Identity, tables: Tables) -> None:
     items.table.write_parquet(target / snapshots.ITEMS)
     people = accounts.select(c.DOMAIN, c.USER, pl.Series(c.PERSON, identity.person), "events", "flag")
     people.write_parquet(target / snapshots.ACCOUNTS)
     identity.lent.write_parquet(target / snapshots.LENT_FILE)
-    if len(knowledge):
-        knowledge.write_parquet(target / snapshots.KNOWLEDGE)
-    if len(declared):
+    if len(tables.knowledge):
+        tables.knowledge.write_parquet(target / snapshots.KNOWLEDGE)
+    if len(declared := tables.declared()):
         declared.write_parquet(target / snapshots.DECLARED)
+    if len(tables.places):
+        where = tables.places.join(people, on=(c.DOMAIN, c.USER)).select(c.PERSON, "place")
+        where.unique().sort(c.PERSON, "place").write_parquet(target / snapshots.PLACES)
 
 
 def _free(folder: Path, as_of: datetime) -> Path:

@@ -174,10 +174,11 @@ class Loop:
             blend = blend_of_version(self.models.load(version.model_version), dataset.space)
             if blend is not None and now - chosen_at < timedelta(hours=self.config.choose_hours):
                 return blend, "fitted again", chosen_at
-        training = self.workspace.config.training
+        # what is fitted again step by step is a blend; a ranker over it is for `train`
+        training = self.workspace.config.training.model_copy(update={"rerank": "never"})
         if self.config.budget_seconds is not None:
             training = training.model_copy(update={"seconds": self.config.budget_seconds})
-        return choose_for(dataset.interactions(), self.options, training, self.progress).config, "chosen", now
+        return choose_for(dataset.interactions(), self.options, training, self.progress).blend, "chosen", now
 
     def _served(self) -> tuple[Served | None, ModelVersion | None]:
         """What serves, as far as it can be opened: a damaged one must not keep a good one from serving."""

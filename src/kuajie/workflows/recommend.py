@@ -74,6 +74,19 @@ class Remembered:
 
 
 @dataclass(frozen=True, eq=False)
+class Liked:
+    """What many like of one target.
+
+    Attributes:
+        scores: (n_target,), 0 or NaN = nobody.
+        text: the reason, in the language of the list.
+    """
+
+    scores: npt.NDArray[np.floating]
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
 class Engine:
     """Everything that answering needs, in memory: a fitted model, the catalogue, what is popular.
 
@@ -126,6 +139,7 @@ class Engine:
         *,
         explain: bool = True,
         remember: bool = True,
+        repeats: bool = False,
     ) -> RankedList:
         """The k best items of the target that the history does not hold.
 
@@ -136,6 +150,7 @@ class Engine:
             k: number of items; fewer where the catalogue is smaller.
             explain: whether items carry reasons.
             remember: whether the same history may come again.
+            repeats: whether items of the history may be in the list, where people come back to them.
 
         Returns:
             The list; `fallback` is "popular" where the history holds nothing that the model knows.
@@ -145,9 +160,11 @@ class Engine:
         """
         if k < 1:
             raise UsageError("k must be at least 1, got {k}", k=k)
-        items = self._remembered.get(history, target, k, explain)
+        remember &= not repeats
+        items = None if repeats else self._remembered.get(history, target, k, explain)
         if items is None:
-            answer = self.answering.answer(history, target, k, explain=explain)
+            seen = np.empty(0, np.int32) if repeats else None
+            answer = self.answering.answer(history, target, k, explain=explain, seen=seen)
             if answer is None:
                 return self.popular(account, history, target, k)
             items = self._items(answer, target)
@@ -155,14 +172,24 @@ class Engine:
                 self._remembered.put(history, target, k, explain, items)
         return self._list(account, target, items)
 
-    def popular(self, account: Account, history: Histories, target: str, k: int = 10) -> RankedList:
+    def popular(
+        self, account: Account, history: Histories, target: str, k: int = 10, liked: "Liked | None" = None
+    ) -> RankedList:
         """What everybody likes of the target, without what the history holds; the model is not asked.
+
+        Args:
+            account: who asks; named in the list.
+            history: one row over the catalogue's item space.
+            target: domain to recommend from.
+            k: number of items.
+            liked: what people of the same group like; left out: everybody.
 
         Raises:
             UsageError: no such domain.
         """
         part = self.catalog.space.slice(target)
-        return self._list(account, target, self._shown(self._popular(history, part, k)), FALLBACK)
+        liked = liked or Liked(self.popularity[part], self.translate("Popular with everybody"))
+        return self._list(account, target, self._shown(self._popular(history, part, k, liked)), FALLBACK)
 
     def retitle(self, number: int, title: str) -> None:
         """Show another title of an item from now on."""
@@ -215,12 +242,11 @@ class Engine:
         domain = self.catalog.space.domains[place]
         return domain, self.catalog.ids[domain].id(number - self._starts[place]), self.titles[number]
 
-    def _popular(self, history: Histories, part: slice, k: int) -> list[Ranked]:
-        """What everybody likes, without what the history holds."""
-        scores = np.where(self.popularity[part] > 0, self.popularity[part], np.nan).astype(np.float32)
+    def _popular(self, history: Histories, part: slice, k: int, liked: "Liked") -> list[Ranked]:
+        """What many like, without what the history holds."""
+        scores = np.where(liked.scores > 0, liked.scores, np.nan).astype(np.float32)
         scores[seen_places(history.items, part)] = np.nan
-        text = self.translate("Popular with everybody")
-        why = (Reason(domain="", item="", title="", share=1.0, exact=True, text=text, kind="popular"),)
+        why = (Reason(domain="", item="", title="", share=1.0, exact=True, text=liked.text, kind="popular"),)
         return [(part.start + place, float(scores[place]), why) for place in best_places(scores, k).tolist()]
 
 

@@ -38,8 +38,10 @@ class Server:
         """What can be found by words."""
         return Shelves(self.dataset.catalog, self.dataset.knowledge).library()
 
-    def recommend(self, account: Account, target: str, k: int = 10) -> RankedList:
+    def recommend(self, account: Account, target: str, k: int = 10, *, repeats: bool = False) -> RankedList:
         """The k best items of the target for a known account, with reasons, re-ranked as the workspace says.
+
+        With `repeats` also what was used before.
 
         Raises:
             UsageError: no such domain or account.
@@ -48,9 +50,9 @@ class Server:
         check_domain(self.dataset, target)
         history = self.dataset.history_of(account)
         if self.shaping is None or k < 1:
-            return self.engine.recommend(account, history, target, k)
-        candidates = self.engine.recommend(account, history, target, self.shaping.config.candidates(target, k))
-        return self.shaping.shaped(candidates, k, history)
+            return self.engine.recommend(account, history, target, k, repeats=repeats)
+        most = self.shaping.config.candidates(target, k)
+        return self.shaping.shaped(self.engine.recommend(account, history, target, most, repeats=repeats), k, history)
 
     def search(self, query: str, account: Account | None = None, targets: Sequence[str] = (), k: int = 10) -> Findings:
         """Items and knowledge that fit a question in words, ranked for an account if one is named.

@@ -16,6 +16,7 @@ from kuajie.data.dataset import JointDataset
 from kuajie.evaluation.protocols import COLD_SHARE, Split, leave_one_out
 from kuajie.models.blend import Blend
 from kuajie.models.merged import merge
+from kuajie.models.registry import build
 from kuajie.workflows.choose import Choice, ChooseConfig, choose, some_people
 from kuajie.workflows.ports import ModelStore
 
@@ -61,13 +62,14 @@ def train(
     choice = choose_for(interactions, options, config, progress)
     chosen = time.monotonic()
     progress("fit", 0, 1)
-    model = merge(Blend(choice.config).fit(interactions, options))
+    fitted_model = build(choice.config).fit(interactions, options)
+    model = merge(fitted_model) if isinstance(fitted_model, Blend) else fitted_model
     progress("fit", 1, 1)
     now = clock()
     version = ModelVersion(
         model_version=version_name(now),
         snapshot_id=dataset.snapshot.manifest.snapshot_id,
-        kind="merged",
+        kind=str(model.config.kind),  # type: ignore[attr-defined]
         created_at=now,
         contains_histories=model.contains_histories,
         metrics={target: {"validation_ndcg@10": mix.ndcg} for target, mix in choice.mixes.items()},

@@ -19,7 +19,7 @@ from kuajie.core.records import Kind
 from kuajie.core.texts import Text
 from kuajie.data.config import SourceConfig
 
-Table = Literal["events", "items", "users", "links", "kg", "entities"]
+Table = Literal["events", "items", "users", "links", "kg", "entities", "places"]
 
 REQUIRED: dict[Table, tuple[str, ...]] = {
     "events": (c.USER, c.ITEM),
@@ -28,6 +28,7 @@ REQUIRED: dict[Table, tuple[str, ...]] = {
     "links": (c.USER_A, c.USER_B),
     "kg": (c.HEAD, c.RELATION, c.TAIL),
     "entities": (c.ITEM, "entity"),
+    "places": (c.USER, "place"),
 }
 OPTIONAL: dict[Table, tuple[str, ...]] = {
     "events": (c.KIND, c.OCCURRED_AT, c.VALUE, c.EVENT_ID, c.EXPOSURE_ID),
@@ -36,6 +37,7 @@ OPTIONAL: dict[Table, tuple[str, ...]] = {
     "links": (c.DOMAIN_A, c.DOMAIN_B, c.CONFIDENCE, c.EVIDENCE, c.EXPIRES_AT),
     "kg": (),
     "entities": (),
+    "places": (),
 }
 
 CONTENT = "content"

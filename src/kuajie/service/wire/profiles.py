@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any, Literal
 
+import msgspec
+
 from kuajie.service.wire.base import Wire
 
 
@@ -58,4 +60,4 @@ class Profile(Wire, frozen=True):
     recent: list[UsedItem]
     elsewhere: list[Elsewhere]
     degraded: bool
-    fields: list[ProfileField] = []
+    fields: list[ProfileField] = msgspec.field(default_factory=list)

@@ -1,0 +1,134 @@
+"""The two-stage ranker: how long learning on a million rows takes, and whether it helps beside `auto`.
+
+    python -m benchmarks.ranker                                  # speed, on the seed-size car-parts world
+    python -m benchmarks.ranker FOLDER ... [--seconds 90] [--kinds sequence]     # quality on split folders
+    python -m benchmarks.ranker demo [--size small]              # quality on the demo world
+
+Quality: `auto` chooses on validation rows; then, in the same run, the test rows are ranked by its blend, by the ranker
+over that blend, and by the default ranker. Intervals are of the paired difference to `auto`, over people.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.measure import Row, peak_gb, show
+from benchmarks.worlds import THREADS, seed_interactions
+from kuajie.core.histories import Interactions
+from kuajie.core.recommender import FitOptions, Recommender
+from kuajie.data.split_folder import open_split_folder
+from kuajie.evaluation.compare import bootstrap_interval
+from kuajie.evaluation.metrics import row_metrics
+from kuajie.evaluation.protocols import COLD_SHARE, Split, final_split, leave_one_out, validation_split
+from kuajie.evaluation.ranking import rank_task
+from kuajie.models.ranker import Generator, Ranker, RankerConfig
+from kuajie.models.ranker_facts import Facts
+from kuajie.models.ranker_trees import grow
+from kuajie.models.registry import build
+from kuajie.workflows.choose import ChooseConfig, choose
+
+METRIC = "ndcg@10"
+ROWS = 1_000_000
+
+
+def speed(rows: int = ROWS) -> list[Row]:
+    """Examples, and growing trees on a million of their candidates; generators are fitted twice beside it."""
+    data, options = seed_interactions(), FitOptions(threads=THREADS)
+    config = RankerConfig()
+    ranker = Ranker(config)
+    ranker.space_, ranker.support_, ranker.ordered_ = data.space, data.support(), data.histories.order != "none"
+    begun, cpu = time.perf_counter(), time.process_time()
+    fold = ranker.fold(data, 0)
+    stage = ranker._stage(ranker._fit_generators(fold.known, options), Facts.of(fold.known, config.labels))
+    fitted = time.perf_counter()
+    groups, _ = ranker.examples(stage, fold, data.space.domains[0], threads=THREADS)
+    made = time.perf_counter()
+    chosen = np.cumsum(groups.sizes) <= rows
+    million = groups.take(chosen)
+    held_out = np.random.default_rng(0).random(len(million.sizes)) < 0.2
+    start, before = time.perf_counter(), time.process_time()
+    trees = grow(million.take(~held_out), million.take(held_out), config.boosting, options)
+    grown, spent = time.perf_counter() - start, time.process_time() - before
+    histories = data.histories.take(np.arange(200))
+    ranker.fits_, ranker.facts_, ranker.trees_ = dict(ranker._fit_generators(fold.known, options)), stage.facts, {
+        data.space.domains[0]: trees
+    }  # fmt: skip
+    ranker.score(histories.take([0]), data.space.domains[0])
+    start = time.perf_counter()
+    for row in range(200):
+        ranker.score(histories.take([row]), data.space.domains[0])
+    one = (time.perf_counter() - start) / 200
+    return [
+        Row("generators on what was before (four models, 2 million events)", f"{fitted - begun:.1f} s"),
+        Row(f"features of {len(groups.rows):,} candidates of {len(groups.sizes):,} examples", f"{made - fitted:.1f} s"),
+        Row(f"{len(trees.roots)} trees on {len(million.rows):,} rows, {million.rows.shape[1]} features",
+            f"{grown:.1f} s ({spent:.1f} s of processor time)", "60 s"),
+        Row("one person scored: generators, features, trees", f"{1e3 * one:.1f} ms"),
+        Row("everything", f"{time.perf_counter() - begun:.1f} s ({time.process_time() - cpu:.1f} s of processor time), "
+            f"{peak_gb():.1f} GB"),
+    ]  # fmt: skip
+
+
+def quality(name: str, blind: Split, final: Split, seconds: float, kinds: tuple[str, ...] = ()) -> None:
+    """Print NDCG@10 of the test rows under `auto`, the ranker over it, and the default ranker."""
+    options = FitOptions(threads=THREADS)
+    choice = choose(
+        blind.train, blind.tasks, options, config=ChooseConfig(seconds=seconds, kinds=kinds, rerank="never")
+    )
+    print(
+        f"{name}: auto chose {', '.join(member.name for member in choice.blend.members)}; {choice.skipped}", flush=True
+    )
+    over = RankerConfig(generators=(Generator(name="auto", model=choice.blend),))
+    models: dict[str, Recommender] = {}
+    for label, config in (("auto", choice.blend), ("ranker over auto", over), ("ranker", RankerConfig())):
+        begun = time.perf_counter()
+        models[label] = build(config).fit(final.train, options)
+        print(f"{name}: {label} fitted in {time.perf_counter() - begun:.0f} s", flush=True)
+    for domain, task in final.tasks.items():
+        values = {label: ndcg(model, final, domain) for label, model in models.items()}
+        for label, found in values.items():
+            low, high = bootstrap_interval(found - values["auto"], task.people, np.random.default_rng(0))
+            change = f"{low:+.4f} .. {high:+.4f}"
+            print(f"{name:26} {domain:12} {label:18} {METRIC} {found.mean():.4f}   against auto {change}", flush=True)
+
+
+def ndcg(model: Recommender, split: Split, domain: str) -> np.ndarray:
+    """NDCG@10 of each test row."""
+    ranks = rank_task(split.tasks[domain], lambda h: model.score(h, domain), threads=THREADS)
+    return row_metrics(ranks, [METRIC])[METRIC]
+
+
+def demo(size: str) -> tuple[Split, Split]:
+    """The car-parts world: one row of each person and domain is the test, another one is for choosing."""
+    from kuajie.worlds import make_world
+
+    data: Interactions = make_world("car-parts", size, seed=0).interactions()
+    rng = np.random.default_rng(5)
+    final = leave_one_out(data, rng, cold_share=COLD_SHARE)
+    return leave_one_out(final.train, rng, cold_share=COLD_SHARE), final
+
+
+def main() -> None:
+    """Speed without arguments, else quality."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="*")
+    parser.add_argument("--seconds", type=float, default=90.0, help="of choosing")
+    parser.add_argument("--kinds", default="", help="of models that are chosen from, with commas; left out: all")
+    parser.add_argument("--size", default="small", help="of the demo world")
+    given = parser.parse_args()
+    if not given.folders:
+        show(speed())
+    for folder in given.folders:
+        if folder == "demo":
+            blind, final = demo(given.size)
+        else:
+            data = open_split_folder(Path(folder))
+            blind = validation_split(data, np.random.default_rng([0, 1]))
+            final = final_split(data)
+        quality(Path(folder).name, blind, final, given.seconds, tuple(filter(None, given.kinds.split(","))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Whether a ranker over the chosen blend is worth its second stage: compared on validation rows, target by target.
+
+The ranker learns from training data without the validation rows. It is taken for a target only where a paired interval
+over people excludes no gain, and tried only where the time of choosing is enough for it.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kuajie.core.errors import KuajieError
+from kuajie.core.histories import Interactions
+from kuajie.core.recommender import DataShape, FitOptions, Recommender
+from kuajie.core.texts import Text
+from kuajie.evaluation.compare import bootstrap_interval
+from kuajie.evaluation.metrics import row_metrics
+from kuajie.evaluation.ranking import rank_task
+from kuajie.evaluation.tasks import RankingTask
+from kuajie.models.blend import BlendConfig
+from kuajie.models.ranker import Generator, RankerConfig
+from kuajie.models.registry import build
+
+LEAST_SECONDS = 60.0
+"""Of choosing, below which no ranker is tried: it fits the blend twice more."""
+NAME = "blend"
+
+
+@dataclass(frozen=True)
+class RankerGain:
+    """What a ranker brought a target on validation rows: mean gain of NDCG, and its 95 % interval over people."""
+
+    gain: float
+    low: float
+    high: float
+
+    @property
+    def pays(self) -> bool:
+        """Whether the interval excludes no gain."""
+        return self.low > 0
+
+    def summary(self) -> dict[str, Any]:
+        """For reports and JSON."""
+        return {"ndcg": self.gain, "low": self.low, "high": self.high, "used": self.pays}
+
+
+def over(blend: BlendConfig, targets: tuple[str, ...] = ()) -> RankerConfig:
+    """The ranker over a blend, for some targets or all."""
+    return RankerConfig(generators=(Generator(name=NAME, model=blend),), targets=targets)
+
+
+def try_ranker(
+    blend: BlendConfig,
+    interactions: Interactions,
+    tasks: Mapping[str, RankingTask],
+    options: FitOptions,
+    k: int,
+    seconds: float,
+) -> tuple[RankerConfig | None, dict[str, RankerGain], list[Text]]:
+    """Compare a blend with the ranker over it.
+
+    Args:
+        blend: what was chosen.
+        interactions: training data without the validation rows.
+        tasks: validation rows.
+        options: of the fits.
+        k: NDCG@k decides.
+        seconds: left of choosing.
+
+    Returns:
+        the ranker for the targets where it pays, or None; the gains; sentences about what was not tried.
+    """
+    config = over(blend)
+    try:
+        planned = 1.5 * build(config).plan(DataShape.of(interactions), options).seconds
+        if planned > seconds:
+            why = Text("ranker: not tried, it needs about {needed:.0f} s more than are left of choosing",
+                       needed=planned - seconds)  # fmt: skip
+            return None, {}, [why]
+        begun = time.monotonic()
+        models = [build(each).fit(interactions, options) for each in (blend, config)]
+    except KuajieError as error:
+        return None, {}, [Text("ranker: not tried: {why}", why=error.text)]
+    gains: dict[str, RankerGain] = {}
+    for target, task in tasks.items():
+        if time.monotonic() - begun > seconds:
+            break
+        without, with_ranker = (_ndcg(model, task, k, options.threads) for model in models)
+        gain = with_ranker - without
+        low, high = bootstrap_interval(gain, task.people, np.random.default_rng([options.seed, 79]))
+        gains[target] = RankerGain(float(gain.mean()), float(low), float(high))
+    paying = tuple(target for target, gain in gains.items() if gain.pays)
+    return (over(blend, paying) if paying else None), gains, []
+
+
+def _ndcg(model: Recommender, task: RankingTask, k: int, threads: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    name = f"ndcg@{k}"
+    ranks = rank_task(task, lambda histories: model.score(histories, task.domain), threads=threads)
+    return row_metrics(ranks, [name])[name]

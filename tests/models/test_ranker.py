@@ -1,0 +1,164 @@
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pydantic
+import pytest
+
+from kuajie.core.errors import ArtifactError, MissingExtraError, UsageError
+from kuajie.core.histories import Histories, Interactions
+from kuajie.core.recommender import FitOptions
+from kuajie.core.side import Labels, SideInformation, TripleGraph
+from kuajie.core.space import ItemSpace
+from kuajie.models.als import ALSConfig
+from kuajie.models.blend import Blend, BlendConfig, Member, Mix
+from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
+from kuajie.models.popularity import PopularityConfig
+from kuajie.models.ranker import Generator, Ranker, RankerConfig
+from kuajie.models.sequence import SequenceConfig
+from kuajie.testing.planted import two_domain_interactions
+from kuajie.testing.recommenders import RecommenderContract
+
+pytest.importorskip("lightgbm", reason="the extra ml is not installed")
+
+SMALL = RankerConfig(
+    generators=(
+        Generator(name="knn", model=ItemKNNConfig()),
+        Generator(name="popular", model=PopularityConfig(), scope="target"),
+    ),
+    rounds=20,
+    least_rows=20,
+)
+
+
+class TestRankerContract(RecommenderContract):
+    configs = (SMALL, SMALL.model_copy(update={"fold": "people"}))
+
+
+@pytest.fixture(scope="module")
+def world():
+    return two_domain_interactions()[0]
+
+
+@pytest.fixture(scope="module")
+def ranker(world):
+    return Ranker(SMALL).fit(world, FitOptions(threads=1))
+
+
+def test_candidates_stand_above_the_rest_which_keeps_its_order(world) -> None:
+    ranker = Ranker(SMALL.model_copy(update={"depth": 3})).fit(world, FitOptions(threads=1))
+    rows = world.histories.take(np.arange(30))
+    scores = ranker.score(rows, "b")
+    found = ranker.stage.candidates(rows, "b")
+    trees = ranker.trees_["b"].predict(found.features)
+    for row in range(30):
+        chosen = found.items[found.rows == row]
+        rest = np.setdiff1d(np.arange(scores.shape[1]), chosen)
+        np.testing.assert_allclose(scores[row, chosen], trees[found.rows == row], rtol=1e-6)
+        assert scores[row, chosen].min() > scores[row, rest].max()
+        np.testing.assert_array_equal(
+            np.argsort(-scores[row, rest], kind="stable"), np.argsort(-found.base[row, rest], kind="stable")
+        )
+
+
+def test_a_blend_generates_and_its_members_are_features(world) -> None:
+    members = (Member(name="knn", model=ItemKNNConfig()), Member(name="als", model=ALSConfig(factors=4, iterations=2)))
+    mixes = tuple(Mix(target=target, weights={"knn": 1.0, "als": 0.5}) for target in ("a", "b"))
+    blend = BlendConfig(members=members, mixes=mixes)
+    config = RankerConfig(generators=(Generator(name="auto", model=blend),), rounds=5, least_rows=20, targets=("b",))
+    ranker = Ranker(config).fit(world, FitOptions(threads=1))
+    names = ranker.stage.names("b")
+    assert {"auto score", "auto rank", "auto > knn score", "auto > als share of the best score"} <= set(names)
+    rows = world.histories.take(np.arange(20))
+    assert ranker.stage.candidates(rows, "b").features.shape[1] == len(names)
+    assert set(ranker.trees_) == {"b"}
+    alone = Blend(blend).fit(world, FitOptions(threads=1)).score(rows, "a")
+    got = ranker.score(rows, "a")  # not ranked anew: the blend's order
+    np.testing.assert_array_equal(np.argsort(-got, axis=1, kind="stable"), np.argsort(-alone, axis=1, kind="stable"))
+    assert RankerConfig.parse(config.model_dump(mode="json"), "") == config
+
+
+def described(n_people: int = 600, seed: int = 0) -> tuple[Interactions, np.ndarray]:
+    """People buy in one price class, labels and a graph say which; the generators know popularity alone."""
+    rng = np.random.default_rng(seed)
+    space = ItemSpace(("a", "b"), (30, 30))
+    level = np.arange(60) % 3
+    rows = [
+        np.concatenate([rng.choice(np.flatnonzero(level[:30] == p % 3), 4, replace=False),
+                        30 + rng.choice(np.flatnonzero(level[30:] == p % 3), 3, replace=False)])
+        for p in range(n_people)
+    ]  # fmt: skip
+    rows = [rng.permutation(row).tolist() for row in rows]
+    times = [(1.7e9 + 86_400 * (np.arange(7) + rng.random())).tolist() for _ in rows]
+    histories = Histories.from_lists(rows, 60, times=times, at=[t[-1] + 86_400 for t in times], order="joint")
+    names = np.array(["便宜", "适中", "昂贵"])
+    graph = TripleGraph(60, tuple(names), ("is",), np.arange(60, dtype=np.int32), np.zeros(60, np.int32),
+                        (60 + level).astype(np.int32))  # fmt: skip
+    side = SideInformation(
+        60,
+        labels={"category": Labels.of(list(names[level])), "brand": Labels.of(["同一"] * 60)},
+        numbers={"price": np.where(rng.random(60) < 0.1, np.nan, 10.0 ** (1 + level))},
+        graph=graph,
+    )
+    return Interactions(space, histories, side), level
+
+
+@pytest.mark.parametrize("known", ["labels", "price", "graph"])
+def test_features_find_what_no_generator_knows(known: str) -> None:
+    data, level = described()
+    side = SideInformation(
+        60,
+        labels=data.side.labels if known == "labels" else {},
+        numbers=data.side.numbers if known == "price" else {},
+        graph=data.side.graph if known == "graph" else None,
+    )
+    config = RankerConfig(
+        generators=(Generator(name="popular", model=PopularityConfig(), scope="target"),), rounds=40, least_rows=20
+    )
+    ranker = Ranker(config).fit(replace(data, side=side), FitOptions(threads=1))
+    sources = data.histories.without(data.space.slice("b")).take(np.arange(90))
+    best = np.argmax(ranker.score(sources, "b"), axis=1)
+    assert (level[30 + best] == np.arange(90) % 3).mean() > 0.8  # by chance: a third
+    again = Ranker.from_arrays(config, data.space, ranker.arrays())
+    np.testing.assert_array_equal(again.score(sources, "b"), ranker.score(sources, "b"))
+    assert all(np.isfinite(array).all() for array in ranker.arrays().values())
+
+
+def test_profiles_are_features_of_their_own(world) -> None:
+    config = SMALL.model_copy(update={"profile_features": 2})
+    ranker = Ranker(config).fit(world, FitOptions(threads=1), profile=lambda h: np.ones((h.n_rows, 2)))
+    rows = world.histories.take(np.arange(4))
+    assert np.isfinite(ranker.score(rows, "a", np.ones((4, 2)))).all()
+    assert np.isfinite(ranker.score(rows, "a")).all()
+    with pytest.raises(UsageError, match=r"shape \(4, 2\)"):
+        ranker.score(rows, "a", np.ones((4, 3)))
+
+
+def test_too_few_examples_leave_the_first_generator_its_order() -> None:
+    small = two_domain_interactions(n_people=12)[0]
+    ranker = Ranker(SMALL.model_copy(update={"depth": 10_000})).fit(small, FitOptions(threads=1))
+    assert not ranker.trees_
+    knn = ItemKNN(ItemKNNConfig()).fit(small).score(small.histories, "b")
+    np.testing.assert_array_equal(np.argsort(-ranker.score(small.histories, "b")), np.argsort(-knn))
+
+
+def test_scoring_needs_no_lightgbm_and_learning_says_what_to_install(world, ranker, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    again = Ranker.from_arrays(ranker.config, world.space, ranker.arrays())
+    assert np.isfinite(again.score(world.histories.take([0]), "a")).all()
+    with pytest.raises(MissingExtraError, match=r"kuajie\[ml\]"):
+        Ranker(SMALL).fit(world)
+
+
+def test_damaged_arrays_are_refused(world, ranker) -> None:
+    arrays = ranker.arrays()
+    for name in ("trees1.left", "facts.price", "ordered"):
+        with pytest.raises(ArtifactError):
+            Ranker.from_arrays(ranker.config, world.space, {k: a for k, a in arrays.items() if k != name})
+
+
+def test_generators_need_distinct_names_and_one_without_order() -> None:
+    ordered = Generator(name="s", model=SequenceConfig(), ordered=True)
+    for generators in ((ordered,), (SMALL.generators[0], SMALL.generators[0])):
+        with pytest.raises(pydantic.ValidationError, match="distinct names"):
+            RankerConfig(generators=generators)
