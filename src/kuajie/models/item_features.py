@@ -96,9 +96,13 @@ def item_features(
     return ItemFeatures(joined, np.concatenate(full, axis=1), known > 0)
 
 
+def describes(side: SideInformation | None) -> bool:
+    """Whether side information holds anything that features are made of."""
+    return side is not None and any((side.texts, side.labels, side.numbers, side.vectors))
+
+
 def _wanted(side: SideInformation | None, fields: Sequence[str]) -> SideInformation:
-    named = side is not None and any((side.texts, side.labels, side.numbers, side.vectors))
-    if side is None or not named:
+    if side is None or not describes(side):
         raise DataError(
             "the data say nothing of their items: no text, label, number or vector. Give items a title, category, "
             "brand or price, or leave the model 'content' out."

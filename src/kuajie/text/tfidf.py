@@ -39,7 +39,7 @@ class TfidfConfig(Config):
     longest: Length = 4
     segmenter: Segmenter = "pairs"
     least_texts: Annotated[int, pydantic.Field(ge=1)] = 2
-    most_share: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.2
+    most_share: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.5
 
     @pydantic.model_validator(mode="after")
     def _lengths_ordered(self) -> Self:
