@@ -17,6 +17,13 @@ def benchmark(
     candidates: Annotated[
         str, typer.Option(metavar="full|sampled-999|sampled-99|file", help="What a test item is ranked among.")
     ] = "full",
+    setting: Annotated[
+        str,
+        typer.Option(
+            metavar="plain|cut-links|new-items|known-items",
+            help="A harder setting: nobody is linked; or a tenth of the items is asked for, their behaviour hidden or known.",
+        ),
+    ] = "plain",
     metrics: MetricsOption = None,
     slices: SlicesOption = False,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
@@ -33,6 +40,7 @@ def benchmark(
     Example:
       kuajie benchmark splits/books_music
       kuajie benchmark splits/books_music --models auto,itemknn,itemknn:target --candidates sampled-999 --json out.json
+      kuajie benchmark splits/books_music --models popularity,content --setting cut-links
     """
     from kuajie.cli.show import show_results
     from kuajie.core.files import write_file
@@ -45,7 +53,7 @@ def benchmark(
     options = ArenaOptions(threads=threads, memory_bytes=int(memory_gb * 2**30))
     wanted, columns = names_of(models) or DEFAULT_MODELS, names_of(metrics)
     with screen.progress() as progress:
-        result = measure(folder, wanted, candidates, seed, options, metrics=columns, progress=progress)
+        result = measure(folder, wanted, candidates, seed, options, metrics=columns, setting=setting, progress=progress)
     values = result.to_json()
     screen.data(values)
     if json is not None and not to_output:

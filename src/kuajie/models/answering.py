@@ -112,9 +112,10 @@ class Plain:
 
 @dataclass(frozen=True, eq=False)
 class TargetModel:
-    """What answers for one target: for each mix, merged blocks and (coefficient, ALS, what it sees)."""
+    """What answers for one target: the items it knows, and for each mix merged blocks and (coefficient, ALS, what it sees)."""
 
     part: slice
+    known: npt.NDArray[np.bool_]
     unknown: npt.NDArray[np.bool_]
     limits: tuple[int, ...]
     mixes: tuple[MergedMix, ...]
@@ -164,7 +165,7 @@ class Fast:
 
     def __init__(self, model: Merged) -> None:
         self.space: ItemSpace = model.space_
-        self.known = model.support_ > 0
+        self.trained = model.support_ > 0
         self.targets = {target: target_model(model, target) for target in model.config.blend.targets}
 
     def answer(
@@ -195,9 +196,9 @@ class Fast:
         model = self.targets[target]
         items, part = history.items, model.part
         distinct, weights = distinct_entries(items, history.weights, items.argsort(kind="stable"))
-        usable = usable_places(distinct, weights, self.known)
-        if not len(usable):
+        if not len(usable_places(distinct, weights, model.known)):
             return None
+        usable = usable_places(distinct, weights, self.trained)
         entries = Entries(distinct[usable], weights[usable], usable)
         number = self.mix_number(items, model)
         mix = model.mixes[number]
@@ -284,7 +285,8 @@ def target_model(model: Merged, target: str) -> TargetModel:
             for mix in rest.config.mixes_of(target)
         ]
     limits = tuple(mix.at_least for mix in mixes)
-    return TargetModel(part, model.support_[part] == 0, limits, tuple(model.mixes_[target]), tuple(members))
+    known = model.known_[target]
+    return TargetModel(part, known, ~known[part], limits, tuple(model.mixes_[target]), tuple(members))
 
 
 def plain_places(mix: MergedMix) -> bool:

@@ -42,7 +42,7 @@ def best_items(
     """
     part = space.slice(target)
     shown = np.ones(part.stop - part.start, np.bool_) if eligible is None else eligible
-    if isinstance(model, LinearModel) and isinstance(model.weights_, DenseWeights | SparseWeights):
+    if isinstance(model, LinearModel) and isinstance(model.weights_, DenseWeights | SparseWeights) and not model.has_base:
         return _best_linear(model, model.weights_, histories, part, k, seen, shown, threads)
     best = Best.empty(histories.n_rows, k)
     for low, high in blocks(histories.n_rows, BLOCK_BYTES // (4 * len(shown))):
@@ -66,12 +66,12 @@ def _best_linear(
 ) -> Best:
     """The same, person by person in one pass over the matrix."""
     matrix = model.weighing.apply(histories, model.space_).matrix()
-    shown = shown & (model.support_[part] > 0)
-    scale = (model.support_[part] ** model.popularity_power).astype(np.float32)
+    shown = shown & model.known_[part]
+    scale = model.column_scale(part)
     if isinstance(weights, DenseWeights):
         best = best_dense(matrix, weights.matrix, part, k, shown, seen, threads, scale)
     else:
         best = best_sparse(matrix, weights.matrix, part, k, shown, seen, threads, scale)
-    unknown = known_items(histories, model.support_) == 0
+    unknown = known_items(histories, model.known_) == 0
     best.items[unknown], best.scores[unknown] = -1, np.nan
     return best

@@ -144,6 +144,17 @@ class Blend:
         used = {name for mix in self.config.mixes_of(target) for name, weight in mix.weights.items() if weight}
         return [member for member in self.config.members if member.name in used]
 
+    def known_of(self, target: str) -> npt.NDArray[np.bool_]:
+        """Items that some member knows, trained ones among them: bool (n_items,); all others score NaN.
+
+        What a member does not know counts 0 in its place, so that an item that only content or a graph knows is ranked
+        by what they say.
+        """
+        known = self.support_ > 0
+        for member in self.members_of(target):
+            known = known | getattr(self.fits_[fit_key(member, target)], "known_", False)
+        return known
+
     def plan(self, shape: DataShape, options: FitOptions) -> Plan:
         """Members are fitted one after the other; their states add up to at most the sum of the peaks."""
         plans = [build(key.model).plan(shape, options) for key in self._keys()]
@@ -204,8 +215,9 @@ class Blend:
                 if keep:
                     parts[member.name][rows] = scores
                 total[rows] += coefficient[rows, None] * np.nan_to_num(scores, copy=False, nan=0.0)
-        total[:, self.support_[part] == 0] = np.nan
-        return without_unknown_rows(total, histories, self.support_), parts
+        known = self.known_of(target)
+        total[:, ~known[part]] = np.nan
+        return without_unknown_rows(total, histories, known), parts
 
     def explain(self, histories: Histories, target: str, items: npt.NDArray[np.int64]) -> Explanation:
         """The members' explanations, weighted and added."""
@@ -253,9 +265,9 @@ class Blend:
         return blend
 
 
-def without_unknown_rows(total: Floats, histories: Histories, support: npt.NDArray[np.float64]) -> Floats:
-    """NaN for rows that no member knows: without a trained item, or with nothing but zeros; changes `total`."""
-    total[known_items(histories, support) == 0] = np.nan
+def without_unknown_rows(total: Floats, histories: Histories, known: npt.NDArray[np.bool_]) -> Floats:
+    """NaN for rows that no member knows: without a known item, or with nothing but zeros; changes `total`."""
+    total[known_items(histories, known) == 0] = np.nan
     total[~np.nan_to_num(total).any(axis=1)] = np.nan
     return total
 

@@ -1,11 +1,11 @@
-"""The shared base of linear models: `score(h, T) = (phi(h) @ W[:, T]) * popularity ** e`, whose terms explain it.
+"""The shared base of linear models: `score(h, T) = (phi(h) @ W[:, T]) * popularity ** e + base`, whose terms explain it.
 
 A model learns W (`learn`) and may weigh the entries of a history (`weighing`); everything else of the contract follows.
 """
 
 import copy
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from kuajie.models.item_weights import ItemWeights, weights_from_arrays
 from kuajie.models.weighing import HistoryWeighing
 
 C = TypeVar("C", bound=Config)
+Known: TypeAlias = npt.NDArray[np.bool_] | npt.NDArray[np.float64]
 
 
 class LinearModel(ABC, Generic[C]):
@@ -73,11 +74,26 @@ class LinearModel(ABC, Generic[C]):
         """Scores of weighed histories (n_rows, n_items), before the unknown ones are masked: (n_rows, n_target)."""
         scores = self.weights_.apply(matrix, target)
         if self.popularity_power:
-            scores *= self._column_scale(target)
+            scores *= self.column_scale(target)
         return scores
 
-    def _column_scale(self, target: slice) -> npt.NDArray[np.float32]:
+    def column_scale(self, target: slice) -> npt.NDArray[np.float32]:
+        """The factor of popularity: (n_target,)."""
         return np.asarray(self.support_[target] ** self.popularity_power, dtype=np.float32)
+
+    @property
+    def known_(self) -> npt.NDArray[np.bool_]:
+        """Items that have a score, and whose entries say something: bool (n_items,)."""
+        return self.support_ > 0
+
+    @property
+    def has_base(self) -> bool:
+        """Whether `base` is more than zeros."""
+        return False
+
+    def base(self, target: slice) -> npt.NDArray[np.float32]:
+        """What a score holds whoever asks: (n_target,)."""
+        return np.zeros(target.stop - target.start, dtype=np.float32)
 
     @property
     def exact(self) -> bool:
@@ -124,7 +140,9 @@ class LinearModel(ABC, Generic[C]):
         part = self.space_.slice(target)
         matrix = self.weighing.apply(histories, self.space_).matrix()
         scores = self.apply(matrix, part)
-        return mask_unknown(scores, histories, self.support_, part)
+        if self.has_base:
+            scores += self.base(part)
+        return mask_unknown(scores, histories, self.known_, part)
 
     def explain(self, histories: Histories, target: str, items: npt.NDArray[np.int64]) -> Explanation:
         """The terms of the sum, one for each distinct history item, for a single history."""
@@ -132,11 +150,11 @@ class LinearModel(ABC, Generic[C]):
         row: sparse.csr_array = self.weighing.apply(histories, self.space_).matrix()
         weights = self.weights_.entries(row.indices, np.asarray(items) + part.start)
         if self.popularity_power:
-            weights = weights * self._column_scale(part)[items]
+            weights = weights * self.column_scale(part)[items]
         return Explanation(
             history_items=row.indices.astype(np.int32),
             contributions=(row.data[:, None] * weights).T.astype(np.float64),
-            base=np.zeros(len(items)),
+            base=self.base(part)[items].astype(np.float64),
             exact=self.exact,
         )
 
@@ -155,15 +173,22 @@ class LinearModel(ABC, Generic[C]):
 
 
 def mask_unknown(
-    scores: npt.NDArray[np.float32], histories: Histories, support: npt.NDArray[np.float64], target: slice
+    scores: npt.NDArray[np.float32], histories: Histories, known: Known, target: slice
 ) -> npt.NDArray[np.float32]:
-    """NaN for items never trained and for rows whose history holds no trained item; changes `scores` in place."""
-    scores[:, support[target] == 0] = np.nan
-    scores[known_items(histories, support) == 0] = np.nan
+    """NaN for items not known and for rows whose history holds no known item; changes `scores` in place.
+
+    Args:
+        scores: (n_rows, n_target).
+        histories: of the rows.
+        known: (n_items,), whether an item is known, or its training entries.
+        target: the scored items.
+    """
+    scores[:, known[target] == 0] = np.nan
+    scores[known_items(histories, known) == 0] = np.nan
     return scores
 
 
-def known_items(histories: Histories, support: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Number of entries of each history with weight > 0 whose item was trained: (n_rows,)."""
-    known = (support[histories.items] > 0) & (histories.weights > 0)
-    return np.bincount(histories.rows()[known], minlength=histories.n_rows)
+def known_items(histories: Histories, known: Known) -> npt.NDArray[np.int64]:
+    """Number of entries of each history with weight > 0 whose item is known: (n_rows,)."""
+    counted = (known[histories.items] > 0) & (histories.weights > 0)
+    return np.bincount(histories.rows()[counted], minlength=histories.n_rows)

@@ -13,7 +13,7 @@ import pydantic
 from kuajie.core.config import Config
 from kuajie.core.errors import UsageError
 from kuajie.core.histories import Histories, Interactions
-from kuajie.core.recommender import Arrays, DataShape, Explanation, FitOptions, Plan
+from kuajie.core.recommender import Arrays, DataShape, Explanation, FitOptions, Plan, per_item
 from kuajie.core.space import ItemSpace
 from kuajie.models.blend import Blend, BlendConfig, mix_numbers, removal_changes_mix, scoped, without_unknown_rows
 from kuajie.models.merging import (
@@ -53,6 +53,7 @@ class Merged:
         self.config = config
         self.space_: ItemSpace
         self.support_: npt.NDArray[np.float64]
+        self.known_: dict[str, npt.NDArray[np.bool_]] = {}
         self.mixes_: dict[str, list[MergedMix]] = {}
         self.rest_: Blend | None = None
 
@@ -74,6 +75,7 @@ class Merged:
     def _take(self, blend: Blend) -> None:
         self.space_, self.support_ = blend.space_, blend.support_
         targets = self.config.blend.targets
+        self.known_ = {target: blend.known_of(target) for target in targets}
         cells = sum(len(self.config.blend.mixes_of(t)) * self.space_.sizes[self.space_.index(t)] for t in targets)
         top_k = None if 4 * cells * self.space_.n_items <= self.config.dense_bytes else self.config.top_k
         for target in targets:
@@ -91,8 +93,9 @@ class Merged:
             total[rows] = mix.score(histories.take(rows), self.space_, target)
         if self.rest_ is not None and target in self.rest_.config.targets:
             total += np.nan_to_num(self.rest_.score(histories, target), copy=False, nan=0.0)
-        total[:, self.support_[part] == 0] = np.nan
-        return without_unknown_rows(total, histories, self.support_)
+        known = self.known_[target]
+        total[:, ~known[part]] = np.nan
+        return without_unknown_rows(total, histories, known)
 
     def _mix_numbers(self, histories: Histories, target: str) -> npt.NDArray[np.int64]:
         return mix_numbers(histories, self.space_.slice(target), self.config.blend.mixes_of(target))
@@ -123,6 +126,8 @@ class Merged:
         """Blocks and bases under numbered names, the support, and the arrays of what was not merged."""
         arrays: Arrays = {"support": self.support_}
         for target, mixes in self.mixes_.items():
+            if (self.known_[target] != (self.support_ > 0)).any():
+                arrays[f"known.{self.space_.index(target)}"] = self.known_[target].astype(np.uint8)
             for number, mix in enumerate(mixes):
                 prefix = f"mix{self.space_.index(target)}.{number}"
                 arrays[f"{prefix}.base"] = mix.base
@@ -139,6 +144,8 @@ class Merged:
         merged.space_, merged.support_ = space, np.asarray(arrays["support"], dtype=np.float64)
         for target in merged.config.blend.targets:
             width = space.sizes[space.index(target)]
+            known = f"known.{space.index(target)}"
+            merged.known_[target] = np.asarray(per_item(arrays, known, space) if known in arrays else merged.support_) > 0
             merged.mixes_[target] = []
             for number, mix in enumerate(merged.config.blend.mixes_of(target)):
                 prefix = f"mix{space.index(target)}.{number}"

@@ -56,9 +56,9 @@ class MergedMix:
 
 
 def phi_of(member: Member) -> Phi | None:
-    """How a member weighs histories; None if it is not linear."""
+    """How a member weighs histories; None if it is not linear, or adds what depends on what it sees."""
     model = build(member.model)
-    if not isinstance(model, LinearModel):
+    if not isinstance(model, LinearModel) or (model.has_base and member.scope != "joint"):
         return None
     weighing = model.weighing
     return Phi(weighing, member.scope if weighing.half_life_positions is not None else "joint")
@@ -87,6 +87,7 @@ def merge_mix(blend: Blend, mix: Mix, top_k: int | None) -> MergedMix:
             base += np.float32(coefficient) * np.nan_to_num(model.score(no_history(blend.space_), mix.target)[0])
         elif phi is not None:
             groups[phi].append((member, coefficient))
+            base += np.float32(coefficient) * np.where(model.known_[part], model.base(part), np.float32(0))
     return MergedMix({phi: merged_block(blend, mix.target, group, top_k) for phi, group in groups.items()}, base)
 
 
@@ -115,9 +116,11 @@ def block_batch(blend: Blend, target: str, group: list[tuple[Member, float]], it
         model: LinearModel[Any] = blend.fits_[fit_key(member, target)]  # type: ignore[assignment]
         ones = visible.astype(np.float32)
         identity = sparse.csr_array((ones, (np.arange(len(items)), items)), shape=(len(items), space.n_items))
-        total += np.float32(coefficient) * model.apply(identity, part)
-    # columns without support score NaN whatever the matrix says; keep it finite for storage
-    return np.nan_to_num(total, copy=False)
+        rows = model.apply(identity, part)
+        rows[:, ~model.known_[part]] = 0  # NaN, whatever the matrix says: nothing in a blend
+        rows[~model.known_[items]] = 0
+        total += np.float32(coefficient) * rows
+    return total
 
 
 def largest(rows: Floats, k: int) -> sparse.csr_array:

@@ -10,6 +10,7 @@ from kuajie.core.config import Config
 from kuajie.core.errors import UsageError
 from kuajie.core.recommender import Recommender
 from kuajie.models.als import ALS, ALSConfig
+from kuajie.models.content import Content, ContentConfig
 from kuajie.models.diffusion import Diffusion, DiffusionConfig
 from kuajie.models.ease import EASE, EASEConfig
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
@@ -33,6 +34,7 @@ MODELS: dict[str, type[Recommender]] = {
     "ridge": Ridge,
     "seasonal": Seasonal,
     "repeat": Repeat,
+    "content": Content,
 }
 
 AnyModelConfig = Annotated[
@@ -46,7 +48,8 @@ AnyModelConfig = Annotated[
     | EASEConfig
     | RidgeConfig
     | SeasonalConfig
-    | RepeatConfig,
+    | RepeatConfig
+    | ContentConfig,
     pydantic.Field(discriminator="kind"),
 ]
 """A model's config as it stands in TOML or JSON, told apart by `kind`."""

@@ -163,7 +163,7 @@ class Sequence(LinearModel[SequenceConfig]):
         weights = self.weights_.entries(row.indices, np.asarray(items) + part.start)
         factors = np.ones(part.stop - part.start, dtype=np.float32)
         if self.popularity_power:
-            factors *= self._column_scale(part)
+            factors *= self.column_scale(part)
         if self.config.trend is not None:
             factors *= self._trend_of_row(histories, part, self.config.trend)
         return Explanation(
@@ -184,7 +184,7 @@ class Sequence(LinearModel[SequenceConfig]):
         weights = np.where(inside, matrix.data, matrix.data * np.float32(self.config.source_weight))
         return sparse.csr_array((weights, matrix.indices, matrix.indptr), shape=matrix.shape)
 
-    def _column_scale(self, target: slice) -> npt.NDArray[np.float32]:
+    def column_scale(self, target: slice) -> npt.NDArray[np.float32]:
         """The factor support ** e; items never trained are masked later, and must not divide by zero here."""
         return np.asarray(np.maximum(self.support_[target], 1.0) ** self.popularity_power, dtype=np.float32)
 

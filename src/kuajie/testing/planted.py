@@ -3,7 +3,10 @@
 import numpy as np
 
 from kuajie.core.histories import Histories, Interactions
+from kuajie.core.side import Labels, SideInformation
 from kuajie.core.space import ItemSpace
+
+TOPICS = ("涡轮增压 turbo", "口红 lipstick", "基金 fund", "纪录片 film")
 
 
 def two_domain_interactions(
@@ -13,6 +16,7 @@ def two_domain_interactions(
 
     Person p likes topic p % n_topics; item i of either domain belongs to topic i % n_topics. Everybody has
     three to five items of their topic in each domain, so which items of domain b fit a person is told by domain a.
+    What is said of an item names its topic, beside words that say nothing.
 
     Returns:
         the interactions over domains "a" and "b"; the topic of each person; the topic of each joint item.
@@ -34,4 +38,21 @@ def two_domain_interactions(
     histories = Histories.from_lists(
         rows, space.n_items, times=times if order else None, at=at, order="joint" if order else "none"
     )
-    return Interactions(space, histories), np.arange(n_people) % n_topics, np.concatenate([topics, topics])
+    return Interactions(space, histories, planted_side(topics)), np.arange(n_people) % n_topics, np.concatenate([topics, topics])
+
+
+def planted_side(topics: np.ndarray) -> SideInformation:
+    """What is said of the items of two domains with these topics: title, category, price and an image's vector."""
+    names = [TOPICS[topic] if topic < len(TOPICS) else f"话题{topic} topic{topic}" for topic in topics.tolist()]
+    titles = [
+        f"{kind} {name} {number}" for kind in ("课程 course", "产品 product") for number, name in enumerate(names)
+    ]
+    both = np.concatenate([topics, topics])
+    images = np.eye(int(topics.max()) + 1, dtype=np.float32)[both] + np.float32(0.1)
+    return SideInformation(
+        len(both),
+        {"title": titles},
+        {"category": Labels.of([name.split()[1] for name in names] * 2)},
+        {"price": 10.0 + np.arange(len(both))},
+        {"image": images},
+    )

@@ -4,14 +4,17 @@ class TestItemKNN(RecommenderContract):
     configs = (ItemKNNConfig(), ItemKNNConfig(similarity="jaccard"))
 """
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from kuajie.core.config import Config
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.recommender import DataShape, FitOptions, Recommender
+from kuajie.core.side import Labels, SideInformation
 from kuajie.core.space import ItemSpace
 from kuajie.core.statistics import Updatable, changed_rows, updated
 from kuajie.models.registry import build, model_class
@@ -28,6 +31,8 @@ class RecommenderContract:
     """False for models that ignore the history."""
     crosses_domains: ClassVar[bool] = True
     """False, with a reason in the subclass, for models that cannot use another domain."""
+    scores_unseen: ClassVar[bool] = False
+    """True for models that score items which nobody used but something is known of."""
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run each test once for each config."""
@@ -75,10 +80,27 @@ class RecommenderContract:
         interactions = world[0]
         dropped = interactions.space.slice("b").start + 3
         histories = interactions.histories.keep(interactions.histories.items != dropped)
-        model = build(config).fit(type(interactions)(interactions.space, histories), FitOptions(threads=1))
+        silent = None if interactions.side is None else without_side_of(interactions.side, dropped)
+        model = build(config).fit(Interactions(interactions.space, histories, silent), FitOptions(threads=1))
         scores = model.score(histories.take(np.arange(5)), "b")
         assert np.isnan(scores[:, 3]).all()
         assert np.isfinite(np.delete(scores, 3, axis=1)).all()
+
+    def test_described_items_that_nobody_used_reach_who_they_fit(self, config: Config, world: World) -> None:
+        if not self.scores_unseen:
+            pytest.skip("the model knows nothing of items that nobody used")
+        interactions, topics, item_topics = world
+        dropped = interactions.space.slice("b").start + 3
+        histories = interactions.histories.keep(interactions.histories.items != dropped)
+        model = build(config).fit(replace(interactions, histories=histories), FitOptions(threads=1))
+        scores = model.score(histories.take(np.arange(40)), "b")
+        assert np.isfinite(scores).all()
+        fitting = topics[:40] == item_topics[dropped]
+        assert scores[fitting, 3].min() > scores[~fitting, 3].max()
+        again = type(model).from_arrays(model.config, interactions.space, model.arrays())
+        np.testing.assert_allclose(again.score(histories.take([0]), "b"), scores[:1], rtol=1e-4, atol=1e-6)
+        unused = model.score(Histories.from_lists([[dropped]], interactions.space.n_items), "a")
+        assert item_topics[np.argmax(unused[0])] == item_topics[dropped]
 
     def test_one_row_scores_as_in_a_batch(self, model: Recommender, world: World) -> None:
         histories = world[0].histories
@@ -133,6 +155,19 @@ class RecommenderContract:
 
     def test_the_config_is_registered_under_its_kind(self, config: Config) -> None:
         assert model_class(config.kind).config_type is type(config)  # type: ignore[attr-defined]
+
+
+def without_side_of(side: SideInformation, item: int) -> SideInformation:
+    """The same, but nothing is known of one item."""
+    others = np.arange(side.n_items) != item
+    keep = sparse.csr_array(sparse.diags_array(others.astype(np.float64)))
+    return SideInformation(
+        side.n_items,
+        {n: [text if other else "" for text, other in zip(t, others, strict=True)] for n, t in side.texts.items()},
+        {name: Labels(found.names, (keep @ found.matrix).astype(bool)) for name, found in side.labels.items()},
+        {name: np.where(others, values, np.nan) for name, values in side.numbers.items()},
+        {name: np.where(others[:, None], rows, np.float32(np.nan)) for name, rows in side.vectors.items()},
+    )
 
 
 class UpdatableContract:

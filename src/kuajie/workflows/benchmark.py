@@ -14,11 +14,12 @@ from kuajie import __version__
 from kuajie.core.errors import JobError
 from kuajie.core.progress import Progress, silent
 from kuajie.core.texts import Joined, Text
-from kuajie.data.split_folder import open_split_folder
+from kuajie.data.split_folder import SplitFolder, open_split_folder
 from kuajie.evaluation.candidates import Candidates, parse_candidates
 from kuajie.evaluation.leaks import ALL_PARTS, Leak, find_leaks, find_twins
 from kuajie.evaluation.metrics import check_metrics
 from kuajie.evaluation.protocols import Split, final_split, validation_split
+from kuajie.evaluation.settings import in_setting, parse_setting
 from kuajie.evaluation.summary import TaskSummary
 from kuajie.workflows.arena import AUTO, Arena, ArenaOptions, Chooser, Run, default_chooser, parse_entrant
 from kuajie.workflows.pooling import pooled_summaries
@@ -34,6 +35,7 @@ class BenchmarkResult:
     Attributes:
         folder: name of the folder.
         candidates: mode.
+        setting: of the folder.
         seed: of carving, sampling, fits and resampling.
         order: one sentence.
         notes: sentences about the folder and its split.
@@ -47,6 +49,7 @@ class BenchmarkResult:
 
     folder: str
     candidates: Candidates
+    setting: str
     seed: int
     order: Text
     notes: tuple[Text, ...]
@@ -62,6 +65,7 @@ class BenchmarkResult:
         result: dict[str, Any] = {
             "folder": self.folder,
             "candidates": self.candidates,
+            "setting": self.setting,
             "seed": self.seed,
             "kuajie": __version__,
             "domains": domain_results(self.summaries, self.runs),
@@ -73,31 +77,33 @@ class BenchmarkResult:
 
 
 def benchmark(
-    folder: Path | str,
+    folder: Path | str | SplitFolder,
     models: Sequence[str] = DEFAULT_MODELS,
     candidates: str = "full",
     seed: int = 0,
     options: ArenaOptions | None = None,
     *,
     metrics: Sequence[str] = (),
+    setting: str = "plain",
     chooser: Chooser | None = None,
     progress: Progress = silent,
 ) -> BenchmarkResult:
     """Fit models on a split folder and measure them on its test rows.
 
     Args:
-        folder: a split folder.
+        folder: a split folder, or one that was read.
         models: names of models, each with its default config, optionally with ":target" (fit and history see the
             target alone) or ":source" (the history without the target); "auto" is the chosen blend.
         candidates: "full", "sampled-999", "sampled-99" or "file".
         seed: of everything random.
         options: threads and memory.
         metrics: further ones beside those that are always reported, such as "precision@5".
+        setting: "plain", or a harder one, see `evaluation.settings`.
         chooser: what "auto" does; left out: `kuajie.workflows.choose.choose`.
         progress: told stages.
 
     Raises:
-        UsageError: no such model, mode or metric.
+        UsageError: no such model, mode, metric or setting.
         DataError: not a split folder, or damaged.
         JobError: no model could be fitted.
     """
@@ -105,7 +111,9 @@ def benchmark(
     options, mode = options or ArenaOptions(), parse_candidates(candidates)
     entrants = [parse_entrant(name) for name in dict.fromkeys(models)]
     check_metrics(metrics)
-    data = open_split_folder(folder)
+    wanted = parse_setting(setting)
+    data = folder if isinstance(folder, SplitFolder) else open_split_folder(folder)
+    data = in_setting(data, wanted, seed)
 
     def blind() -> Split:
         return validation_split(data, np.random.default_rng([seed, 1]), mode, seed)
@@ -123,6 +131,7 @@ def benchmark(
     return BenchmarkResult(
         data.name,
         mode,
+        wanted,
         seed,
         data.order_reason,
         (*data.notes, *arena.notes),

@@ -22,9 +22,10 @@ from kuajie.core.space import ItemSpace
 from kuajie.core.texts import Text
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.models.blend import BlendConfig, Member, Mix
+from kuajie.models.item_features import describes
 from kuajie.models.popularity import PopularityConfig
 from kuajie.models.ranker import RankerConfig
-from kuajie.workflows.families import Family, families
+from kuajie.workflows.families import READS_SIDE, Family, families
 from kuajie.workflows.fits import Fits
 from kuajie.workflows.mixing import MixChoice, choose_mixes
 from kuajie.workflows.search import Search
@@ -138,7 +139,10 @@ def choose(
     search = Search(fits, begun, config.seconds, config.k, progress, pools, tuning)
     data = interactions.histories
     timed = data.times is not None
-    wanted = families(interactions.space, data.order, config.kinds, config.settings, timed=timed) if pools else []
+    described = describes(interactions.side)
+    wanted = families(
+        interactions.space, data.order, config.kinds, config.settings, timed=timed, described=described
+    ) if pools else []
     for family in wanted:
         search.open_family(family, OPENING_SHARE * search.until)
     opened = {name for name, _ in search.best}
@@ -156,6 +160,8 @@ def choose(
         for target in blend.targets
         if target not in decided
     ]
+    if not described:
+        blind.append(Text("{families}: not tried, the data say nothing of their items", families=", ".join(READS_SIDE)))
     trials = sorted(search.log, key=lambda entry: (entry[2], -entry[4]))
     ranker: RankerConfig | None = None
     gains: dict[str, RankerGain] = {}

@@ -11,6 +11,7 @@ from kuajie.core.recommender import Scope
 from kuajie.core.space import ItemSpace
 from kuajie.evaluation.tuning import changed
 from kuajie.models.als import ALSConfig
+from kuajie.models.content import ContentConfig
 from kuajie.models.diffusion import DiffusionConfig
 from kuajie.models.ease import EASEConfig
 from kuajie.models.itemknn import ItemKNNConfig
@@ -20,6 +21,8 @@ from kuajie.models.sequence import SequenceConfig
 from kuajie.models.trend import TrendConfig
 
 TIMED_SETTINGS = ("trend", "half_life_days")
+READS_SIDE = ("content",)
+"""Models of what is said of items."""
 Moves = tuple[tuple[str, tuple[object, ...]], ...]
 
 
@@ -55,6 +58,7 @@ def families(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     *,
     timed: bool = True,
+    described: bool = True,
 ) -> list[Family]:
     """The families for data of this kind.
 
@@ -64,11 +68,13 @@ def families(
         kinds: keep only these kinds of models, and popularity, which everything else falls back to; none: all.
         settings: family -> settings of a start that a person decided on; they are not varied.
         timed: whether events have times; without, settings that read them are not varied.
+        described: whether anything is known of the items; without, models that read it are left out.
 
     Raises:
         ConfigError: kinds or settings of families that do not exist, or settings that their model does not have.
     """
     found = [family if timed else untimed(family) for family in default_families(space, order)]
+    found = [family for family in found if described or kind_of(family) not in READS_SIDE]
     unknown = set(settings or {}) - {family.name for family in found}
     if unknown:
         names = ", ".join(family.name for family in found)
@@ -180,6 +186,12 @@ SETS = (
     ),
     # of EASE the exact forms alone: where neither is affordable, diffusion says the same for less
     Family("ease", EASEConfig(form="top-k"), (("regularization", (600.0,)), ("popularity_power", (0.0, 0.5)))),
+    Family(
+        "content",
+        ContentConfig(background=0.0),
+        (("popularity_power", (0.0, 0.25)), ("sharpness", (2.0,))),
+        share=0.5,
+    ),
     Family(
         "itemknn",
         ItemKNNConfig(k=200, shrinkage=20.0),
