@@ -1,15 +1,19 @@
 """Every model by its name: the one list that configs, the command line and the contract suite read."""
 
+import importlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import pydantic
 
 from kuajie.core.config import Config
-from kuajie.core.errors import UsageError
+from kuajie.core.errors import MissingExtraError, UsageError
 from kuajie.core.recommender import Recommender
+from kuajie.core.texts import Text
 from kuajie.models.als import ALS, ALSConfig
+from kuajie.models.deep.order_configs import SASRecConfig
 from kuajie.models.diffusion import Diffusion, DiffusionConfig
 from kuajie.models.ease import EASE, EASEConfig
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
@@ -31,6 +35,31 @@ MODELS: dict[str, type[Recommender]] = {
     "ridge": Ridge,
 }
 
+
+@dataclass(frozen=True)
+class Deep:
+    """A model that needs PyTorch: its config is there without, its class is imported when asked for."""
+
+    config_type: type[Config]
+    module: str
+    name: str
+
+    def load(self) -> type[Recommender]:
+        """The class.
+
+        Raises:
+            MissingExtraError: PyTorch is not installed.
+        """
+        try:
+            importlib.import_module("torch")
+        except ImportError:
+            raise MissingExtraError(Text("the model '{name}'", name=self.name), "torch", "deep") from None
+        found: type[Recommender] = getattr(importlib.import_module(f"kuajie.models.deep.{self.module}"), self.name)
+        return found
+
+
+DEEP: dict[str, Deep] = {"sasrec": Deep(SASRecConfig, "sasrec", "SASRec")}
+
 AnyModelConfig = Annotated[
     PopularityConfig
     | ItemKNNConfig
@@ -40,7 +69,8 @@ AnyModelConfig = Annotated[
     | SequenceConfig
     | DiffusionConfig
     | EASEConfig
-    | RidgeConfig,
+    | RidgeConfig
+    | SASRecConfig,
     pydantic.Field(discriminator="kind"),
 ]
 """A model's config as it stands in TOML or JSON, told apart by `kind`."""
@@ -56,14 +86,28 @@ def model_class(kind: str) -> type[Recommender]:
 
     Raises:
         UsageError: no such model.
+        MissingExtraError: it needs PyTorch, which is not installed.
     """
     if kind in COMPOSED:
         return COMPOSED[kind]()
+    if kind in DEEP:
+        return DEEP[kind].load()
     if kind not in MODELS:
-        raise UsageError(
-            "there is no model '{kind}'; the models are {known}", kind=kind, known=", ".join([*MODELS, *COMPOSED])
-        )
+        known = ", ".join([*MODELS, *DEEP, *COMPOSED])
+        raise UsageError("there is no model '{kind}'; the models are {known}", kind=kind, known=known)
     return MODELS[kind]
+
+
+def config_class(kind: str) -> type[Config]:
+    """The config of a model's name; the model's own package need not be there.
+
+    Raises:
+        UsageError: no such model.
+    """
+    if kind in DEEP:
+        return DEEP[kind].config_type
+    found: type[Config] = model_class(kind).config_type  # type: ignore[attr-defined]
+    return found
 
 
 def parse_config(values: dict[str, Any], where: str | Path = "") -> Config:
@@ -73,7 +117,7 @@ def parse_config(values: dict[str, Any], where: str | Path = "") -> Config:
         UsageError: no such model.
         ConfigError: a wrong key or value.
     """
-    return model_class(str(values.get("kind"))).config_type.parse(values, where)  # type: ignore[attr-defined,no-any-return]
+    return config_class(str(values.get("kind"))).parse(values, where)
 
 
 def _blend() -> type[Recommender]:
