@@ -1,6 +1,7 @@
 """Every model by its name: the one list that configs, the command line and the contract suite read."""
 
 import importlib
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from kuajie.core.errors import MissingExtraError, UsageError
 from kuajie.core.recommender import Recommender
 from kuajie.core.texts import Text
 from kuajie.models.als import ALS, ALSConfig
-from kuajie.models.deep.order_configs import SASRecConfig
+from kuajie.models.deep.order_configs import CaserConfig, GRU4RecConfig, SASRecConfig
 from kuajie.models.diffusion import Diffusion, DiffusionConfig
 from kuajie.models.ease import EASE, EASEConfig
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
@@ -58,7 +59,11 @@ class Deep:
         return found
 
 
-DEEP: dict[str, Deep] = {"sasrec": Deep(SASRecConfig, "sasrec", "SASRec")}
+DEEP: dict[str, Deep] = {
+    "sasrec": Deep(SASRecConfig, "sasrec", "SASRec"),
+    "gru4rec": Deep(GRU4RecConfig, "gru4rec", "GRU4Rec"),
+    "caser": Deep(CaserConfig, "caser", "Caser"),
+}
 
 AnyModelConfig = Annotated[
     PopularityConfig
@@ -70,7 +75,9 @@ AnyModelConfig = Annotated[
     | DiffusionConfig
     | EASEConfig
     | RidgeConfig
-    | SASRecConfig,
+    | SASRecConfig
+    | GRU4RecConfig
+    | CaserConfig,
     pydantic.Field(discriminator="kind"),
 ]
 """A model's config as it stands in TOML or JSON, told apart by `kind`."""
@@ -96,6 +103,11 @@ def model_class(kind: str) -> type[Recommender]:
         known = ", ".join([*MODELS, *DEEP, *COMPOSED])
         raise UsageError("there is no model '{kind}'; the models are {known}", kind=kind, known=known)
     return MODELS[kind]
+
+
+def installed(kind: str) -> bool:
+    """Whether what a model needs beside the core is there; nothing is imported."""
+    return kind not in DEEP or importlib.util.find_spec("torch") is not None
 
 
 def config_class(kind: str) -> type[Config]:

@@ -22,7 +22,8 @@ from kuajie.core.texts import Text
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.models.blend import BlendConfig, Member, Mix
 from kuajie.models.popularity import PopularityConfig
-from kuajie.workflows.families import Family, families
+from kuajie.models.registry import installed
+from kuajie.workflows.families import Family, families, kind_of, within
 from kuajie.workflows.fits import Fits
 from kuajie.workflows.mixing import MixChoice, choose_mixes
 from kuajie.workflows.search import Search
@@ -121,9 +122,7 @@ def choose(
     pools = open_pools(fits, asked, config.negatives, rng)
     tuning = {target: some_numbers(pool.task.n_rows, config.tuning_rows, rng) for target, pool in pools.items()}
     search = Search(fits, begun, config.seconds, config.k, progress, pools, tuning)
-    data = interactions.histories
-    timed = data.times is not None
-    wanted = families(interactions.space, data.order, config.kinds, config.settings, timed=timed) if pools else []
+    wanted, missing = families_to_try(interactions, config) if pools else ([], [])
     for family in wanted:
         search.open_family(family, OPENING_SHARE * search.until)
     opened = {name for name, _ in search.best}
@@ -142,7 +141,21 @@ def choose(
         if target not in decided
     ]
     trials = sorted(search.log, key=lambda entry: (entry[2], -entry[4]))
-    return Choice(blend, decided, trials, [*search.skipped, *blind])
+    return Choice(blend, decided, trials, [*search.skipped, *missing, *blind])
+
+
+def families_to_try(interactions: Interactions, config: ChooseConfig) -> tuple[list[Family], list[Text]]:
+    """The families for these data and this budget, and sentences about those whose package is not installed."""
+    data = interactions.histories
+    timed = data.times is not None
+    found = families(interactions.space, data.order, config.kinds, config.settings, timed=timed)
+    wanted = [family for family in found if within(family, config.seconds, config.kinds)]
+    missing = [
+        Text('{family}: not tried, torch is not installed. Run: pip install "kuajie[deep]"', family=family.name)
+        for family in wanted
+        if not installed(kind_of(family))
+    ]
+    return [family for family in wanted if installed(kind_of(family))], missing
 
 
 def schedule(wanted: Sequence[Family], spent: float, seconds: float) -> list[tuple[Family, float]]:

@@ -8,6 +8,7 @@ themselves. Models whose loss needs the whole graph keep it in a buffer that `pr
 with in `settle`.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -67,6 +68,8 @@ class DeepModel(ABC, Generic[C]):
     """
 
     config_type: ClassVar[type[Any]]
+    scoring_fields: ClassVar[frozenset[str]] = frozenset()
+    """Config fields that training does not read: what they change needs no new fit."""
     contains_histories: bool = False
     space_: ItemSpace
     support_: npt.NDArray[np.float64]
@@ -84,6 +87,12 @@ class DeepModel(ABC, Generic[C]):
     def kind(self) -> str:
         """The model's name."""
         return str(self._config.kind)  # type: ignore[attr-defined]
+
+    def with_config(self, config: C) -> Self:
+        """The same network under a config that differs in `scoring_fields` alone."""
+        model = copy.copy(self)
+        model._config = config
+        return model
 
     @abstractmethod
     def network(self, space: ItemSpace) -> nn.Module:

@@ -114,3 +114,13 @@ def newest(histories: Histories, length: int) -> tuple[I64, I64]:
     inside = places < histories.indptr[1:, None]
     items = histories.items[np.where(inside, places, 0)]
     return np.where(inside, items, histories.n_items).astype(np.int64), lengths
+
+
+def only_domain(items: I64, space: ItemSpace, domain: str) -> tuple[I64, I64]:
+    """Padded lines with one domain's entries alone, at their starts; and the lengths, which may be 0."""
+    part = space.slice(domain)
+    inside = (items >= part.start) & (items < part.stop)
+    lengths = inside.sum(axis=1)
+    order = np.argsort(~inside, axis=1, kind="stable")[:, : max(int(lengths.max(initial=1)), 1)]
+    kept = np.take_along_axis(items, order, axis=1)
+    return np.where(np.arange(order.shape[1]) < lengths[:, None], kept, space.n_items), lengths
