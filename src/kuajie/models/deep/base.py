@@ -9,10 +9,11 @@ with in `settle`.
 """
 
 import copy
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
@@ -182,6 +183,7 @@ class DeepModel(ABC, Generic[C]):
             self.settle(network)
             return judge(lambda histories, target: self._score(network, histories, target))
 
+        begun = time.monotonic()
         players, batches = self.players(network), self.batches(training)
         job = Job(self.kind, network, players, batches, validate if judge.n_rows else None)
         with closing(options.tracker.begin(self.kind, self.config.model_dump(mode="json"))) as run:
@@ -189,10 +191,19 @@ class DeepModel(ABC, Generic[C]):
             if checkpoints is not None:
                 run.artefact(checkpoints.last)
         self.settle(network)
+        left = None if options.seconds is None else max(options.seconds - (time.monotonic() - begun), 0.0)
+        self.refine(network, training, judge, replace(options, seconds=left))
+
+    def refine(self, network: nn.Module, training: Interactions, judge: Judge, options: FitOptions) -> None:
+        """What comes after training, such as fine-tuning for each target."""
+
+    def network_for(self, target: str) -> nn.Module:
+        """The fitted network that scores a target."""
+        return self.network_
 
     def score(self, histories: Histories, target: str) -> Floats:
         """Scores (n_rows, items of the target domain); NaN without training support."""
-        return self._score(self.network_, histories, target)
+        return self._score(self.network_for(target), histories, target)
 
     def _score(self, network: nn.Module, histories: Histories, target: str) -> Floats:
         part = self.space_.slice(target)

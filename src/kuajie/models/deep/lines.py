@@ -6,7 +6,7 @@ the target's own.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -87,6 +87,13 @@ class Windows:
         told = np.concatenate([[0], np.cumsum(asked)])
         some = told[stops + 1] > told[starts + 1]
         return cls(items, asked, starts[some], (stops - starts)[some], histories.n_items)
+
+    def only(self, part: slice) -> "Windows":
+        """The windows in which entries of one domain are to be told, and these alone."""
+        asked = self.asked & (self.items >= part.start) & (self.items < part.stop)
+        told = np.concatenate([[0], np.cumsum(asked)])
+        some = told[self.starts + self.lengths + 1] > told[self.starts + 1]
+        return replace(self, asked=asked, starts=self.starts[some], lengths=self.lengths[some])
 
     def batches(self, size: int, rng: np.random.Generator) -> Iterator[tuple[I64, I64, I64]]:
         """An epoch: the items read (n_rows, n_places), the items told (-1 where none is), and the rows' lengths."""

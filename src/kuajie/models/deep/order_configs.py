@@ -15,6 +15,7 @@ class OrderTraining(TrainingConfig):
 
     batch_size: Count = 32
     learning_rate: Positive = 2e-3
+    patience: Count = 5
 
 
 class ContrastConfig(Config):
@@ -29,6 +30,24 @@ class ContrastConfig(Config):
     temperature: Positive = 0.2
 
 
+class FineTuneConfig(Config):
+    """Turning the network towards each target once it knows all domains (`deep.finetune`).
+
+    A target keeps what was tuned only where that is better on the rows held out.
+
+    Attributes:
+        which: biases, lora (few numbers beside every matrix) or all; never the tables of items.
+        rank: of lora.
+        epochs: at most.
+        learning_rate: of AdamW.
+    """
+
+    which: Literal["biases", "lora", "all"] = "lora"
+    rank: Count = 8
+    epochs: Count = 10
+    learning_rate: Positive = 1e-3
+
+
 class OrderConfig(DeepConfig):
     """What every deep model of order has.
 
@@ -41,6 +60,7 @@ class OrderConfig(DeepConfig):
         contrast: cross-domain contrastive loss; None: none.
         diversity: weight of the similarity of items in one list (`losses.similarity_of_lists`), which it lowers.
         trend: recent use as a factor of the scores; None: none. Needs times.
+        fine_tune: of the network that was trained on all domains, for each target; None: none.
     """
 
     dim: Count = 64
@@ -51,6 +71,7 @@ class OrderConfig(DeepConfig):
     contrast: ContrastConfig | None = None
     diversity: NotNegative = 0.0
     trend: TrendConfig | None = None
+    fine_tune: FineTuneConfig | None = None
     training: OrderTraining = OrderTraining()
 
     @pydantic.model_validator(mode="after")

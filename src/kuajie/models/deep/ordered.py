@@ -8,7 +8,8 @@ person, one keeps the items of a list apart. With a trend, the score is the log 
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -18,9 +19,11 @@ from torch import nn
 
 from kuajie.core.config import Config
 from kuajie.core.histories import Histories, Interactions
-from kuajie.core.recommender import Arrays, DataShape
+from kuajie.core.recommender import Arrays, DataShape, FitOptions, stored
 from kuajie.core.space import ItemSpace
 from kuajie.models.deep.base import DeepModel, Floats, Size
+from kuajie.models.deep.finetune import own_parameters, sharing_tables, tuning
+from kuajie.models.deep.holdout import Judge
 from kuajie.models.deep.lines import I64, Windows, line_of_target, newest, only_domain
 from kuajie.models.deep.losses import (
     bpr_max_loss,
@@ -30,7 +33,7 @@ from kuajie.models.deep.losses import (
     softmax_loss,
 )
 from kuajie.models.deep.order_configs import ContrastConfig, OrderConfig
-from kuajie.models.deep.training import Batch, Batches, device_of
+from kuajie.models.deep.training import Batch, Batches, Job, Player, device_of, train
 from kuajie.models.trend import Trend
 
 C = TypeVar("C", bound=OrderConfig)
@@ -90,10 +93,16 @@ class OrderModel(DeepModel[C]):
 
     Attributes:
         trend_: uses of each item on each day.
+        tuned_: target -> its own network, which shares the tables; none where fine-tuning did not help.
     """
 
     scoring_fields: ClassVar[frozenset[str]] = frozenset({"trend"})
     trend_: Trend
+    tuned_: dict[str, nn.Module]
+
+    def __init__(self, config: C | None = None) -> None:
+        super().__init__(config)
+        self.tuned_ = {}
 
     @abstractmethod
     def encoder(self) -> nn.Module:
@@ -117,9 +126,53 @@ class OrderModel(DeepModel[C]):
         Raises:
             DataError: the histories have no order.
         """
-        windows = Windows.of(self.known(interactions.histories), interactions.space, self.config.length)
+        return self._batches(self._windows(interactions))
+
+    def _windows(self, interactions: Interactions) -> Windows:
+        return Windows.of(self.known(interactions.histories), interactions.space, self.config.length)
+
+    def _batches(self, windows: Windows) -> Batches:
         size = self.config.training.batch_size
         return lambda rng: ((*batch, rng) for batch in windows.batches(size, rng))
+
+    def refine(self, network: nn.Module, training: Interactions, judge: Judge, options: FitOptions) -> None:
+        """Fine-tune a copy for each target that has rows to judge it on; what is no better is not kept."""
+        self.tuned_ = {}
+        if self.config.fine_tune is None:
+            return
+        windows = self._windows(training)
+        judges = {target: judge.only(target) for target in self.space_.domains}
+        if options.seconds is not None:
+            options = replace(options, seconds=options.seconds / len(judges))
+        for target, own in judges.items():
+            if own.n_rows:
+                tuned = self._fine_tune(network, windows.only(self.space_.slice(target)), target, own, options)
+                if tuned is not None:
+                    self.tuned_[target] = tuned.to("cpu").eval()
+
+    def _fine_tune(
+        self, network: nn.Module, windows: Windows, target: str, judge: Judge, options: FitOptions
+    ) -> nn.Module | None:
+        config, found = self.config.fine_tune, sharing_tables(network)
+        assert config is not None  # noqa: S101 # the caller asked
+        values = {"epochs": config.epochs, "learning_rate": config.learning_rate}
+        training, name = self.config.training.model_copy(update=values), f"{self.kind} for {target}"
+
+        def validate() -> float:
+            return judge(lambda histories, domain: self._score(found, histories, domain))
+
+        with tuning(found, config) as moved:
+            players = [Player("tune", moved, lambda batch: self.loss(found, batch))]
+            start = validate()
+            job = Job(name, found, players, self._batches(windows), validate, start)
+            with closing(options.tracker.begin(name, self.config.model_dump(mode="json"))) as run:
+                run.metrics({"validation_ndcg@10": start}, 0)
+                epochs = train(job, training, options, run)
+        return found if max((epoch.metric or 0.0 for epoch in epochs), default=0.0) > start else None
+
+    def network_for(self, target: str) -> nn.Module:
+        """The fitted network, fine-tuned where that helped."""
+        return self.tuned_.get(target, self.network_)
 
     def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """The mean over all entries that are told, and what else is to be lowered."""
@@ -206,8 +259,12 @@ class OrderModel(DeepModel[C]):
         )
 
     def arrays(self) -> Arrays:
-        """What every deep model has and, where it is used, the trend."""
-        return super().arrays() | (self.trend_.arrays() if self.config.trend is not None else {})
+        """What every deep model has and, where they are used, the trend and the targets' own parameters."""
+        arrays = super().arrays() | (self.trend_.arrays() if self.config.trend is not None else {})
+        for target, network in self.tuned_.items():
+            for name, tensor in own_parameters(network).items():
+                arrays[f"tuned.{self.space_.index(target)}.{name}"] = tensor.detach().numpy()
+        return arrays
 
     @classmethod
     def from_arrays(cls, config: Config, space: ItemSpace, arrays: Arrays) -> Self:
@@ -219,4 +276,11 @@ class OrderModel(DeepModel[C]):
         model = super().from_arrays(config, space, arrays)
         if model.config.trend is not None:
             model.trend_ = Trend.from_arrays(arrays, space.n_items)
+        model.tuned_ = {}
+        for number, target in enumerate(space.domains):
+            if any(name.startswith(f"tuned.{number}.") for name in arrays):
+                model.tuned_[target] = network = sharing_tables(model.network_)
+                for name, parameter in own_parameters(network).items():
+                    array = stored(arrays, f"tuned.{number}.{name}", tuple(parameter.shape))
+                    parameter.data = torch.from_numpy(np.array(array))
         return model

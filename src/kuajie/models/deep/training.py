@@ -65,13 +65,22 @@ class Epoch:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What is trained: a network, its players, its batches, and how it is judged (None: not at all)."""
+    """What is trained.
+
+    Attributes:
+        name: for people.
+        players: losses and what they move.
+        batches: makes an epoch of them.
+        validate: the metric of the network as it stands; None: it is not judged.
+        start: the metric that the network comes with, which it must beat; None: any epoch is better than none.
+    """
 
     name: str
     network: nn.Module
     players: Sequence[Player]
     batches: Batches
     validate: Callable[[], float] | None
+    start: float | None = None
 
 
 def train(
@@ -94,7 +103,7 @@ def train(
     """
     moved = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "fused": True}  # one pass over a table
     optimizers = [torch.optim.AdamW(player.parameters, **moved) for player in job.players]
-    stand = Stand(job.network)
+    stand = Stand(job.network, job.start)
     if checkpoints is not None:
         checkpoints.resume(stand, optimizers)
     begun, epochs, stage = time.monotonic(), list[Epoch](), Text("train {model}", model=job.name)
