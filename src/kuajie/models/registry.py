@@ -54,7 +54,7 @@ class Deep:
         try:
             importlib.import_module("torch")
         except ImportError:
-            raise MissingExtraError(Text("the model '{name}'", name=self.name), "torch", "deep") from None
+            raise MissingExtraError(Text("the model '{name}'", name=self.module), "torch", "deep") from None
         found: type[Recommender] = getattr(importlib.import_module(f"kuajie.models.deep.{self.module}"), self.name)
         return found
 

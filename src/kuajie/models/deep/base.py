@@ -38,7 +38,7 @@ SCORED_ROWS = 256
 """Histories that are encoded at a time."""
 COPIES = 5
 """Of every parameter while training: itself, its gradient, two moments, and the best epoch's."""
-FLOPS = 1.5e10
+FLOPS = 8e9
 """Operations a second of one core, in the small products of these networks, forward and back."""
 STOPPING = 0.4
 """Part of the epochs after which training usually has stopped."""
