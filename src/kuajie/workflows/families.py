@@ -163,7 +163,14 @@ SEQUENCE = Family(
 SASREC = Family(
     "sasrec",
     SASRecConfig(),
-    (("trend", tuple(TrendConfig(half_life_days=days, power=power) for days, power in ((8.0, 0.3), (8.0, 0.6)))),),
+    (
+        (
+            "trend",
+            tuple(
+                TrendConfig(half_life_days=days, power=power) for days, power in ((4.0, 1.2), (4.0, 2.0), (8.0, 1.6))
+            ),
+        ),
+    ),
     share=0.5,
     least_seconds=240.0,
 )
