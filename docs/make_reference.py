@@ -17,7 +17,7 @@ from kuajie.cli.main import app
 from kuajie.core.config import Config
 from kuajie.core.records import Kind
 from kuajie.data.config import DomainConfig, LinkSourceConfig, SourceConfig
-from kuajie.models.registry import COMPOSED, MODELS, model_class
+from kuajie.models.registry import COMPOSED, DEEP, MODELS, config_class
 from kuajie.rerank.registry import RERANKERS
 from kuajie.workflows.workspace import WorkspaceConfig
 
@@ -77,8 +77,8 @@ def workspace() -> Iterator[str]:
 
 def models() -> Iterator[str]:
     """Every model and its hyperparameters."""
-    for kind in (*MODELS, *COMPOSED):
-        yield from table(kind, model_class(kind).config_type)  # type: ignore[attr-defined]
+    for kind in (*MODELS, *DEEP, *COMPOSED):
+        yield from table(kind, config_class(kind))
 
 
 def rerankers() -> Iterator[str]:

@@ -6,8 +6,18 @@ from typing import Annotated
 
 import typer
 
-from kuajie.cli.options import LangOption, MetricsOption, ModelsOption, SlicesOption, names_of
+from kuajie.cli.options import (
+    BudgetOption,
+    DeviceOption,
+    LangOption,
+    MetricsOption,
+    ModelsOption,
+    SlicesOption,
+    device_of,
+    names_of,
+)
 from kuajie.cli.screen import Screen
+from kuajie.core.durations import seconds_of
 from kuajie.core.texts import Text
 
 
@@ -21,14 +31,16 @@ def benchmark(
         str,
         typer.Option(
             metavar="plain|cut-links|new-items|known-items",
-            help="A harder setting: nobody is linked; or a tenth of the items is asked for, their behaviour hidden or known.",
+            help="Harder: nobody is linked; or a tenth of the items is asked for, their behaviour hidden or known.",
         ),
     ] = "plain",
+    budget: BudgetOption = None,
     metrics: MetricsOption = None,
     slices: SlicesOption = False,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="How many threads a job may use.")] = 2,
     memory_gb: Annotated[float, typer.Option(min=0.1, help="Models that need more are skipped and named.")] = 8.0,
+    device: DeviceOption = "cpu",
     json: Annotated[Path | None, typer.Option(help="Write the results here; '-' is standard output.")] = None,
     lang: LangOption = None,
 ) -> None:
@@ -41,19 +53,31 @@ def benchmark(
       kuajie benchmark splits/books_music
       kuajie benchmark splits/books_music --models auto,itemknn,itemknn:target --candidates sampled-999 --json out.json
       kuajie benchmark splits/books_music --models popularity,content --setting cut-links
+      kuajie benchmark splits/books_music --models auto,sasrec --budget 30m
     """
     from kuajie.cli.show import show_results
     from kuajie.core.files import write_file
-    from kuajie.workflows.arena import ArenaOptions
+    from kuajie.workflows.arena import ArenaOptions, chooser_within
     from kuajie.workflows.benchmark import DEFAULT_MODELS
     from kuajie.workflows.benchmark import benchmark as measure
 
     to_output = json == Path("-")
     screen = Screen(lang, json=to_output)
-    options = ArenaOptions(threads=threads, memory_bytes=int(memory_gb * 2**30))
+    options = ArenaOptions(threads=threads, memory_bytes=int(memory_gb * 2**30), device=device_of(device))
+    chooser = None if budget is None else chooser_within(seconds_of(budget))
     wanted, columns = names_of(models) or DEFAULT_MODELS, names_of(metrics)
     with screen.progress() as progress:
-        result = measure(folder, wanted, candidates, seed, options, metrics=columns, setting=setting, progress=progress)
+        result = measure(
+            folder,
+            wanted,
+            candidates,
+            seed,
+            options,
+            metrics=columns,
+            chooser=chooser,
+            setting=setting,
+            progress=progress,
+        )
     values = result.to_json()
     screen.data(values)
     if json is not None and not to_output:

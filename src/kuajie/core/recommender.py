@@ -10,6 +10,7 @@ a history without any known item (its row is all NaN and the caller falls back).
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -18,20 +19,43 @@ import numpy.typing as npt
 from kuajie.core.config import Config
 from kuajie.core.errors import ArtifactError
 from kuajie.core.histories import Histories, Interactions
+from kuajie.core.progress import Progress, silent
 from kuajie.core.space import ItemSpace
 from kuajie.core.texts import Text
+from kuajie.core.tracking import UNTRACKED, Tracker
 
 Scope = Literal["target", "joint", "source"]
 """What a model may see for one target domain: that domain alone, everything, or everything but that domain."""
 
 
+Device = Literal["cpu", "cuda", "auto"]
+"""Where deep models are trained; auto: on a CUDA device where there is one."""
+
+
 @dataclass(frozen=True)
 class FitOptions:
-    """How to run a fit; nothing here changes what is learned except the seed."""
+    """How to run a fit; nothing here changes what is learned except the seed, and a limit of time that is reached.
+
+    Attributes:
+        seed: of everything random.
+        threads: how many threads.
+        memory_bytes: what a fit may use.
+        device: of deep models.
+        seconds: deep models stop training after so long and keep their best epoch; None: no limit.
+        checkpoints: folder in which deep models keep their best and latest epoch, and go on where a fit of the same
+            model on the same data was interrupted; None: nothing is written.
+        progress: told each epoch of deep models.
+        tracker: told the settings and metrics of deep models.
+    """
 
     seed: int = 0
     threads: int = 2
     memory_bytes: int = 8 * 2**30
+    device: Device = "cpu"
+    seconds: float | None = None
+    checkpoints: Path | None = None
+    progress: Progress = silent
+    tracker: Tracker = UNTRACKED
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,21 @@
 """Every model by its name: the one list that configs, the command line and the contract suite read."""
 
+import importlib
+import importlib.util
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import pydantic
 
 from kuajie.core.config import Config
-from kuajie.core.errors import UsageError
+from kuajie.core.errors import MissingExtraError, UsageError
 from kuajie.core.recommender import Recommender
+from kuajie.core.texts import Text
 from kuajie.models.als import ALS, ALSConfig
 from kuajie.models.content import Content, ContentConfig
+from kuajie.models.deep.order_configs import CaserConfig, GRU4RecConfig, SASRecConfig
 from kuajie.models.diffusion import Diffusion, DiffusionConfig
 from kuajie.models.ease import EASE, EASEConfig
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
@@ -37,6 +42,35 @@ MODELS: dict[str, type[Recommender]] = {
     "content": Content,
 }
 
+
+@dataclass(frozen=True)
+class Deep:
+    """A model that needs PyTorch: its config is there without, its class is imported when asked for."""
+
+    config_type: type[Config]
+    module: str
+    name: str
+
+    def load(self) -> type[Recommender]:
+        """The class.
+
+        Raises:
+            MissingExtraError: PyTorch is not installed.
+        """
+        try:
+            importlib.import_module("torch")
+        except ImportError:
+            raise MissingExtraError(Text("the model '{name}'", name=self.module), "torch", "deep") from None
+        found: type[Recommender] = getattr(importlib.import_module(f"kuajie.models.deep.{self.module}"), self.name)
+        return found
+
+
+DEEP: dict[str, Deep] = {
+    "sasrec": Deep(SASRecConfig, "sasrec", "SASRec"),
+    "gru4rec": Deep(GRU4RecConfig, "gru4rec", "GRU4Rec"),
+    "caser": Deep(CaserConfig, "caser", "Caser"),
+}
+
 AnyModelConfig = Annotated[
     PopularityConfig
     | ItemKNNConfig
@@ -49,7 +83,10 @@ AnyModelConfig = Annotated[
     | RidgeConfig
     | SeasonalConfig
     | RepeatConfig
-    | ContentConfig,
+    | ContentConfig
+    | SASRecConfig
+    | GRU4RecConfig
+    | CaserConfig,
     pydantic.Field(discriminator="kind"),
 ]
 """A model's config as it stands in TOML or JSON, told apart by `kind`."""
@@ -65,14 +102,33 @@ def model_class(kind: str) -> type[Recommender]:
 
     Raises:
         UsageError: no such model.
+        MissingExtraError: it needs PyTorch, which is not installed.
     """
     if kind in COMPOSED:
         return COMPOSED[kind]()
+    if kind in DEEP:
+        return DEEP[kind].load()
     if kind not in MODELS:
-        raise UsageError(
-            "there is no model '{kind}'; the models are {known}", kind=kind, known=", ".join([*MODELS, *COMPOSED])
-        )
+        known = ", ".join([*MODELS, *DEEP, *COMPOSED])
+        raise UsageError("there is no model '{kind}'; the models are {known}", kind=kind, known=known)
     return MODELS[kind]
+
+
+def installed(kind: str) -> bool:
+    """Whether what a model needs beside the core is there; nothing is imported."""
+    return kind not in DEEP or importlib.util.find_spec("torch") is not None
+
+
+def config_class(kind: str) -> type[Config]:
+    """The config of a model's name; the model's own package need not be there.
+
+    Raises:
+        UsageError: no such model.
+    """
+    if kind in DEEP:
+        return DEEP[kind].config_type
+    found: type[Config] = model_class(kind).config_type  # type: ignore[attr-defined]
+    return found
 
 
 def parse_config(values: dict[str, Any], where: str | Path = "") -> Config:
@@ -82,7 +138,7 @@ def parse_config(values: dict[str, Any], where: str | Path = "") -> Config:
         UsageError: no such model.
         ConfigError: a wrong key or value.
     """
-    return model_class(str(values.get("kind"))).config_type.parse(values, where)  # type: ignore[attr-defined,no-any-return]
+    return config_class(str(values.get("kind"))).parse(values, where)
 
 
 def _blend() -> type[Recommender]:

@@ -25,7 +25,8 @@ from kuajie.models.blend import BlendConfig, Member, Mix
 from kuajie.models.item_features import describes
 from kuajie.models.popularity import PopularityConfig
 from kuajie.models.ranker import RankerConfig
-from kuajie.workflows.families import READS_SIDE, Family, families
+from kuajie.models.registry import installed
+from kuajie.workflows.families import READS_SIDE, Family, families, kind_of, within
 from kuajie.workflows.fits import Fits
 from kuajie.workflows.mixing import MixChoice, choose_mixes
 from kuajie.workflows.search import Search
@@ -137,12 +138,7 @@ def choose(
     pools = open_pools(fits, asked, config.negatives, rng)
     tuning = {target: some_numbers(pool.task.n_rows, config.tuning_rows, rng) for target, pool in pools.items()}
     search = Search(fits, begun, config.seconds, config.k, progress, pools, tuning)
-    data = interactions.histories
-    timed = data.times is not None
-    described = describes(interactions.side)
-    wanted = families(
-        interactions.space, data.order, config.kinds, config.settings, timed=timed, described=described
-    ) if pools else []
+    wanted, missing = families_to_try(interactions, config) if pools else ([], [])
     for family in wanted:
         search.open_family(family, OPENING_SHARE * search.until)
     opened = {name for name, _ in search.best}
@@ -160,8 +156,6 @@ def choose(
         for target in blend.targets
         if target not in decided
     ]
-    if not described:
-        blind.append(Text("{families}: not tried, the data say nothing of their items", families=", ".join(READS_SIDE)))
     trials = sorted(search.log, key=lambda entry: (entry[2], -entry[4]))
     ranker: RankerConfig | None = None
     gains: dict[str, RankerGain] = {}
@@ -170,7 +164,26 @@ def choose(
         tuned = {target: pool.task for target, pool in search.tuning_pools.items()}
         left = config.seconds - search.spent
         ranker, gains, untried = try_ranker(blend, fits.interactions, tuned, options, config.k, left)
-    return Choice(blend, decided, trials, [*search.skipped, *blind, *untried], ranker, gains)
+    return Choice(blend, decided, trials, [*search.skipped, *missing, *blind, *untried], ranker, gains)
+
+
+def families_to_try(interactions: Interactions, config: ChooseConfig) -> tuple[list[Family], list[Text]]:
+    """The families for these data and this budget, and sentences about those that cannot be tried."""
+    data = interactions.histories
+    timed, described = data.times is not None, describes(interactions.side)
+    found = families(
+        interactions.space, data.order, config.kinds, config.settings, timed=timed, described=described
+    )
+    wanted = [family for family in found if within(family, config.seconds, config.kinds)]
+    missing = [
+        Text('{family}: not tried, torch is not installed. Run: pip install "kuajie[deep]"', family=family.name)
+        for family in wanted
+        if not installed(kind_of(family))
+    ]
+    if not described:
+        names = ", ".join(READS_SIDE)
+        missing.append(Text("{families}: not tried, the data say nothing of their items", families=names))
+    return [family for family in wanted if installed(kind_of(family))], missing
 
 
 def schedule(wanted: Sequence[Family], spent: float, seconds: float) -> list[tuple[Family, float]]:

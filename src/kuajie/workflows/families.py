@@ -12,6 +12,7 @@ from kuajie.core.space import ItemSpace
 from kuajie.evaluation.tuning import changed
 from kuajie.models.als import ALSConfig
 from kuajie.models.content import ContentConfig
+from kuajie.models.deep.order_configs import SASRecConfig
 from kuajie.models.diffusion import DiffusionConfig
 from kuajie.models.ease import EASEConfig
 from kuajie.models.itemknn import ItemKNNConfig
@@ -39,6 +40,7 @@ class Family:
         personal: whether it needs a history; without target history in any row, others are not tried on the target.
         share: of the time of choosing.
         always: its start is tried whatever the time, so that a slow first minute does not leave popularity alone.
+        least_seconds: of choosing; with less it is tried only where its kind is asked for.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Family:
     personal: bool = True
     share: float = 1.0
     always: bool = False
+    least_seconds: float = 0.0
 
 
 def families(
@@ -112,6 +115,11 @@ def with_settings(family: Family, settings: Mapping[str, Any]) -> Family:
     return replace(family, start=changed(family.start, settings), moves=moves)
 
 
+def within(family: Family, seconds: float, kinds: tuple[str, ...]) -> bool:
+    """Whether a family is worth trying in so many seconds of choosing."""
+    return family.least_seconds <= seconds or kind_of(family) in kinds
+
+
 def default_families(space: ItemSpace, order: Order) -> list[Family]:
     """What is tried where nobody decided anything; what helps most comes first."""
     found = [
@@ -125,6 +133,7 @@ def default_families(space: ItemSpace, order: Order) -> list[Family]:
         ),
         *([SEQUENCE] if order != "none" else []),
         *SETS,
+        *([SASREC] if order != "none" else []),
     ]
     if len(space.domains) > 1:
         return found
@@ -156,6 +165,22 @@ SEQUENCE = Family(
     share=4.0,
 )
 """What follows what; its scoring settings come first, for they need no new fit."""
+
+SASREC = Family(
+    "sasrec",
+    SASRecConfig(),
+    (
+        (
+            "trend",
+            tuple(
+                TrendConfig(half_life_days=days, power=power) for days, power in ((4.0, 1.2), (4.0, 2.0), (8.0, 1.6))
+            ),
+        ),
+    ),
+    share=0.5,
+    least_seconds=240.0,
+)
+"""Attention to the order, where there is the time to train it: minutes, not seconds."""
 
 SETS = (
     Family(
