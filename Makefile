@@ -31,8 +31,8 @@ serve: install  ## answer over HTTP for the workspace that make demo has made
 test: install  ## the fast tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
-test-slow: install  ## all tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup -m "slow or not slow"
+test-slow: install  ## all tests, property tests on new examples
+	KUAJIE_EXPLORE=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup -m "slow or not slow"
 
 check: install  ## linters, types, direction of imports
 	$(BIN)/ruff check

@@ -1,9 +1,13 @@
 """For all tests: Hypothesis measures no time, since machines under load would fail by chance; real servers on demand.
 
+By default Hypothesis tries the same examples in every run, so that a change is judged by what it changes;
+`make test-slow` (KUAJIE_EXPLORE=1) tries new ones.
+
 Servers are started once in each process of the tests, with the first test that asks for one. Where the machine has
 none, the tests that need it are skipped, and the summary says loudly what was not tested.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
@@ -13,8 +17,9 @@ from hypothesis import settings
 from kuajie.testing import servers
 from kuajie.testing.servers import MissingProgram, Server
 
-settings.register_profile("kuajie", deadline=None)
-settings.load_profile("kuajie")
+settings.register_profile("kuajie", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None)
+settings.load_profile("explore" if os.environ.get("KUAJIE_EXPLORE") else "kuajie")
 
 
 def _or_skip(start: Callable[[], AbstractContextManager[Server]]) -> Iterator[Server]:

@@ -61,7 +61,7 @@ def test_the_json_is_the_documented_one(folder) -> None:
     auto = document["domains"]["乙"]["models"]["auto"]
     assert set(auto) == {
         "hr@10", "ndcg@10", "mrr", "recall@20", "precision@10", "map@10", "auc", "ci95", "fit_seconds", "score_seconds",
-        "chosen", "lists", "slices",
+        "chosen", "lists", "reasons", "slices",
     }  # fmt: skip
     low, high = auto["ci95"]["ndcg@10"]
     assert low < auto["ndcg@10"] < high

@@ -149,7 +149,7 @@ def sample(dataset: "JointDataset") -> tuple["Account", "Item", str]:
     person = int(dataset.events.row[len(dataset.events) // 2])
     account = dataset.accounts_of(person)[0]
     part = dataset.space.slice(account.domain)
-    support = dataset.interactions().support()[part]
+    support = dataset.interactions(described=False).support()[part]
     used = dataset.history_of(account).items
     support[used[(used >= part.start) & (used < part.stop)] - part.start] = -1
     item = dataset.catalog.item(part.start + int(np.argmax(support)))

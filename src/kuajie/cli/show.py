@@ -102,6 +102,7 @@ def show_results(
         screen.table(["model", *heads, "fit seconds"], rows, numbers=1)
         show_comparison(screen, result, twins)
         show_lists(screen, dict(models))
+        show_reasons(screen, dict(models))
         if slices:
             show_slices(screen, dict(models))
 
@@ -146,6 +147,25 @@ def show_lists(screen: Screen, models: Mapping[str, Any]) -> None:
         for name, model in models.items()
     ]
     screen.table(["model", "coverage", "Gini", "novelty, bits", "diversity"], rows, numbers=1)
+
+
+def show_reasons(screen: Screen, models: Mapping[str, Any]) -> None:
+    """Whether reasons name what carried an item; models that name nothing of a history are left out."""
+    rows = [
+        (
+            name,
+            f"{found['people']:,}",
+            _number(found["named"], 2),
+            _number(found["random"], 2),
+            _share(found["wins"]),
+        )
+        for name, model in models.items()
+        if (found := model["reasons"])["people"]
+    ]
+    if rows:
+        screen.say()
+        screen.say("How far the score falls without what the first reason names, in standard deviations:")
+        screen.table(["model", "people", "without it", "without another", "falls further"], rows, numbers=1)
 
 
 def show_slices(screen: Screen, models: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from kuajie.core.errors import UsageError
+from kuajie.core.side import SideInformation
 from kuajie.core.space import ItemSpace
 
 Order = Literal["joint", "domain", "none"]
@@ -168,10 +169,16 @@ class Interactions:
     """Training data: one history for every person, over one item space.
 
     What a model fits on. Row numbers mean nothing outside the snapshot they came from.
+
+    Attributes:
+        space: the joint item space.
+        histories: over it.
+        side: what is known of the items besides, where anything is.
     """
 
     space: ItemSpace
     histories: Histories
+    side: SideInformation | None = None
 
     def __post_init__(self) -> None:
         if self.histories.n_items != self.space.n_items:
@@ -180,11 +187,21 @@ class Interactions:
                 got=self.histories.n_items,
                 n_items=self.space.n_items,
             )
+        if self.side is not None and self.side.n_items != self.space.n_items:
+            raise UsageError(
+                "side information is of {got} items, the space has {n_items}",
+                got=self.side.n_items,
+                n_items=self.space.n_items,
+            )
 
     @property
     def n_people(self) -> int:
         """Rows, people without any entry included."""
         return self.histories.n_rows
+
+    def take(self, rows: npt.ArrayLike) -> "Interactions":
+        """Some people, in the given order."""
+        return replace(self, histories=self.histories.take(rows))
 
     def only(self, domain: str) -> "Interactions":
         """The same people with one domain's entries alone; item numbering unchanged."""

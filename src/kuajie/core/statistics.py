@@ -161,9 +161,7 @@ def changed_rows(old: Interactions, new: Interactions, numbers: Numbers, *, bina
     surplus -= np.bincount(place[len(before) :], minlength=len(both))
     removed = _some(place[: len(before)], np.maximum(surplus, 0))
     added = _some(place[len(before) :], np.maximum(-surplus, 0))
-    return Changes(
-        Interactions(old.space, old.histories.take(removed)), Interactions(new.space, new.histories.take(added))
-    )
+    return Changes(old.take(removed), new.take(added))
 
 
 def _some(place: Numbers, wanted: Numbers) -> Numbers:

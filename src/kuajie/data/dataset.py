@@ -16,12 +16,14 @@ from kuajie.core import columns as c
 from kuajie.core.errors import UsageError
 from kuajie.core.histories import Histories, Interactions, Order
 from kuajie.core.records import Account
+from kuajie.core.side import SideInformation
 from kuajie.core.space import ItemSpace
 from kuajie.data import snapshot as snapshots
 from kuajie.data.catalog import Catalog
 from kuajie.data.config import StrengthConfig
 from kuajie.data.entries import Numbers, Weighed, histories, slices, starts_of
 from kuajie.data.identity import BORROWER, LENDER
+from kuajie.data.side import side_of
 from kuajie.data.snapshot import SnapshotFolder, open_snapshot
 from kuajie.data.strength import Events, strength
 from kuajie.data.tables import TRIPLES
@@ -100,12 +102,20 @@ class JointDataset:
             return pl.DataFrame(schema=TRIPLES)
         return self.snapshot.read(snapshots.KNOWLEDGE)
 
-    def interactions(self, as_of: datetime | None = None, *, lent: bool = False) -> Interactions:
+    @cached_property
+    def side(self) -> SideInformation:
+        """What the catalogue and the graph say of the items."""
+        return side_of(self.catalog, self.knowledge())
+
+    def interactions(
+        self, as_of: datetime | None = None, *, lent: bool = False, described: bool = True
+    ) -> Interactions:
         """One history for each person, oldest first.
 
         Args:
             as_of: events at or after it are left out and ages count from it; left out: everything, ages from `now`.
             lent: whether history lent by one-to-many links is in it (for evaluation it would leak).
+            described: whether what is known of the items goes with it, for models that read it.
         """
         events, at = self.events, self.now if as_of is None else as_of.timestamp()
         keep = np.ones(len(events), bool) if as_of is None else ~(events.time >= at)
@@ -114,7 +124,8 @@ class JointDataset:
         own = events if keep.all() else events.where(keep)
         people = np.arange(self.n_people)
         borrowed = [self._borrowed(people, at, as_of is not None)] if lent else []
-        return Interactions(self.space, self._assemble(own, borrowed, self.n_people, at))
+        side = self.side if described else None
+        return Interactions(self.space, self._assemble(own, borrowed, self.n_people, at), side)
 
     def histories_of(self, accounts: Sequence[Account], at: datetime | None = None, *, lent: bool = True) -> Histories:
         """The histories of the people behind some accounts, one row each.

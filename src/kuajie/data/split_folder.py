@@ -18,9 +18,11 @@ import pyarrow.parquet as pq
 
 from kuajie.core.errors import DataError
 from kuajie.core.histories import Order
+from kuajie.core.side import SideInformation
 from kuajie.core.space import ItemSpace
 from kuajie.core.texts import Text
 from kuajie.data.rows import Rows
+from kuajie.data.split_side import read_side
 
 Ints = npt.NDArray[np.int64]
 PARTS = ("train", "valid", "test", "valid_history", "test_history")
@@ -69,6 +71,7 @@ class SplitFolder:
         order: what positions mean.
         order_reason: one sentence to print.
         notes: sentences about what was found while reading.
+        side: what the folder says of the items, where it does.
     """
 
     name: str
@@ -78,6 +81,7 @@ class SplitFolder:
     order: Order
     order_reason: Text
     notes: tuple[Text, ...] = ()
+    side: SideInformation | None = None
 
     @property
     def n_people(self) -> int:
@@ -134,7 +138,8 @@ def open_split_folder(path: Path | str) -> SplitFolder:
     )
     if not any(len(domain.test) for domain in domains):
         raise DataError("{folder} has no test rows in any domain, so there is nothing to measure.", folder=folder)
-    return SplitFolder(folder.resolve().name, space, people, domains, order, reason, tuple(notes))
+    side = read_side(folder, space, ids)
+    return SplitFolder(folder.resolve().name, space, people, domains, order, reason, tuple(notes), side)
 
 
 def domain_names(folder: Path) -> list[str]:

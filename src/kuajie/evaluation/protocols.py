@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from kuajie.core.errors import DataError, UsageError
 from kuajie.core.histories import Interactions, Order
+from kuajie.core.side import SideInformation
 from kuajie.core.space import ItemSpace
 from kuajie.core.texts import Text
 from kuajie.data.rows import Rows
@@ -77,6 +78,7 @@ def validation_split(
         candidates="full" if candidates == "file" else candidates,
         seed=seed,
         notes=tuple(notes),
+        side=folder.side,
     )
 
 
@@ -107,6 +109,7 @@ def final_split(folder: SplitFolder, candidates: Candidates = "full", seed: int 
         candidates=candidates,
         seed=seed,
         notes=notes,
+        side=folder.side,
     )
 
 
@@ -149,6 +152,7 @@ def make_split(
     candidates: Candidates = "full",
     seed: int = 0,
     notes: tuple[Text, ...] = (),
+    side: SideInformation | None = None,
 ) -> Split:
     """Training data and one task for each domain of `asked`; see `build_task`."""
     tasks = {}
@@ -164,7 +168,7 @@ def make_split(
             None if fixed is None else fixed[domain].candidates,
         )
         tasks[domain] = with_candidates(task, candidates, seed) if len(rows) else task
-    return Split(interactions_of(train, space, order, n_people), tasks, notes)
+    return Split(interactions_of(train, space, order, n_people, side), tasks, notes)
 
 
 def rows_of(interactions: Interactions) -> Rows:
@@ -220,6 +224,7 @@ def leave_one_out(
         forbidden=everything,
         candidates=candidates,
         seed=seed,
+        side=interactions.side,
     )
 
 
@@ -273,7 +278,15 @@ def time_split(interactions: Interactions, at: float, candidates: Candidates = "
     new = first & ~np.isin(keys, train.people * space.n_items + train.items)
     asked = {domain: later.take(new).within(space.slice(domain)) for domain in space.domains}
     return make_split(
-        space, order, interactions.n_people, train, known=train, asked=asked, candidates=candidates, seed=seed
+        space,
+        order,
+        interactions.n_people,
+        train,
+        known=train,
+        asked=asked,
+        candidates=candidates,
+        seed=seed,
+        side=interactions.side,
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kuajie.core.histories import Histories, Interactions, Order
+from kuajie.core.side import SideInformation
 from kuajie.core.space import ItemSpace
 from kuajie.data.rows import Rows
 from kuajie.data.split_folder import FixedCandidates
@@ -150,7 +151,9 @@ def sort_rows(rows: Rows, space: ItemSpace, order: Order) -> Rows:
     return rows.take(np.lexsort(keys))
 
 
-def interactions_of(rows: Rows, space: ItemSpace, order: Order, n_people: int) -> Interactions:
+def interactions_of(
+    rows: Rows, space: ItemSpace, order: Order, n_people: int, side: SideInformation | None = None
+) -> Interactions:
     """Training data of some rows: one history for each of `n_people`, `at` the person's newest time."""
     rows = sort_rows(rows, space, order)
     indptr = row_starts(rows.people, n_people)
@@ -158,7 +161,8 @@ def interactions_of(rows: Rows, space: ItemSpace, order: Order, n_people: int) -
     if rows.times is not None:
         at = newest(rows.times, rows.people, n_people)
     weights = rows.strengths
-    return Interactions(space, Histories(indptr, rows.items, weights, space.n_items, rows.times, at, order))
+    histories = Histories(indptr, rows.items, weights, space.n_items, rows.times, at, order)
+    return Interactions(space, histories, side)
 
 
 def histories_before(

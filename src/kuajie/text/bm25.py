@@ -213,7 +213,7 @@ class _Read:
         return np.asarray(lengths.sum(axis=0) / np.maximum((lengths > 0).sum(axis=0), 1))
 
     def units(self, means: F64) -> F64:
-        """What one occurrence counts at each place: w_f / (1 - b + b * len / mean len); 1 for len / mean len if empty."""
+        """What one occurrence counts at each place: w_f / (1 - b + b * len / mean len), where there is any."""
         lengths = self.lengths.reshape(-1, len(self.config.weights))
         known = (lengths > 0) & (means > 0)
         relative = np.divide(lengths, means, out=np.ones_like(lengths), where=known)

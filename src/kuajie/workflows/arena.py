@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, get_args
 
 import numpy as np
@@ -13,9 +13,10 @@ from kuajie.core.config import Config
 from kuajie.core.errors import ResourceError, UsageError
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.progress import Progress
-from kuajie.core.recommender import FitOptions, Recommender, Scope
+from kuajie.core.recommender import Explanation, FitOptions, Recommender, Scope
 from kuajie.core.texts import Text
 from kuajie.evaluation.compare import RESAMPLES
+from kuajie.evaluation.fidelity import fidelity
 from kuajie.evaluation.lists import ListSample
 from kuajie.evaluation.protocols import Split
 from kuajie.evaluation.ranking import BATCH_BYTES, Ranks, rank_task
@@ -94,12 +95,14 @@ class Run:
         score_seconds: of scoring and ranking the test rows.
         chosen: settings, or what `auto` decided.
         lists: what lists of ten are like besides being right; see `evaluation.lists`.
+        reasons: whether reasons name what carried an item; see `evaluation.fidelity`.
     """
 
     fit_seconds: float
     score_seconds: float
     chosen: Mapping[str, Any]
     lists: Mapping[str, float]
+    reasons: Mapping[str, float]
 
 
 def parse_entrant(name: str) -> Entrant:
@@ -210,12 +213,18 @@ class Arena:
         def score(histories: Histories) -> npt.NDArray[np.float32]:
             return model.score(scoped(histories, self.space, entrant.scope, domain), domain)
 
+        def explain(history: Histories, items: npt.NDArray[np.int64]) -> Explanation:
+            return model.explain(scoped(history, self.space, entrant.scope, domain), domain, items)
+
         begun, how = time.monotonic(), {"batch_bytes": self.options.batch_bytes, "threads": self.options.threads}
         ranks = rank_task(self.final.tasks[domain], score, progress=self.progress, **how)
         self.ranks.setdefault(domain, {})[entrant.name] = ranks
         seconds = time.monotonic() - begun
-        lists = self._sample(domain).judge(score, **how)
-        self.runs[entrant.name, domain] = Run(fit_seconds, seconds, chosen, lists)
+        sample = self._sample(domain)
+        lists = sample.judge(score, **how)
+        rng = np.random.default_rng([self.seed, 4, self.space.index(domain)])  # the same people for every model
+        reasons = asdict(fidelity(sample.task, score, explain, rng))
+        self.runs[entrant.name, domain] = Run(fit_seconds, seconds, chosen, lists, reasons)
 
     def _sample(self, domain: str) -> ListSample:
         """The people whose lists are looked at, the same for every model."""

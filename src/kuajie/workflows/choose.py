@@ -179,7 +179,7 @@ def some_people(interactions: Interactions, most: int, rng: np.random.Generator)
     if len(active) <= most:
         return interactions
     kept = np.sort(rng.choice(active, most, replace=False))
-    return Interactions(interactions.space, interactions.histories.take(kept))
+    return interactions.take(kept)
 
 
 def open_pools(

@@ -71,6 +71,7 @@ def _together(runs: Sequence[Run]) -> Run:
         sum(run.score_seconds for run in runs),
         chosen[0] if all(each == chosen[0] for each in chosen) else {"folds": chosen},
         mean_lists([run.lists for run in runs]),
+        mean_reasons([run.reasons for run in runs]),
     )
 
 
@@ -78,3 +79,13 @@ def mean_lists(lists: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """List metrics averaged over folds; people are counted, k is the same in all."""
     means = {name: float(np.mean([fold[name] for fold in lists])) for name in lists[0]}
     return means | {"people": sum(fold["people"] for fold in lists), "k": lists[0]["k"]}
+
+
+def mean_reasons(reasons: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Fidelity over folds: means weighted by people; of several folds no interval is told."""
+    people = np.array([fold["people"] for fold in reasons])
+    if len(reasons) == 1 or not people.any():
+        return dict(reasons[0])
+    asked = [fold for fold in reasons if fold["people"]]
+    means = {name: float(np.average([fold[name] for fold in asked], weights=people[people > 0])) for name in asked[0]}
+    return means | {"people": int(people.sum()), "low": float("nan"), "high": float("nan")}

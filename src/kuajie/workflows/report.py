@@ -114,6 +114,7 @@ def render(report: Report, translate: Translate, language: str) -> str:
         p_text=p_text,
         twins_of=partial(twins_text, twins=report.twins),
         lists_of=lists_of,
+        has_reasons=has_reasons,
         figure=figure,
     )
 
@@ -201,6 +202,11 @@ def lists_of(results: Results) -> Mapping[str, Any] | None:
     """How many lists of which length were looked at, if any."""
     found = (model["lists"] for model in results["models"].values() if "lists" in model)
     return next((lists for lists in found if lists["people"]), None)
+
+
+def has_reasons(results: Results) -> bool:
+    """Whether some model's reasons were measured."""
+    return any(model.get("reasons", {}).get("people") for model in results["models"].values())
 
 
 def figure(value: float | None, form: str) -> str:

@@ -100,7 +100,7 @@ def open_server(
     engine = Engine(
         model=stored.model,
         catalog=dataset.catalog,
-        popularity=dataset.interactions().support(),
+        popularity=dataset.interactions(described=False).support(),
         model_version=stored.version.model_version,
         language=language,
         clock=clock,

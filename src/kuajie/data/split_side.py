@@ -1,0 +1,101 @@
+"""Side information of a split folder: `items.parquet` with a `domain`, `<domain>_items.parquet`, both optional.
+
+Known columns: title, title_en, description, category, brand (texts; the last two are labels too), lists of names or
+whole numbers (labels), lists of real numbers of one length (vectors), and real numbers such as price.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kuajie.core import columns as c
+from kuajie.core.errors import DataError
+from kuajie.core.side import Labels, SideInformation
+from kuajie.core.space import ItemSpace
+
+TEXTS = (c.TITLE, c.TITLE_EN, "description", c.CATEGORY, c.BRAND)
+LABELS = (c.CATEGORY, c.BRAND)
+KEYS = (c.ITEM, c.DOMAIN)
+
+
+def read_side(folder: Path, space: ItemSpace, item_ids: Mapping[str, npt.NDArray[np.int64]]) -> SideInformation | None:
+    """What the folder says of the items of its pools; None where it says nothing.
+
+    Args:
+        folder: a split folder.
+        space: the joint item space.
+        item_ids: of each domain, the ids behind its numbers.
+
+    Raises:
+        DataError: a file is damaged, or has no column `item`.
+    """
+    frames = [frame for domain in space.domains for frame in _frames(folder, domain)]
+    if not frames:
+        return None
+    known = pl.concat(
+        pl.DataFrame({c.DOMAIN: domain, c.ITEM: item_ids[domain]}).with_columns(pl.col(c.ITEM).cast(pl.Int64))
+        for domain in space.domains
+    )
+    said = pl.concat(frames, how="diagonal_relaxed").group_by(KEYS).agg(pl.all().drop_nulls().first())
+    table = known.join(said, on=[c.DOMAIN, c.ITEM], how="left", maintain_order="left")
+    return side_of_table(table)
+
+
+def side_of_table(table: pl.DataFrame) -> SideInformation:
+    """Side information from one row for each item, by the types of the columns."""
+    texts: dict[str, list[str]] = {}
+    labels: dict[str, Labels] = {}
+    numbers: dict[str, npt.NDArray[np.float64]] = {}
+    vectors: dict[str, npt.NDArray[np.float32]] = {}
+    for name, kind in table.schema.items():
+        column = table[name]
+        if name in KEYS or column.null_count() == len(column):
+            continue
+        if kind == pl.String and name in TEXTS:
+            texts[name] = column.fill_null("").to_list()
+        if kind == pl.String and name in LABELS:
+            labels[name] = Labels.of(column.to_list())
+        elif isinstance(kind, pl.List | pl.Array) and kind.inner is not None and kind.inner.is_float():
+            vectors[name] = _vectors(column.to_list())
+        elif isinstance(kind, pl.List):
+            labels[name] = Labels.of(column.to_list())
+        elif kind.is_float() or (name == c.PRICE and kind.is_numeric()):
+            numbers[name] = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    return SideInformation(len(table), texts, labels, numbers, vectors)
+
+
+def _frames(folder: Path, domain: str) -> Iterable[pl.DataFrame]:
+    for path in (folder / "items.parquet", folder / f"{domain}_items.parquet"):
+        if not path.is_file():
+            continue
+        frame = _read(path)
+        if c.ITEM not in frame.columns or not frame[c.ITEM].dtype.is_integer():
+            raise DataError("{path}: needs a column '{column}' of whole numbers.", path=path, column=c.ITEM)
+        if c.DOMAIN in frame.columns:
+            frame = frame.filter(pl.col(c.DOMAIN) == domain)
+        yield frame.with_columns(pl.lit(domain).alias(c.DOMAIN), pl.col(c.ITEM).cast(pl.Int64))
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        return pl.DataFrame(pl.from_arrow(pq.read_table(path).replace_schema_metadata()))
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise DataError(
+            "{path} cannot be read as Parquet ({reason}). Write the file anew.", path=path, reason=reason
+        ) from None
+
+
+def _vectors(rows: list[Any]) -> npt.NDArray[np.float32]:
+    size = max(len(row) for row in rows if row is not None)
+    found = np.full((len(rows), size), np.nan, np.float32)
+    for place, row in enumerate(rows):
+        if row is not None and len(row) == size:
+            found[place] = row
+    return found
