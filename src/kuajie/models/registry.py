@@ -13,6 +13,7 @@ from kuajie.core.errors import MissingExtraError, UsageError
 from kuajie.core.recommender import Recommender
 from kuajie.core.texts import Text
 from kuajie.models.als import ALS, ALSConfig
+from kuajie.models.deep import set_configs
 from kuajie.models.deep.order_configs import SASRecConfig
 from kuajie.models.diffusion import Diffusion, DiffusionConfig
 from kuajie.models.ease import EASE, EASEConfig
@@ -58,7 +59,11 @@ class Deep:
         return found
 
 
-DEEP: dict[str, Deep] = {"sasrec": Deep(SASRecConfig, "sasrec", "SASRec")}
+DEEP: dict[str, Deep] = {
+    "sasrec": Deep(SASRecConfig, "sasrec", "SASRec"),
+    "lightgcn": Deep(set_configs.LightGCNConfig, "lightgcn", "LightGCN"),
+    "bitgcf": Deep(set_configs.BiTGCFConfig, "bitgcf", "BiTGCF"),
+}
 
 AnyModelConfig = Annotated[
     PopularityConfig
@@ -70,7 +75,9 @@ AnyModelConfig = Annotated[
     | DiffusionConfig
     | EASEConfig
     | RidgeConfig
-    | SASRecConfig,
+    | SASRecConfig
+    | set_configs.LightGCNConfig
+    | set_configs.BiTGCFConfig,
     pydantic.Field(discriminator="kind"),
 ]
 """A model's config as it stands in TOML or JSON, told apart by `kind`."""

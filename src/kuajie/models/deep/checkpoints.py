@@ -5,6 +5,7 @@ last.safetensors    the network after its latest epoch, the optimizers' moments,
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class Stand:
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
-        self.epoch, self.waited, self.best = 0, 0, -1.0
+        self.epoch, self.waited, self.best = 0, 0, -math.inf
         self.kept: State | None = None
 
     def see(self, metric: float | None) -> None:

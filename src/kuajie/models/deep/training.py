@@ -50,28 +50,31 @@ class Epoch:
         losses: mean of each player's loss.
         metric: of the validation; None without one.
         seconds: of training and validating.
+        name: of the metric.
     """
 
     number: int
     losses: dict[str, float]
     metric: float | None
     seconds: float
+    name: str = "ndcg@10"
 
     def values(self) -> dict[str, float]:
         """What a tracker keeps."""
         found = {f"loss/{name}": loss for name, loss in self.losses.items()} | {"seconds": self.seconds}
-        return found if self.metric is None else found | {"validation_ndcg@10": self.metric}
+        return found if self.metric is None else found | {f"validation_{self.name}": self.metric}
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What is trained: a network, its players, its batches, and how it is judged (None: not at all)."""
+    """What is trained: a network, its players, its batches, and how it is judged (None: not at all; else, larger is better)."""
 
     name: str
     network: nn.Module
     players: Sequence[Player]
     batches: Batches
     validate: Callable[[], float] | None
+    metric: str = "ndcg@10"
 
 
 def train(
@@ -140,7 +143,7 @@ def _epoch(
     job.network.eval()
     metric = None if job.validate is None else job.validate()
     losses = {name: total / max(steps, 1) for name, total in sums.items()}
-    return Epoch(number, losses, metric, time.monotonic() - begun)
+    return Epoch(number, losses, metric, time.monotonic() - begun, job.metric)
 
 
 def _step(
