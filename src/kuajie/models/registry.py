@@ -63,6 +63,13 @@ DEEP: dict[str, Deep] = {
     "sasrec": Deep(SASRecConfig, "sasrec", "SASRec"),
     "lightgcn": Deep(set_configs.LightGCNConfig, "lightgcn", "LightGCN"),
     "bitgcf": Deep(set_configs.BiTGCFConfig, "bitgcf", "BiTGCF"),
+    "neumf": Deep(set_configs.NeuMFConfig, "neumf", "NeuMF"),
+    "two-tower": Deep(set_configs.TwoTowerConfig, "two_tower", "TwoTower"),
+    "mf": Deep(set_configs.MFConfig, "mf", "MF"),
+    "emcdr": Deep(set_configs.EMCDRConfig, "emcdr", "EMCDR"),
+    "ptupcdr": Deep(set_configs.PTUPCDRConfig, "ptupcdr", "PTUPCDR"),
+    "cfgan": Deep(set_configs.CFGANConfig, "cfgan", "CFGAN"),
+    "tuned-text": Deep(set_configs.TunedTextConfig, "tuned_text", "TunedText"),
 }
 
 AnyModelConfig = Annotated[
@@ -77,7 +84,14 @@ AnyModelConfig = Annotated[
     | RidgeConfig
     | SASRecConfig
     | set_configs.LightGCNConfig
-    | set_configs.BiTGCFConfig,
+    | set_configs.BiTGCFConfig
+    | set_configs.NeuMFConfig
+    | set_configs.TwoTowerConfig
+    | set_configs.MFConfig
+    | set_configs.EMCDRConfig
+    | set_configs.PTUPCDRConfig
+    | set_configs.CFGANConfig
+    | set_configs.TunedTextConfig,
     pydantic.Field(discriminator="kind"),
 ]
 """A model's config as it stands in TOML or JSON, told apart by `kind`."""

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -176,8 +177,8 @@ def _step(
 
 
 def device_of(network: nn.Module) -> torch.device:
-    """Where a network's parameters lie."""
-    return next(network.parameters()).device
+    """Where a network lies."""
+    return next(chain(network.parameters(), network.buffers())).device
 
 
 def chosen_device(device: Device) -> torch.device:
