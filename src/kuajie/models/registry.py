@@ -15,6 +15,7 @@ from kuajie.core.recommender import Recommender
 from kuajie.core.texts import Text
 from kuajie.models.als import ALS, ALSConfig
 from kuajie.models.content import Content, ContentConfig
+from kuajie.models.deep import set_configs
 from kuajie.models.deep.order_configs import CaserConfig, GRU4RecConfig, SASRecConfig
 from kuajie.models.diffusion import Diffusion, DiffusionConfig
 from kuajie.models.ease import EASE, EASEConfig
@@ -69,6 +70,15 @@ DEEP: dict[str, Deep] = {
     "sasrec": Deep(SASRecConfig, "sasrec", "SASRec"),
     "gru4rec": Deep(GRU4RecConfig, "gru4rec", "GRU4Rec"),
     "caser": Deep(CaserConfig, "caser", "Caser"),
+    "lightgcn": Deep(set_configs.LightGCNConfig, "lightgcn", "LightGCN"),
+    "bitgcf": Deep(set_configs.BiTGCFConfig, "bitgcf", "BiTGCF"),
+    "neumf": Deep(set_configs.NeuMFConfig, "neumf", "NeuMF"),
+    "two-tower": Deep(set_configs.TwoTowerConfig, "two_tower", "TwoTower"),
+    "mf": Deep(set_configs.MFConfig, "mf", "MF"),
+    "emcdr": Deep(set_configs.EMCDRConfig, "emcdr", "EMCDR"),
+    "ptupcdr": Deep(set_configs.PTUPCDRConfig, "ptupcdr", "PTUPCDR"),
+    "cfgan": Deep(set_configs.CFGANConfig, "cfgan", "CFGAN"),
+    "tuned-text": Deep(set_configs.TunedTextConfig, "tuned_text", "TunedText"),
 }
 
 AnyModelConfig = Annotated[
@@ -86,7 +96,16 @@ AnyModelConfig = Annotated[
     | ContentConfig
     | SASRecConfig
     | GRU4RecConfig
-    | CaserConfig,
+    | CaserConfig
+    | set_configs.LightGCNConfig
+    | set_configs.BiTGCFConfig
+    | set_configs.NeuMFConfig
+    | set_configs.TwoTowerConfig
+    | set_configs.MFConfig
+    | set_configs.EMCDRConfig
+    | set_configs.PTUPCDRConfig
+    | set_configs.CFGANConfig
+    | set_configs.TunedTextConfig,
     pydantic.Field(discriminator="kind"),
 ]
 """A model's config as it stands in TOML or JSON, told apart by `kind`."""

@@ -28,7 +28,7 @@ from kuajie.core.recommender import Arrays, DataShape, Explanation, FitOptions, 
 from kuajie.core.space import ItemSpace
 from kuajie.models.deep.checkpoints import Checkpoints, checkpoints_of
 from kuajie.models.deep.configs import DeepConfig
-from kuajie.models.deep.holdout import Judge, hold_out
+from kuajie.models.deep.holdout import Holdout, Judge, Validation, hold_out
 from kuajie.models.deep.training import Batch, Batches, Job, Player, chosen_device, reproducible, train
 from kuajie.models.linear import mask_unknown
 
@@ -65,6 +65,7 @@ class DeepModel(ABC, Generic[C]):
     Attributes:
         space_: the joint item space it was fitted on.
         support_: float64 (n_items,), entries of each item that were trained on; 0 = unknown.
+        covered_: bool (n_items,), the items that can be read and scored.
         network_: fitted, on the CPU.
     """
 
@@ -74,6 +75,7 @@ class DeepModel(ABC, Generic[C]):
     contains_histories: bool = False
     space_: ItemSpace
     support_: npt.NDArray[np.float64]
+    covered_: npt.NDArray[np.bool_]
     network_: nn.Module
 
     def __init__(self, config: C | None = None) -> None:
@@ -121,6 +123,17 @@ class DeepModel(ABC, Generic[C]):
     def settle(self, network: nn.Module) -> None:
         """Refresh what `rate` reads but training does not, before the network is asked."""
 
+    def release(self, network: nn.Module) -> None:
+        """Drop what only training needs, such as a graph or anything of people: it is not kept."""
+
+    def cover(self, network: nn.Module) -> npt.NDArray[np.bool_]:
+        """The items that can be read and scored: those with training support, unless more is known of others."""
+        return self.support_ > 0
+
+    def judge(self, holdout: Holdout, training: Interactions, rng: np.random.Generator) -> Validation:
+        """What the best epoch is chosen by."""
+        return Judge(holdout, training, self.config.training.candidates, rng)
+
     def players(self, network: nn.Module) -> Sequence[Player]:
         """The losses and what they move: one that moves everything, unless a model plays against itself."""
         moved = [parameter for parameter in network.parameters() if parameter.requires_grad]
@@ -165,9 +178,11 @@ class DeepModel(ABC, Generic[C]):
         with reproducible(options.seed, options.threads):
             network = self.network(self.space_).to(chosen_device(options.device))
             self.prepare(network, training)
+            self.covered_ = self.cover(network)
             if self.support_.any():
-                judge = Judge(holdout, training, self.config.training.candidates, rng)
+                judge = self.judge(holdout, training, rng)
                 self._train(network, training, judge, checkpoints_of(self.config, interactions, options), options)
+            self.release(network)
         self.network_ = network.to("cpu").eval()
         return self
 
@@ -175,7 +190,7 @@ class DeepModel(ABC, Generic[C]):
         self,
         network: nn.Module,
         training: Interactions,
-        judge: Judge,
+        judge: Validation,
         checkpoints: Checkpoints | None,
         options: FitOptions,
     ) -> None:
@@ -185,7 +200,7 @@ class DeepModel(ABC, Generic[C]):
 
         begun = time.monotonic()
         players, batches = self.players(network), self.batches(training)
-        job = Job(self.kind, network, players, batches, validate if judge.n_rows else None)
+        job = Job(self.kind, network, players, batches, validate if judge.n_rows else None, judge.metric)
         with closing(options.tracker.begin(self.kind, self.config.model_dump(mode="json"))) as run:
             train(job, self.config.training, options, run, checkpoints)
             if checkpoints is not None:
@@ -212,11 +227,11 @@ class DeepModel(ABC, Generic[C]):
         with torch.inference_mode():
             for rows in some_rows(np.flatnonzero(known.lengths), SCORED_ROWS):
                 scores[rows] = self.rate(network, known.take(rows), target).float().cpu().numpy()
-        return mask_unknown(scores, histories, self.support_, part)
+        return mask_unknown(scores, histories, self.covered_.astype(np.float64), part)
 
     def known(self, histories: Histories) -> Histories:
-        """The same rows with the entries that count, of items that were trained."""
-        return histories.keep((self.support_[histories.items] > 0) & (histories.weights > 0))
+        """The same rows with the entries that count, of items that are covered."""
+        return histories.keep(self.covered_[histories.items] & (histories.weights > 0))
 
     def explain(self, histories: Histories, target: str, items: npt.NDArray[np.int64]) -> Explanation:
         """How far each score falls when one history item is removed; the falls need not sum to the score.
@@ -257,6 +272,7 @@ class DeepModel(ABC, Generic[C]):
             # what depends on the data, such as a graph, may be of any length
             found = stored(arrays, f"network.{name}", (-1,) * buffer.ndim)
             setattr(network.get_submodule(owner), key, torch.from_numpy(np.array(found)))
+        model.covered_ = model.cover(network)
         model.network_ = network.eval()
         return model
 

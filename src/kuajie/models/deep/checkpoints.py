@@ -5,6 +5,7 @@ last.safetensors    the network after its latest epoch, the optimizers' moments,
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class Stand:
 
     def __init__(self, network: nn.Module, metric: float | None = None) -> None:
         self.network = network
-        self.epoch, self.waited, self.best = 0, 0, -1.0 if metric is None else metric
+        self.epoch, self.waited, self.best = 0, 0, -math.inf if metric is None else metric
         self.kept: State | None = None if metric is None else copied(network)
 
     def see(self, metric: float | None) -> None:

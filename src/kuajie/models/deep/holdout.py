@@ -7,6 +7,7 @@ random one otherwise.
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,10 +30,12 @@ class Holdout:
     Attributes:
         histories: without the held-out entry; `at` is its time, where there are times.
         items: int32 (n_rows,), joint numbers.
+        weights: float32 (n_rows,), of the held-out entries.
     """
 
     histories: Histories
     items: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.float32]
 
 
 def hold_out(interactions: Interactions, people: int, rng: np.random.Generator) -> tuple[Interactions, Holdout]:
@@ -52,7 +55,7 @@ def hold_out(interactions: Interactions, people: int, rng: np.random.Generator) 
     asked = known.take(rows)
     if histories.times is not None:
         asked = replace(asked, at=histories.times[entries])
-    return replace(interactions, histories=known), Holdout(asked, histories.items[entries])
+    return replace(interactions, histories=known), Holdout(asked, histories.items[entries], histories.weights[entries])
 
 
 def _candidates(histories: Histories, interactions: Interactions, rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -99,8 +102,27 @@ def ndcg(
     return float(np.where(ranks <= PLACES, 1 / np.log2(ranks + 1), 0.0).sum())
 
 
+class Validation(Protocol):
+    """A number that says how good a network is, larger for better ones.
+
+    Attributes:
+        metric: its name.
+    """
+
+    metric: str
+
+    @property
+    def n_rows(self) -> int:
+        """How many held-out rows it reads."""
+
+    def __call__(self, score: Score) -> float:
+        """The number, of `score(histories, domain)`."""
+
+
 class Judge:
     """Ranks the held-out items with the same candidates after every epoch."""
+
+    metric = "ndcg@10"
 
     def __init__(
         self, holdout: Holdout, interactions: Interactions, candidates: int | None, rng: np.random.Generator

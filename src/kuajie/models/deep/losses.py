@@ -43,6 +43,19 @@ def bpr_loss(positive: torch.Tensor, negative: torch.Tensor) -> torch.Tensor:
     return -functional.logsigmoid(positive.float() - negative.float()).mean()
 
 
+def bce_loss(positive: torch.Tensor, negative: torch.Tensor, hits: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy of rows' items (yes) and drawn ones (no), all pairs alike.
+
+    Args:
+        positive: (n_rows,).
+        negative: (n_rows, n_drawn).
+        hits: bool (n_rows, n_drawn), where the drawn item is the row's own; they do not count.
+    """
+    yes = -functional.logsigmoid(positive.float()).sum()
+    no = -functional.logsigmoid(-negative.float()).masked_fill(hits, 0.0).sum()
+    return (yes + no) / (len(positive) + (~hits).sum())
+
+
 def bpr_max_loss(
     positive: torch.Tensor, negative: torch.Tensor, hits: torch.Tensor, penalty: float = 1.0
 ) -> torch.Tensor:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -50,17 +51,19 @@ class Epoch:
         losses: mean of each player's loss.
         metric: of the validation; None without one.
         seconds: of training and validating.
+        name: of the metric.
     """
 
     number: int
     losses: dict[str, float]
     metric: float | None
     seconds: float
+    name: str = "ndcg@10"
 
     def values(self) -> dict[str, float]:
         """What a tracker keeps."""
         found = {f"loss/{name}": loss for name, loss in self.losses.items()} | {"seconds": self.seconds}
-        return found if self.metric is None else found | {"validation_ndcg@10": self.metric}
+        return found if self.metric is None else found | {f"validation_{self.name}": self.metric}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +74,9 @@ class Job:
         name: for people.
         players: losses and what they move.
         batches: makes an epoch of them.
-        validate: the metric of the network as it stands; None: it is not judged.
+        validate: how well the network does as it stands, larger is better; None: it is not judged.
         start: the metric that the network comes with, which it must beat; None: any epoch is better than none.
+        metric: what `validate` measures.
     """
 
     name: str
@@ -81,6 +85,7 @@ class Job:
     batches: Batches
     validate: Callable[[], float] | None
     start: float | None = None
+    metric: str = "ndcg@10"
 
 
 def train(
@@ -147,7 +152,7 @@ def _epoch(
     job.network.eval()
     metric = None if job.validate is None else job.validate()
     losses = {name: total / max(steps, 1) for name, total in sums.items()}
-    return Epoch(number, losses, metric, time.monotonic() - begun)
+    return Epoch(number, losses, metric, time.monotonic() - begun, job.metric)
 
 
 def _step(
@@ -180,8 +185,8 @@ def _step(
 
 
 def device_of(network: nn.Module) -> torch.device:
-    """Where a network's parameters lie."""
-    return next(network.parameters()).device
+    """Where a network lies."""
+    return next(chain(network.parameters(), network.buffers())).device
 
 
 def chosen_device(device: Device) -> torch.device:
