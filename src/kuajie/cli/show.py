@@ -102,6 +102,7 @@ def show_results(
         screen.table(["model", *heads, "fit seconds"], rows, numbers=1)
         show_comparison(screen, result, twins)
         show_lists(screen, dict(models))
+        show_labelled(screen, dict(models))
         if slices:
             show_slices(screen, dict(models))
 
@@ -146,6 +147,19 @@ def show_lists(screen: Screen, models: Mapping[str, Any]) -> None:
         for name, model in models.items()
     ]
     screen.table(["model", "coverage", "Gini", "novelty, bits", "diversity"], rows, numbers=1)
+
+
+def show_labelled(screen: Screen, models: Mapping[str, Any]) -> None:
+    """How well used test rows are told from those with label 0; nothing where the split has none."""
+    rows = [
+        (name, _number(model["labelled"]["auc"]), _number(model["labelled"]["auc_by_person"]))
+        for name, model in models.items()
+        if "labelled" in model
+    ]
+    if rows:
+        screen.say()
+        screen.say("Telling used test rows from those with label 0:")
+        screen.table(["model", "AUC", "AUC by person"], rows, numbers=1)
 
 
 def show_slices(screen: Screen, models: Mapping[str, Any]) -> None:

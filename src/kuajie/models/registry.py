@@ -13,11 +13,14 @@ from kuajie.models.als import ALS, ALSConfig
 from kuajie.models.diffusion import Diffusion, DiffusionConfig
 from kuajie.models.ease import EASE, EASEConfig
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
+from kuajie.models.kge import KGE, KGEConfig
+from kuajie.models.metapath import MetaPath, MetaPathConfig
 from kuajie.models.popularity import Popularity, PopularityConfig
 from kuajie.models.ridge import Ridge, RidgeConfig
 from kuajie.models.sequence import Sequence, SequenceConfig
 from kuajie.models.svd import SVD, SVDConfig
 from kuajie.models.userknn import UserKNN, UserKNNConfig
+from kuajie.models.walk import Walk, WalkConfig
 
 MODELS: dict[str, type[Recommender]] = {
     "popularity": Popularity,
@@ -29,6 +32,9 @@ MODELS: dict[str, type[Recommender]] = {
     "diffusion": Diffusion,
     "ease": EASE,
     "ridge": Ridge,
+    "walk": Walk,
+    "metapath": MetaPath,
+    "kge": KGE,
 }
 
 AnyModelConfig = Annotated[
@@ -40,7 +46,10 @@ AnyModelConfig = Annotated[
     | SequenceConfig
     | DiffusionConfig
     | EASEConfig
-    | RidgeConfig,
+    | RidgeConfig
+    | WalkConfig
+    | MetaPathConfig
+    | KGEConfig,
     pydantic.Field(discriminator="kind"),
 ]
 """A model's config as it stands in TOML or JSON, told apart by `kind`."""

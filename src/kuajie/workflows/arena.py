@@ -94,12 +94,14 @@ class Run:
         score_seconds: of scoring and ranking the test rows.
         chosen: settings, or what `auto` decided.
         lists: what lists of ten are like besides being right; see `evaluation.lists`.
+        labelled: areas over labelled test rows, where there are any; see `evaluation.labelled`.
     """
 
     fit_seconds: float
     score_seconds: float
     chosen: Mapping[str, Any]
     lists: Mapping[str, float]
+    labelled: Mapping[str, float] = field(default_factory=dict)
 
 
 def parse_entrant(name: str) -> Entrant:
@@ -215,7 +217,9 @@ class Arena:
         self.ranks.setdefault(domain, {})[entrant.name] = ranks
         seconds = time.monotonic() - begun
         lists = self._sample(domain).judge(score, **how)
-        self.runs[entrant.name, domain] = Run(fit_seconds, seconds, chosen, lists)
+        rows = self.final.labelled.get(domain)
+        labelled = {} if rows is None else rows.judge(score)
+        self.runs[entrant.name, domain] = Run(fit_seconds, seconds, chosen, lists, labelled)
 
     def _sample(self, domain: str) -> ListSample:
         """The people whose lists are looked at, the same for every model."""
