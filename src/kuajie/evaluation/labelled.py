@@ -48,7 +48,8 @@ class Labelled:
             rows = np.flatnonzero((task.history_of >= start) & (task.history_of < stop))
             batch = score(task.histories.take(np.arange(start, stop)))
             found[rows] = batch[task.history_of[rows] - start, task.positives[rows]]
-        return np.nan_to_num(found, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+        found[np.isnan(found)] = -np.inf
+        return found
 
 
 def auc(scores: npt.NDArray[np.float64], used: npt.NDArray[np.bool_]) -> float:

@@ -41,9 +41,19 @@ def some_used(interactions: Interactions, seed: int) -> sparse.csr_array:
 
 
 def supported_by(graph: TripleGraph, interactions: Interactions) -> npt.NDArray[np.float64]:
-    """Training entries of each item; one that nobody used and the graph knows counts as used once: (n_items,)."""
+    """Training entries of each item: (n_items,).
+
+    One that nobody used and the graph knows counts as the mean of its domain: new is not unpopular.
+    """
     known = np.zeros(graph.n_entities, np.bool_)
     apart = graph.heads != graph.tails
     known[graph.heads[apart]] = True
     known[graph.tails[apart]] = True
-    return np.maximum(interactions.support(), known[: graph.n_items])
+    known = known[: graph.n_items]
+    support = interactions.support()
+    for domain in interactions.space.domains:
+        part = interactions.space.slice(domain)
+        used = support[part][support[part] > 0]
+        unseen = known[part] & (support[part] == 0)
+        support[part][unseen] = max(float(used.mean()), 1.0) if len(used) else 1.0
+    return support

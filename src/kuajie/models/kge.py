@@ -43,7 +43,7 @@ class KGEConfig(Config):
     kind: Literal["kge"] = "kge"
     geometry: Literal["translation", "rotation"] = "translation"
     dimension: Annotated[int, pydantic.Field(ge=2, multiple_of=2)] = 64
-    margin: float = pydantic.Field(2.0, gt=0)
+    margin: float = pydantic.Field(6.0, gt=0)
     rate: float = pydantic.Field(0.1, gt=0)
     negatives: int = pydantic.Field(4, ge=1)
     epochs: int = pydantic.Field(50, ge=1)

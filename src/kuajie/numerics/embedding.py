@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from kuajie.numerics.jit import F32, I32, I64, kernel
+from kuajie.numerics.jit import F32, I32, I64, Bools, kernel
 
 Geometry = Literal["translation", "rotation"]
 
@@ -37,7 +37,7 @@ class Training:
 
     geometry: Geometry = "translation"
     dimension: int = 64
-    margin: float = 2.0
+    margin: float = 6.0
     rate: float = 0.1
     negatives: int = 4
     epochs: int = 50
@@ -68,10 +68,10 @@ def train(heads: I32, kinds: I32, tails: I32, n_entities: int, n_relations: int,
     width = how.dimension // 2 if rotation else how.dimension
     size = 1 / math.sqrt(how.dimension)
     entities = rng.normal(0, size, (n_entities, how.dimension)).astype(np.float32)
-    relations = (
+    start = (
         rng.uniform(-math.pi, math.pi, (n_relations, width)) if rotation else rng.normal(0, size, (n_relations, width))
     )
-    relations = relations.astype(np.float32)
+    relations: F32 = start.astype(np.float32)
     entity_sums, relation_sums = np.zeros_like(entities), np.zeros_like(relations)
     for _ in range(how.epochs if n_triples else 0):
         order = rng.permutation(n_triples)
@@ -132,7 +132,7 @@ def _epoch(
     kinds: I32,
     tails: I32,
     corrupted: I32,
-    at_head: F32,
+    at_head: Bools,
     rotation: bool,
     margin: float,
     rate: float,

@@ -123,7 +123,8 @@ def choose(
     search = Search(fits, begun, config.seconds, config.k, progress, pools, tuning)
     data = interactions.histories
     timed = data.times is not None
-    wanted = families(interactions.space, data.order, config.kinds, config.settings, timed=timed) if pools else []
+    space, side = interactions.space, interactions.side
+    wanted = families(space, data.order, config.kinds, config.settings, timed=timed, side=side) if pools else []
     for family in wanted:
         search.open_family(family, OPENING_SHARE * search.until)
     opened = {name for name, _ in search.best}

@@ -8,16 +8,19 @@ from kuajie.core.config import Config
 from kuajie.core.errors import ConfigError
 from kuajie.core.histories import Order
 from kuajie.core.recommender import Scope
+from kuajie.core.side import SideInformation
 from kuajie.core.space import ItemSpace
 from kuajie.evaluation.tuning import changed
 from kuajie.models.als import ALSConfig
 from kuajie.models.diffusion import DiffusionConfig
 from kuajie.models.ease import EASEConfig
 from kuajie.models.itemknn import ItemKNNConfig
+from kuajie.models.metapath import MetaPathConfig
 from kuajie.models.popularity import PopularityConfig
 from kuajie.models.ridge import RidgeConfig
 from kuajie.models.sequence import SequenceConfig
 from kuajie.models.trend import TrendConfig
+from kuajie.models.walk import WalkConfig
 
 TIMED_SETTINGS = ("trend", "half_life_days")
 Moves = tuple[tuple[str, tuple[object, ...]], ...]
@@ -55,6 +58,7 @@ def families(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     *,
     timed: bool = True,
+    side: SideInformation | None = None,
 ) -> list[Family]:
     """The families for data of this kind.
 
@@ -64,11 +68,12 @@ def families(
         kinds: keep only these kinds of models, and popularity, which everything else falls back to; none: all.
         settings: family -> settings of a start that a person decided on; they are not varied.
         timed: whether events have times; without, settings that read them are not varied.
+        side: what is known of the items; what reads it is tried where there is something to read.
 
     Raises:
         ConfigError: kinds or settings of families that do not exist, or settings that their model does not have.
     """
-    found = [family if timed else untimed(family) for family in default_families(space, order)]
+    found = [family if timed else untimed(family) for family in default_families(space, order, side)]
     unknown = set(settings or {}) - {family.name for family in found}
     if unknown:
         names = ", ".join(family.name for family in found)
@@ -106,7 +111,7 @@ def with_settings(family: Family, settings: Mapping[str, Any]) -> Family:
     return replace(family, start=changed(family.start, settings), moves=moves)
 
 
-def default_families(space: ItemSpace, order: Order) -> list[Family]:
+def default_families(space: ItemSpace, order: Order, side: SideInformation | None = None) -> list[Family]:
     """What is tried where nobody decided anything; what helps most comes first."""
     found = [
         Family(
@@ -118,7 +123,9 @@ def default_families(space: ItemSpace, order: Order) -> list[Family]:
             share=0.2,
         ),
         *([SEQUENCE] if order != "none" else []),
-        *SETS,
+        *SETS[:1],
+        *(GRAPH if side is not None and side.graph is not None and side.graph.n_triples else ()),
+        *SETS[1:],
     ]
     if len(space.domains) > 1:
         return found
@@ -190,3 +197,25 @@ SETS = (
     ),
 )
 """Models of sets: they serve any data, ordered or not."""
+
+GRAPH = (
+    Family(
+        "walk",
+        WalkConfig(),
+        (
+            ("popularity_power", (0.3, 0.6)),
+            ("behaviour", (0.8, 0.95)),
+            ("restart", (0.15, 0.5)),
+            ("neighbours", (150,)),
+            ("shrinkage", (30.0,)),
+            ("hub_power", (0.25,)),
+        ),
+    ),
+    Family(
+        "metapath",
+        MetaPathConfig(),
+        (("popularity_power", (0.3, 0.6)), ("sharpness", (2.0,)), ("hub_power", (0.5,))),
+        share=0.3,
+    ),
+)
+"""Models of the knowledge graph: tried where there are triples."""

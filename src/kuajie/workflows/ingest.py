@@ -127,7 +127,8 @@ def _run(
     identity = resolve(accounts, tables, config.identity, hasher, as_of)
     routed = importing.route_events(cleaned, accounts, identity.person, stream, progress)
     written = importing.write_events(routed, target / snapshots.EVENTS, stream, progress)
-    _write_tables(target, items, accounts, identity, tables.knowledge)
+    knowledge = enriched(tables.knowledge, items.table, config.graph)
+    _write_tables(target, items, accounts, identity, knowledge)
     quality = _quality(config, reader, accounts, items, warehouse)
     overlap = overlap_report(accounts, identity, domains, config.identity.method)
 

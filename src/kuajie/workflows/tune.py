@@ -176,7 +176,10 @@ def family_named(interactions: Interactions, name: str) -> Family:
     Raises:
         UsageError: there is none for this data.
     """
-    known = {family.name: family for family in families(interactions.space, interactions.histories.order)}
+    known = {
+        family.name: family
+        for family in families(interactions.space, interactions.histories.order, side=interactions.side)
+    }
     if name not in known:
         raise UsageError(
             "there is no family '{name}' for this data; there are {known}", name=name, known=", ".join(known)

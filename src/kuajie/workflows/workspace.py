@@ -145,6 +145,7 @@ class WorkspaceConfig(DataConfig):
     segment: SegmentConfig = SegmentConfig()
     consume: ConsumeConfig = ConsumeConfig()
     webhooks: WebhooksConfig = WebhooksConfig()
+    graph: GraphConfig = GraphConfig()
 
     @classmethod
     def read(cls, path: Path, environment: Mapping[str, str] = os.environ) -> Self:
