@@ -81,6 +81,11 @@ def test_items_that_neither_people_nor_graph_know_stay_unknown(config: WalkConfi
 
 
 @pytest.mark.parametrize("config", ALL, ids=str)
+def test_configs_can_be_members_of_blends(config: WalkConfig) -> None:
+    assert {config: 1}[type(config).parse(config.model_dump(mode="json"))] == 1
+
+
+@pytest.mark.parametrize("config", ALL, ids=str)
 def test_without_a_graph_the_models_say_what_is_missing(config: WalkConfig) -> None:
     with pytest.raises(UsageError, match="needs triples or labels"):
         build(config).fit(two_domain_interactions()[0])
@@ -118,7 +123,7 @@ def test_the_plan_refuses_what_does_not_fit() -> None:
 def test_a_walk_is_personalised_pagerank_of_the_joint_graph() -> None:
     interactions, _, item_topics = two_domain_interactions(n_people=60)
     world = with_topic_graph(interactions, item_topics)
-    config = WalkConfig(epsilon=1e-9, restart=0.25, neighbours=5, relations={"maker": 0.1})
+    config = WalkConfig(epsilon=1e-9, restart=0.25, neighbours=5, relations=(("maker", 0.1),))
     model = Walk(config).fit(world)
     edges = joint_edges(config, world.side.graph, world, FitOptions()).toarray()
     np.testing.assert_allclose(edges.sum(axis=1), 1.0)
@@ -141,7 +146,7 @@ def test_paths_are_counted_and_normalised_as_pathsim() -> None:
         np.array([0, 1, 2, 1, 2], np.int32), np.array([0, 0, 0, 1, 1], np.int32), np.array([3, 3, 5, 4, 4], np.int32),
     )  # fmt: skip
     world = Interactions(ItemSpace(("a",), (3,)), Histories.from_lists([[0]], 3), SideInformation(3, graph=graph))
-    config = MetaPathConfig(hub_power=0.0, relations={"brand": 1.0, "about": 4.0}, two_steps=False)
+    config = MetaPathConfig(hub_power=0.0, relations=(("brand", 1.0), ("about", 4.0)), two_steps=False)
     weights = MetaPath(config).fit(world).weights_.arrays()
     matrix = sparse.csr_array((weights["data"], weights["indices"], weights["indptr"]), shape=(3, 3)).toarray()
     # FF^T: own 1, 5, 5; 0-1 share a brand, 1-2 a topic of weight 4

@@ -63,7 +63,7 @@ class PathFinder:
         self.meeting = Meeting.of(self.network)
 
     def paths(self, from_items: Sequence[int], to_item: int, most: int = 3) -> list[Path]:
-        """The strongest paths, each with another start or another node before the item; strongest first.
+        """The strongest paths, strongest first; no two share both their start and the node before the item.
 
         Args:
             from_items: joint numbers of items of a history; the item itself is passed over.

@@ -158,8 +158,9 @@ def _dot(graph: Knowledge, node: int, x: float, y: float, half: float, centre: b
     domain, size = graph.nodes.domain(node), 9 if centre else 6
     domains: Sequence[str] = graph.nodes.space.domains
     colour = COLOURS[domains.index(domain) % len(COLOURS)] if domain else ENTITY
-    left = x < -1
-    anchor = "middle" if centre else "end" if left else "start"
+    angle = math.degrees(math.atan2(y, x))
+    left = not -90 < angle <= 90
+    anchor, turn = ("middle", 0.0) if centre else ("end", angle - 180) if left else ("start", angle)
     dx, dy = (0, -14) if centre else (-10 if left else 10, 4)
     shape = (
         f'<circle cx="{x + half:.1f}" cy="{y + half:.1f}" r="{size}" fill="{colour}"/>'
@@ -169,7 +170,8 @@ def _dot(graph: Knowledge, node: int, x: float, y: float, half: float, centre: b
     )
     return (
         f"<g><title>{_text(graph.nodes.key(node), 200)}</title>{shape}"
-        f'<text x="{x + half + dx:.1f}" y="{y + half + dy:.1f}" text-anchor="{anchor}" class="halo">'
+        f'<text x="{x + half + dx:.1f}" y="{y + half + dy:.1f}" text-anchor="{anchor}" '
+        f'transform="rotate({turn:.1f} {x + half:.1f} {y + half:.1f})" class="halo">'
         f"{_text(graph.nodes.title(node), LONGEST)}</text></g>"
     )
 

@@ -26,7 +26,7 @@ class MetaPathConfig(Config):
     """Meta-path counts.
 
     Attributes:
-        relations: path -> weight: a relation, or ".relation" for the second of two steps.
+        relations: pairs of a path and its weight; a path is a relation, or ".relation" for the second of two steps.
         learned: weigh paths that are not named by how much more often than by chance people use what they join.
         hub_power: an entity with d edges counts d ** -hub_power.
         two_steps: whether paths may go over two entities.
@@ -37,7 +37,7 @@ class MetaPathConfig(Config):
     """
 
     kind: Literal["metapath"] = "metapath"
-    relations: dict[str, NotNegative] = pydantic.Field(default={})
+    relations: tuple[tuple[str, NotNegative], ...] = ()
     learned: bool = True
     hub_power: NotNegative = 1.0
     two_steps: bool = True
@@ -79,7 +79,7 @@ class MetaPath(LinearModel[MetaPathConfig]):
         network = Network.of(graph_of("metapath", interactions))
         paths = item_paths(network, config.hub_power, config.two_steps, config.widest)
         used = some_used(interactions, options.seed)
-        rows = PathSim(paths.features(path_weights(paths, used, config.relations, config.learned)))
+        rows = PathSim(paths.features(path_weights(paths, used, dict(config.relations), config.learned)))
         weights = pruned(rows, space.n_items, space.offsets, config.k, options.threads)
         if config.sharpness != 1:
             weights.data **= np.float32(config.sharpness)

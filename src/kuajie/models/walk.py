@@ -41,7 +41,7 @@ class WalkConfig(Config):
         restart: alpha, the chance of going back to the start at each step; higher: nearer things.
         behaviour: the chance of going from an item to one that the same people used, where it has both kinds of edges.
         hub_power: an entity with d edges is entered d ** -hub_power times as likely.
-        relations: relation -> weight of its edges.
+        relations: pairs of a relation and the weight of its edges.
         learned: weigh relations that are not named by how much more often than by chance people use what they join
             (see `numerics.metapaths.path_weights`); False: these weigh 1.
         neighbours: similar items of each domain that an item is joined to.
@@ -55,7 +55,7 @@ class WalkConfig(Config):
     restart: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.3
     behaviour: Chance = 0.5
     hub_power: NotNegative = 0.5
-    relations: dict[str, NotNegative] = pydantic.Field(default={})
+    relations: tuple[tuple[str, NotNegative], ...] = ()
     learned: bool = True
     neighbours: int = pydantic.Field(50, ge=1)
     shrinkage: NotNegative = 10.0
@@ -106,10 +106,10 @@ def joint_edges(
     from kuajie.numerics.network import Network
 
     network = Network.of(graph)
-    weights = dict(config.relations)
+    weights = stated = dict(config.relations)
     if config.learned:
         some = some_used(interactions, options.seed)
-        weights = relation_weights(network, config.hub_power, some, config.relations)
+        weights = relation_weights(network, config.hub_power, some, stated)
     knowledge = row_shares(network.matrix(network.weights(weights, config.hub_power)))
     used = row_shares(used_together(config, interactions, options))
     if not config.behaviour or not used.nnz:

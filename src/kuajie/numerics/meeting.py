@@ -115,7 +115,7 @@ def _mark(indptr: I64, ends: I32, aim: int, near: F64, edge: I64, stamp: I64, cl
         last, before = first, -1
         for other in range(indptr[first], indptr[first + 1]):
             second = ends[other]
-            if second in (aim, before):
+            if second == aim or second == before:  # noqa: PLR1714, SIM109 - as below
                 continue
             before = second
             _remember(near, edge, stamp, clock, second, 1.0 / size, _edge_between(indptr, ends, second, first))
@@ -169,7 +169,7 @@ def _search(
             before = -1
             for two in range(indptr[middle], indptr[middle + 1]):
                 meet = ends[two]
-                if meet in (before, start, aim):
+                if meet == before or meet == start or meet == aim:  # noqa: PLR1714, SIM109 - numbers of several types
                     continue
                 before = meet
                 share = 1.0 / (size * (indptr[meet + 1] - indptr[meet]))
@@ -180,8 +180,7 @@ def _search(
                         break
                     third = edge[way, meet]
                     node = ends[third]
-                    if node not in (middle, start):
+                    if node != middle and node != start:  # noqa: PLR1714 - as above
                         strength = share * near[way, meet]
                         count = _keep(strengths, routes, count, strength, one, two, third, edge[0, node])
-                        break
     return count

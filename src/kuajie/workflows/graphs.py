@@ -24,7 +24,7 @@ def open_graph(dataset: JointDataset, language: str) -> Knowledge:
     graph = joint_triples(dataset.side)
     if graph is None or not graph.n_triples:
         raise DataError(
-            "the snapshot has no triples and its items no labels, so there is no graph. Add a source of triples: kg = [...]"
+            "the snapshot has no triples and its items no labels, so there is no graph. Add a source of triples (kg)."
         )
     table = dataset.catalog.table
     first, second = (c.TITLE_EN, c.TITLE) if language == "en" else (c.TITLE, c.TITLE_EN)

@@ -17,6 +17,7 @@ from kuajie.core.progress import Progress
 from kuajie.core.recommender import FitOptions
 from kuajie.data.config import DataConfig
 from kuajie.evaluation.tasks import RankingTask
+from kuajie.graph.drawing import GraphConfig
 from kuajie.rerank.exploration import ExplorationConfig
 from kuajie.workflows.arena import ArenaOptions, Chosen
 from kuajie.workflows.choose import ChooseConfig, choose
