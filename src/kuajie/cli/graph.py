@@ -9,6 +9,7 @@ import typer
 from kuajie.cli.options import JsonOption, LangOption, WorkspaceOption
 from kuajie.cli.screen import Screen
 from kuajie.core.errors import UsageError
+from kuajie.core.language import message
 
 if TYPE_CHECKING:
     from kuajie.data.dataset import JointDataset
@@ -94,12 +95,15 @@ def _report(screen: Screen, opened: "Workspace", dataset: "JointDataset") -> Non
     ]
     screen.data(asdict(found) | {"examples": examples})
     counts = [
-        ("triples", found.triples), ("distinct", found.distinct), ("given more than once", found.repeats),
-        ("of a thing with itself", found.self_loops), ("entities", found.entities),
-        ("entities that one triple names", found.dangling),
-        ("heads with several tails of a functional relation", found.contradictions),
-        ("parts that no triple joins", found.components),
-    ]  # fmt: skip
+        (message("triples"), found.triples),
+        (message("distinct"), found.distinct),
+        (message("given more than once"), found.repeats),
+        (message("of a thing with itself"), found.self_loops),
+        (message("entities"), found.entities),
+        (message("entities that one triple names"), found.dangling),
+        (message("heads with several tails of a functional relation"), found.contradictions),
+        (message("parts that no triple joins"), found.components),
+    ]
     _counts(screen, counts)
     screen.say("{share} of the nodes with triples are in the largest part.", share=f"{found.largest:.1%}")
     for example in examples:
@@ -207,12 +211,12 @@ def _link(
     _counts(
         screen,
         [
-            ("entities that are items", len(found.links.links)),
-            ("entities whose name several items have", len(found.ambiguous)),
-            ("other entities", found.links.unknown),
-            ("names of several entities, not looked for in texts", len(found.ambiguous_names)),
-            ("triples drawn", len(found.triples)),
-            ("drawn, but not sure enough", found.left_out),
+            (message("entities that are items"), len(found.links.links)),
+            (message("entities whose name several items have"), len(found.ambiguous)),
+            (message("other entities"), found.links.unknown),
+            (message("names of several entities, not looked for in texts"), len(found.ambiguous_names)),
+            (message("triples drawn"), len(found.triples)),
+            (message("drawn, but not sure enough"), found.left_out),
         ],
     )
     rows = [
