@@ -1,8 +1,8 @@
 """Models with named settings on the validation rows of a split folder, where choices are made: no test row is read.
 
-    python -m benchmarks.validation FOLDER [--candidates sampled-999] MODEL[:SCOPE][,KEY=VALUE...] ...
+python -m benchmarks.validation FOLDER [--candidates sampled-999] MODEL[:SCOPE][,KEY=VALUE...] ...
 
-    python -m benchmarks.validation splits/books_music als lightgcn,rounds=1 bitgcf,own=0.5,training.epochs=10
+python -m benchmarks.validation splits/books_music als lightgcn,rounds=1 bitgcf,own=0.5,training.epochs=10
 """
 
 import argparse

@@ -92,7 +92,8 @@ def import_data(
         StoreError: the operational store does not answer.
     """
     with _sources(workspace, store, remark) as (config, sequence):
-        return ingest(config, workspace.root, progress=progress, store_sequence=sequence)
+        graph = workspace.config.graph
+        return ingest(config, workspace.root, progress=progress, store_sequence=sequence, graph=graph)
 
 
 def train(workspace: Workspace, *, progress: Progress = silent) -> training.TrainResult:

@@ -90,7 +90,7 @@ def test_without_pytorch_a_deep_model_names_the_extra(
 
 
 def test_a_folder_that_is_no_split_says_what_one_is(kuajie: Callable, tmp_path: Path) -> None:
-    for name in ("train", "test", "kg"):  # one domain alone, as some data sets have it
+    for name in ("train", "kg"):
         (tmp_path / f"{name}.parquet").touch()
     seen = kuajie("benchmark", tmp_path)
     assert seen.code == 1

@@ -101,7 +101,9 @@ def test_extra_columns_are_tolerated_and_negatives_are_not_interactions(tmp_path
         }
     }
     folder = open_split_folder(write_split_folder(tmp_path, tables))
-    np.testing.assert_array_equal(folder.domains[0].item_ids, [10, 30])
+    np.testing.assert_array_equal(folder.domains[0].item_ids, [10, 12, 30])  # who was asked about 12 names an item
+    np.testing.assert_array_equal(folder.domains[0].train.items, [0])
+    np.testing.assert_array_equal(folder.domains[0].shown.items, [1])
     assert folder.notes == ("书_train.parquet: 1 rows with label 0 are negatives, left out.",)
 
 
@@ -120,7 +122,8 @@ def without(*names: str) -> dict:
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
-        ({"train": rows((1, 1)), "test": rows((1, 2))}, "is not a split folder.*no <domain>_train.parquet"),
+        ({"train": rows((1, 1))}, "is not a split folder.*no <domain>_train.parquet"),
+        ({"train": rows(), "test": rows((1, 2))}, r"train.parquet has no rows"),
         (without("车_train", "车_test"), "only the domain '书'"),
         (without("车_test"), "no 车_test.parquet"),
         (PLAIN | {"车_train": rows()}, "车_train.parquet has no rows"),

@@ -14,6 +14,7 @@ from kuajie.cli.demo import demo
 from kuajie.cli.doctor import doctor
 from kuajie.cli.evaluate import evaluate
 from kuajie.cli.failures import INTERRUPTED, language_of_call, tell
+from kuajie.cli.graph import graph
 from kuajie.cli.help import SpokenCommand, SpokenGroup
 from kuajie.cli.import_data import import_data
 from kuajie.cli.init import init
@@ -47,6 +48,7 @@ app.command("evaluate", cls=SpokenCommand)(evaluate)
 app.command("tradeoff", cls=SpokenCommand)(tradeoff)
 app.command("recommend", cls=SpokenCommand)(recommend)
 app.command("search", cls=SpokenCommand)(search)
+app.command("graph", cls=SpokenCommand)(graph)
 app.command("benchmark", cls=SpokenCommand)(benchmark)
 app.command("tune", cls=SpokenCommand)(tune)
 app.command("models", cls=SpokenCommand)(models)

@@ -105,6 +105,7 @@ def show_results(
         show_comparison(screen, result, twins)
         show_lists(screen, dict(models))
         show_reasons(screen, dict(models))
+        show_labelled(screen, dict(models))
         if slices:
             show_slices(screen, dict(models))
 
@@ -168,6 +169,19 @@ def show_reasons(screen: Screen, models: Mapping[str, Any]) -> None:
         screen.say()
         screen.say("How far the score falls without what the first reason names, in standard deviations:")
         screen.table(["model", "people", "without it", "without another", "falls further"], rows, numbers=1)
+
+
+def show_labelled(screen: Screen, models: Mapping[str, Any]) -> None:
+    """How well used test rows are told from those with label 0; nothing where the split has none."""
+    rows = [
+        (name, _number(model["labelled"]["auc"]), _number(model["labelled"]["auc_by_person"]))
+        for name, model in models.items()
+        if "labelled" in model
+    ]
+    if rows:
+        screen.say()
+        screen.say("Telling used test rows from those with label 0:")
+        screen.table(["model", "AUC", "AUC by person"], rows, numbers=1)
 
 
 def show_slices(screen: Screen, models: Mapping[str, Any]) -> None:

@@ -65,11 +65,14 @@ class DataShape:
     n_people: int
     n_entries: int
     space: ItemSpace
+    n_triples: int = 0
 
     @classmethod
     def of(cls, interactions: Interactions) -> "DataShape":
         """Measure training data."""
-        return cls(interactions.n_people, len(interactions.histories.items), interactions.space)
+        graph = None if interactions.side is None else interactions.side.graph
+        triples = 0 if graph is None else graph.n_triples
+        return cls(interactions.n_people, len(interactions.histories.items), interactions.space, triples)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from kuajie.core.ids import LONGEST_ID
 from kuajie.core.records import Kind
 from kuajie.core.texts import Text
 
-Format = Literal["csv", "parquet", "jsonl", "sql", "recbole", "movielens", "amazon", "douban"]
+Format = Literal["csv", "parquet", "jsonl", "sql", "recbole", "movielens", "amazon", "douban", "rdf"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 
@@ -36,6 +36,7 @@ class SourceConfig(Config):
         time_format: of text in `occurred_at`, as in `strptime`; left out: ISO 8601 or a number.
         timezone: of times that name none.
         value_scale: `value` is multiplied by it (milliseconds to seconds: 0.001; ratings of ten to five: 0.5).
+        item_iri: of RDF: IRIs that begin so are items, and what follows is their id.
         name: what errors and accounts call it; left out: its path, or the query.
     """
 
@@ -53,6 +54,7 @@ class SourceConfig(Config):
     time_format: str | None = None
     timezone: str = "UTC"
     value_scale: Positive = 1.0
+    item_iri: str | None = Field(default=None, min_length=1)
     name: str | None = None
 
     @pydantic.model_validator(mode="after")

@@ -49,11 +49,16 @@ class Rows:
         return self.take((self.items >= part.start) & (self.items < part.stop))
 
     @classmethod
+    def none(cls) -> "Rows":
+        """No rows."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int32))
+
+    @classmethod
     def joined(cls, parts: Iterable["Rows"]) -> "Rows":
         """All rows, one part after the other; order and times stay only where every part that has rows has them."""
         filled = [part for part in parts if len(part)]
         if not filled:
-            return cls(np.empty(0, np.int64), np.empty(0, np.int32))
+            return cls.none()
 
         def together(name: str) -> Floats | None:
             arrays = [getattr(part, name) for part in filled]

@@ -1,12 +1,13 @@
 """Reads a split folder: `<domain>_train.parquet`, `<domain>_test.parquet` and their companions, into arrays.
 
+A folder of one domain leaves the prefix out (`train.parquet`, `test.parquet`); its domain is called "items".
 Domains stand in alphabetical order. People are dense numbers over everybody in the folder, items are numbers of one
 joint item space whose domains hold every item of any of that domain's files (the pool).
 """
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
@@ -25,7 +26,12 @@ from kuajie.data.split_side import read_side
 Ints = npt.NDArray[np.int64]
 PARTS = ("train", "valid", "test", "valid_history", "test_history")
 OPTIONAL = ("position", "timestamp", "label")
-FORMAT = Text("a split folder holds <domain>_train.parquet and <domain>_test.parquet for two or more domains")
+FORMAT = Text(
+    "a split folder holds <domain>_train.parquet and <domain>_test.parquet for two or more domains, or train.parquet "
+    "and test.parquet of one"
+)
+ALONE = "items"
+"""The domain of a folder whose files name none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +51,8 @@ class SplitDomain:
         item_ids: int64 (pool,), ascending: the ids behind the numbers 0.. inside the domain.
         train, valid, test, valid_history, test_history: rows of the file, none where there is no such file.
         candidates: from `<domain>_candidates.parquet`, if there.
+        shown, refused: training and test rows with label 0: what a person was asked about and did not use. They are
+            never trained on.
     """
 
     name: str
@@ -55,6 +63,8 @@ class SplitDomain:
     valid_history: Rows
     test_history: Rows
     candidates: FixedCandidates | None = None
+    shown: Rows = field(default_factory=Rows.none)
+    refused: Rows = field(default_factory=Rows.none)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,18 +110,20 @@ def open_split_folder(path: Path | str) -> SplitFolder:
     folder = Path(path)
     names = domain_names(folder)
     notes: list[Text] = []
-    frames = {(name, part): read_part(folder, name, part, notes) for name in names for part in PARTS}
+    frames, zeros = {}, {}
     for name in names:
+        for part in PARTS:
+            frames[name, part], zeros[name, part] = read_part(folder, name, part, notes)
         if frames[name, "train"].is_empty():
-            raise DataError("{path} has no rows. A domain needs training rows.", path=folder / f"{name}_train.parquet")
+            raise DataError("{path} has no rows. A domain needs training rows.", path=file_of(folder, name, "train"))
     fixed = {name: read_candidates(folder, name, frames[name, "test"].height) for name in names}
     frames, use_positions = settle_order_columns(frames, notes)
     order, reason = find_order(folder, frames, use_positions)
 
-    people = distinct(frame["user"] for frame in frames.values())
+    people = distinct(frame["user"] for frame in (*frames.values(), *zeros.values()))
     ids = {}
     for name in names:
-        own = [frames[name, part]["item"] for part in PARTS]
+        own = [each[name, part]["item"] for part in PARTS for each in (frames, zeros)]
         ids[name] = distinct([*own, fixed[name]["item"]] if fixed[name] is not None else own)  # type: ignore[index]
     space = ItemSpace(tuple(names), tuple(len(ids[name]) for name in names))
     has_times = any(frame["timestamp"].null_count() < frame.height for frame in frames.values())
@@ -125,11 +137,19 @@ def open_split_folder(path: Path | str) -> SplitFolder:
             times=frame["timestamp"].fill_null(float("nan")).to_numpy() if has_times else None,
         )
 
+    def negatives(name: str, *parts: str) -> Rows:
+        frame = pl.concat([zeros[name, part] for part in parts])
+        return Rows(
+            np.searchsorted(people, frame["user"].to_numpy()), number(frame["item"], ids[name], space.slice(name).start)
+        )
+
     domains = tuple(
         SplitDomain(
             name,
             ids[name],
             **{part: rows(name, part) for part in PARTS},
+            shown=negatives(name, "train", "valid"),
+            refused=negatives(name, "test"),
             candidates=candidate_rows(fixed[name], frames[name, "test"].height, ids[name], space.slice(name).start),
         )
         for name in names
@@ -149,6 +169,8 @@ def domain_names(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise DataError("there is no folder {folder}. Name a folder with prepared splits.", folder=folder)
     names = sorted(file.name.removesuffix("_train.parquet") for file in folder.glob("?*_train.parquet"))
+    if not names and (folder / "train.parquet").is_file() and (folder / "test.parquet").is_file():
+        return [ALONE]
     if len(names) < 2:
         got = Text("only the domain '{domain}'", domain=names[0]) if names else Text("no <domain>_train.parquet")
         raise DataError(
@@ -168,13 +190,25 @@ def domain_names(folder: Path) -> list[str]:
     return names
 
 
-def read_part(folder: Path, domain: str, part: str, notes: list[Text]) -> pl.DataFrame:
-    """user, item int64; position, timestamp float64 or null: one file, or no rows where there is none."""
-    path = folder / f"{domain}_{part}.parquet"
+def file_of(folder: Path, domain: str, part: str) -> Path:
+    """The file of a part, whether it names its domain or not."""
+    named = folder / f"{domain}_{part}.parquet"
+    return folder / f"{part}.parquet" if domain == ALONE and not named.is_file() else named
+
+
+def read_part(folder: Path, domain: str, part: str, notes: list[Text]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """user, item int64; position, timestamp float64 or null: one file, or no rows where there is none.
+
+    Returns:
+        the rows; and user, item of those whose label is 0.
+    """
+    path = file_of(folder, domain, part)
+    nothing = pl.DataFrame(schema={"user": pl.Int64, "item": pl.Int64})
     if not path.is_file():
         columns = {"user": pl.Int64, "item": pl.Int64, "position": pl.Float64, "timestamp": pl.Float64}
-        return pl.DataFrame(schema=columns)
+        return pl.DataFrame(schema=columns), nothing
     frame = read_parquet(path)
+    negatives = frame.clear()
     if "label" in frame.columns and frame["label"].dtype.is_numeric():
         positives = frame.filter(pl.col("label").fill_null(1) != 0)
         if positives.height < frame.height:
@@ -182,9 +216,11 @@ def read_part(folder: Path, domain: str, part: str, notes: list[Text]) -> pl.Dat
             notes.append(
                 Text("{file}: {count} rows with label 0 are negatives, left out.", file=path.name, count=left_out)
             )
+            negatives = frame.filter(pl.col("label") == 0)
         frame = positives
     ids = [integers(frame, name, path) for name in ("user", "item")]
-    return pl.DataFrame([*ids, *(reals(frame, name, path) for name in ("position", "timestamp"))])
+    rows = pl.DataFrame([*ids, *(reals(frame, name, path) for name in ("position", "timestamp"))])
+    return rows, pl.DataFrame([integers(negatives, name, path) for name in ("user", "item")])
 
 
 def read_candidates(folder: Path, domain: str, n_test: int) -> pl.DataFrame | None:
@@ -193,7 +229,7 @@ def read_candidates(folder: Path, domain: str, n_test: int) -> pl.DataFrame | No
     Raises:
         DataError: a row number outside the test file.
     """
-    path = folder / f"{domain}_candidates.parquet"
+    path = file_of(folder, domain, "candidates")
     if not path.is_file():
         return None
     frame = read_parquet(path, ("row", "item"))
@@ -391,6 +427,8 @@ def candidate_rows(frame: pl.DataFrame | None, n_test: int, ids: Ints, start: in
 
 def without_test(folder: SplitFolder) -> SplitFolder:
     """The same folder with its test rows and test histories taken away: all that a choice may look at."""
-    none = Rows.joined([])
-    blind = tuple(replace(domain, test=none, test_history=none, candidates=None) for domain in folder.domains)
+    none = Rows.none()
+    blind = tuple(
+        replace(domain, test=none, test_history=none, candidates=None, refused=none) for domain in folder.domains
+    )
     return replace(folder, domains=blind)

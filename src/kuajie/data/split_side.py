@@ -1,23 +1,26 @@
 """Side information of a split folder: `items.parquet` with a `domain`, `<domain>_items.parquet`, both optional.
 
+Triples beside them are read by `split_graph`.
+
 Known columns: title, title_en, description, category, brand (texts; the last two are labels too), lists of names or
 whole numbers (labels), lists of real numbers of one length (vectors), and real numbers such as price.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from kuajie.core import columns as c
 from kuajie.core.errors import DataError
 from kuajie.core.side import Labels, SideInformation
 from kuajie.core.space import ItemSpace
+from kuajie.data.split_graph import read_graph
+from kuajie.data.split_parquet import read_whole
 
 TEXTS = (c.TITLE, c.TITLE_EN, "description", c.CATEGORY, c.BRAND)
 LABELS = (c.CATEGORY, c.BRAND)
@@ -35,16 +38,17 @@ def read_side(folder: Path, space: ItemSpace, item_ids: Mapping[str, npt.NDArray
     Raises:
         DataError: a file is damaged, or has no column `item`.
     """
+    graph = read_graph(folder, space, item_ids)
     frames = [frame for domain in space.domains for frame in _frames(folder, domain)]
     if not frames:
-        return None
+        return None if graph is None else SideInformation(space.n_items, graph=graph)
     known = pl.concat(
         pl.DataFrame({c.DOMAIN: domain, c.ITEM: item_ids[domain]}).with_columns(pl.col(c.ITEM).cast(pl.Int64))
         for domain in space.domains
     )
     said = pl.concat(frames, how="diagonal_relaxed").group_by(KEYS).agg(pl.all().drop_nulls().first())
     table = known.join(said, on=[c.DOMAIN, c.ITEM], how="left", maintain_order="left")
-    return side_of_table(table)
+    return replace(side_of_table(table), graph=graph)
 
 
 def side_of_table(table: pl.DataFrame) -> SideInformation:
@@ -74,22 +78,12 @@ def _frames(folder: Path, domain: str) -> Iterable[pl.DataFrame]:
     for path in (folder / "items.parquet", folder / f"{domain}_items.parquet"):
         if not path.is_file():
             continue
-        frame = _read(path)
+        frame = read_whole(path)
         if c.ITEM not in frame.columns or not frame[c.ITEM].dtype.is_integer():
             raise DataError("{path}: needs a column '{column}' of whole numbers.", path=path, column=c.ITEM)
         if c.DOMAIN in frame.columns:
             frame = frame.filter(pl.col(c.DOMAIN) == domain)
         yield frame.with_columns(pl.lit(domain).alias(c.DOMAIN), pl.col(c.ITEM).cast(pl.Int64))
-
-
-def _read(path: Path) -> pl.DataFrame:
-    try:
-        return pl.DataFrame(pl.from_arrow(pq.read_table(path).replace_schema_metadata()))
-    except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataError(
-            "{path} cannot be read as Parquet ({reason}). Write the file anew.", path=path, reason=reason
-        ) from None
 
 
 def _vectors(rows: list[Any]) -> npt.NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """What is trained on and what is asked: validation and test of a split folder, and splits of a workspace's own data."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from kuajie.core.texts import Text
 from kuajie.data.rows import Rows
 from kuajie.data.split_folder import SplitDomain, SplitFolder
 from kuajie.evaluation.candidates import Candidates, with_candidates
+from kuajie.evaluation.labelled import Labelled
 from kuajie.evaluation.tasks import RankingTask, build_task, interactions_of
 
 COLD_SHARE = 0.1
@@ -29,11 +30,13 @@ class Split:
         train: what models are fitted on.
         tasks: by domain; a domain without rows has a task of none.
         notes: sentences that say where the rows come from.
+        labelled: by domain, test rows that say whether the item was used, where the folder has both kinds.
     """
 
     train: Interactions
     tasks: Mapping[str, RankingTask]
     notes: tuple[Text, ...] = ()
+    labelled: Mapping[str, Labelled] = field(default_factory=dict)
 
 
 def validation_split(
@@ -74,7 +77,7 @@ def validation_split(
         train,
         known=Rows.joined([train, folder.rows("valid_history")]),
         asked=asked,
-        forbidden=everything,  # what was hidden is no negative
+        forbidden=Rows.joined([everything, folder.rows("shown")]),  # what was hidden is no negative
         candidates="full" if candidates == "file" else candidates,
         seed=seed,
         notes=tuple(notes),
@@ -97,20 +100,35 @@ def final_split(folder: SplitFolder, candidates: Candidates = "full", seed: int 
         for domain in folder.domains
         if len(domain.valid)
     )
-    return make_split(
+    known = Rows.joined([train, folder.rows("test_history")])
+    split = make_split(
         folder.space,
         folder.order,
         folder.n_people,
         train,
-        known=Rows.joined([train, folder.rows("test_history")]),
+        known=known,
         asked={domain.name: domain.test for domain in folder.domains},
-        forbidden=folder.rows("valid", "valid_history"),
+        forbidden=folder.rows("valid", "valid_history", "shown"),
         fixed={domain.name: domain for domain in folder.domains},
         candidates=candidates,
         seed=seed,
         notes=notes,
         side=folder.side,
     )
+    return replace(split, labelled=labelled_rows(folder, known))
+
+
+def labelled_rows(folder: SplitFolder, known: Rows) -> dict[str, Labelled]:
+    """Used and refused test rows of domains that have both; none where rows have an order, which refused ones lack."""
+    found: dict[str, Labelled] = {}
+    if folder.order != "none":
+        return found
+    for domain in folder.domains:
+        if len(domain.test) and len(domain.refused):
+            rows = Rows.joined([domain.test, domain.refused])
+            task = build_task(folder.space, domain.name, rows, known, "none", folder.n_people)
+            found[domain.name] = Labelled(task, np.arange(len(rows)) < len(domain.test))
+    return found
 
 
 def validation_joins(domain: SplitDomain, order: Order) -> bool:

@@ -20,7 +20,6 @@ from kuajie.core.config import Config
 from kuajie.core.errors import DataError
 from kuajie.core.side import Labels, SideInformation
 from kuajie.core.space import ItemSpace
-from kuajie.core.texts import Text
 from kuajie.text.encoders import AnyEncoderConfig, Rows, fit_encode
 from kuajie.text.tfidf import unit_rows
 from kuajie.text.word2vec import unit_vectors

@@ -109,9 +109,13 @@ class LinearModel(ABC, Generic[C]):
         options = options or FitOptions()
         self.plan(DataShape.of(interactions), options)
         self.space_ = interactions.space
-        self.support_ = interactions.support()
+        self.support_ = self.supported(interactions)
         self.weights_ = self.learn(interactions, options)
         return self
+
+    def supported(self, interactions: Interactions) -> npt.NDArray[np.float64]:
+        """What `support_` becomes; a model that scores items nobody used says here which it knows."""
+        return interactions.support()
 
     def fit_statistics(self, statistics: Statistics, options: FitOptions | None = None) -> Self:
         """See `Updatable.fit_statistics`.

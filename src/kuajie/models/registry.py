@@ -20,6 +20,8 @@ from kuajie.models.deep.order_configs import CaserConfig, GRU4RecConfig, SASRecC
 from kuajie.models.diffusion import Diffusion, DiffusionConfig
 from kuajie.models.ease import EASE, EASEConfig
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
+from kuajie.models.kge import KGE, KGEConfig
+from kuajie.models.metapath import MetaPath, MetaPathConfig
 from kuajie.models.popularity import Popularity, PopularityConfig
 from kuajie.models.repeat import Repeat, RepeatConfig
 from kuajie.models.ridge import Ridge, RidgeConfig
@@ -27,6 +29,7 @@ from kuajie.models.seasonal import Seasonal, SeasonalConfig
 from kuajie.models.sequence import Sequence, SequenceConfig
 from kuajie.models.svd import SVD, SVDConfig
 from kuajie.models.userknn import UserKNN, UserKNNConfig
+from kuajie.models.walk import Walk, WalkConfig
 
 MODELS: dict[str, type[Recommender]] = {
     "popularity": Popularity,
@@ -41,6 +44,9 @@ MODELS: dict[str, type[Recommender]] = {
     "seasonal": Seasonal,
     "repeat": Repeat,
     "content": Content,
+    "walk": Walk,
+    "metapath": MetaPath,
+    "kge": KGE,
 }
 
 
@@ -94,6 +100,9 @@ AnyModelConfig = Annotated[
     | SeasonalConfig
     | RepeatConfig
     | ContentConfig
+    | WalkConfig
+    | MetaPathConfig
+    | KGEConfig
     | SASRecConfig
     | GRU4RecConfig
     | CaserConfig

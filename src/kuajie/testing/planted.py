@@ -1,9 +1,11 @@
 """Small worlds whose answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from kuajie.core.histories import Histories, Interactions
-from kuajie.core.side import Labels, SideInformation
+from kuajie.core.side import Labels, SideInformation, TripleGraph
 from kuajie.core.space import ItemSpace
 
 TOPICS = ("涡轮增压 turbo", "口红 lipstick", "基金 fund", "纪录片 film")
@@ -38,7 +40,8 @@ def two_domain_interactions(
     histories = Histories.from_lists(
         rows, space.n_items, times=times if order else None, at=at, order="joint" if order else "none"
     )
-    return Interactions(space, histories, planted_side(topics)), np.arange(n_people) % n_topics, np.concatenate([topics, topics])
+    interactions = Interactions(space, histories, planted_side(topics))
+    return interactions, np.arange(n_people) % n_topics, np.concatenate([topics, topics])
 
 
 def planted_side(topics: np.ndarray) -> SideInformation:
@@ -56,3 +59,31 @@ def planted_side(topics: np.ndarray) -> SideInformation:
         {"price": 10.0 + np.arange(len(both))},
         {"image": images},
     )
+
+
+def with_topic_graph(interactions: Interactions, item_topics: np.ndarray, seed: int = 0) -> Interactions:
+    """The same interactions with a graph that knows the topics.
+
+    Items of domain "a" are about their topic; items of "b" have a category, two for each topic, which is about it. A
+    maker, drawn at random, says nothing.
+    """
+    rng = np.random.default_rng(seed)
+    space, n_topics = interactions.space, int(item_topics.max()) + 1
+    topics, categories = np.arange(n_topics), np.arange(2 * n_topics)
+    names = [
+        *(f"topic:主题{t}" for t in topics),
+        *(f"category:{c}" for c in categories),
+        *(f"maker:{m}" for m in range(5)),
+    ]
+    first, second = space.n_items, space.n_items + n_topics
+    a, b = (np.arange(space.slice(domain).start, space.slice(domain).stop) for domain in ("a", "b"))
+    parts = [
+        (a, 0, first + item_topics[a]),
+        (b, 1, second + 2 * item_topics[b] + rng.integers(0, 2, len(b))),
+        (second + categories, 0, first + categories // 2),
+        (np.concatenate([a, b]), 2, second + 2 * n_topics + rng.integers(0, 5, space.n_items)),
+    ]
+    heads, tails = (np.concatenate([part[end] for part in parts]).astype(np.int32) for end in (0, 2))
+    kinds = np.repeat([part[1] for part in parts], [len(part[0]) for part in parts]).astype(np.int32)
+    graph = TripleGraph(space.n_items, tuple(names), ("about", "category", "maker"), heads, kinds, tails)
+    return replace(interactions, side=SideInformation(space.n_items, graph=graph))

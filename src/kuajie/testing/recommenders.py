@@ -161,12 +161,17 @@ def without_side_of(side: SideInformation, item: int) -> SideInformation:
     """The same, but nothing is known of one item."""
     others = np.arange(side.n_items) != item
     keep = sparse.csr_array(sparse.diags_array(others.astype(np.float64)))
+    graph = side.graph
+    if graph is not None:
+        told = (graph.heads != item) & (graph.tails != item)
+        graph = replace(graph, heads=graph.heads[told], kinds=graph.kinds[told], tails=graph.tails[told])
     return SideInformation(
         side.n_items,
         {n: [text if other else "" for text, other in zip(t, others, strict=True)] for n, t in side.texts.items()},
         {name: Labels(found.names, (keep @ found.matrix).astype(bool)) for name, found in side.labels.items()},
         {name: np.where(others, values, np.nan) for name, values in side.numbers.items()},
         {name: np.where(others[:, None], rows, np.float32(np.nan)) for name, rows in side.vectors.items()},
+        graph,
     )
 
 

@@ -98,6 +98,7 @@ class Run:
         chosen: settings, or what `auto` decided.
         lists: what lists of ten are like besides being right; see `evaluation.lists`.
         reasons: whether reasons name what carried an item; see `evaluation.fidelity`.
+        labelled: areas over labelled test rows, where there are any; see `evaluation.labelled`.
     """
 
     fit_seconds: float
@@ -105,6 +106,7 @@ class Run:
     chosen: Mapping[str, Any]
     lists: Mapping[str, float]
     reasons: Mapping[str, float]
+    labelled: Mapping[str, float] = field(default_factory=dict)
 
 
 def parse_entrant(name: str) -> Entrant:
@@ -233,7 +235,9 @@ class Arena:
         lists = sample.judge(score, **how)
         rng = np.random.default_rng([self.seed, 4, self.space.index(domain)])  # the same people for every model
         reasons = asdict(fidelity(sample.task, score, explain, rng))
-        self.runs[entrant.name, domain] = Run(fit_seconds, seconds, chosen, lists, reasons)
+        rows = self.final.labelled.get(domain)
+        labelled = {} if rows is None else rows.judge(score)
+        self.runs[entrant.name, domain] = Run(fit_seconds, seconds, chosen, lists, reasons, labelled)
 
     def _sample(self, domain: str) -> ListSample:
         """The people whose lists are looked at, the same for every model."""

@@ -170,17 +170,15 @@ def choose(
 def families_to_try(interactions: Interactions, config: ChooseConfig) -> tuple[list[Family], list[Text]]:
     """The families for these data and this budget, and sentences about those that cannot be tried."""
     data = interactions.histories
-    timed, described = data.times is not None, describes(interactions.side)
-    found = families(
-        interactions.space, data.order, config.kinds, config.settings, timed=timed, described=described
-    )
+    timed = data.times is not None
+    found = families(interactions.space, data.order, config.kinds, config.settings, timed=timed, side=interactions.side)
     wanted = [family for family in found if within(family, config.seconds, config.kinds)]
     missing = [
         Text('{family}: not tried, torch is not installed. Run: pip install "kuajie[deep]"', family=family.name)
         for family in wanted
         if not installed(kind_of(family))
     ]
-    if not described:
+    if not describes(interactions.side):
         names = ", ".join(READS_SIDE)
         missing.append(Text("{families}: not tried, the data say nothing of their items", families=names))
     return [family for family in wanted if installed(kind_of(family))], missing

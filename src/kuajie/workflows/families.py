@@ -8,6 +8,7 @@ from kuajie.core.config import Config
 from kuajie.core.errors import ConfigError
 from kuajie.core.histories import Order
 from kuajie.core.recommender import Scope
+from kuajie.core.side import SideInformation
 from kuajie.core.space import ItemSpace
 from kuajie.evaluation.tuning import changed
 from kuajie.models.als import ALSConfig
@@ -15,11 +16,14 @@ from kuajie.models.content import ContentConfig
 from kuajie.models.deep.order_configs import SASRecConfig
 from kuajie.models.diffusion import DiffusionConfig
 from kuajie.models.ease import EASEConfig
+from kuajie.models.item_features import describes
 from kuajie.models.itemknn import ItemKNNConfig
+from kuajie.models.metapath import MetaPathConfig
 from kuajie.models.popularity import PopularityConfig
 from kuajie.models.ridge import RidgeConfig
 from kuajie.models.sequence import SequenceConfig
 from kuajie.models.trend import TrendConfig
+from kuajie.models.walk import WalkConfig
 
 TIMED_SETTINGS = ("trend", "half_life_days")
 READS_SIDE = ("content",)
@@ -61,7 +65,7 @@ def families(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     *,
     timed: bool = True,
-    described: bool = True,
+    side: SideInformation | None = None,
 ) -> list[Family]:
     """The families for data of this kind.
 
@@ -71,13 +75,13 @@ def families(
         kinds: keep only these kinds of models, and popularity, which everything else falls back to; none: all.
         settings: family -> settings of a start that a person decided on; they are not varied.
         timed: whether events have times; without, settings that read them are not varied.
-        described: whether anything is known of the items; without, models that read it are left out.
+        side: what is known of the items; what reads it is tried where there is something to read.
 
     Raises:
         ConfigError: kinds or settings of families that do not exist, or settings that their model does not have.
     """
-    found = [family if timed else untimed(family) for family in default_families(space, order)]
-    found = [family for family in found if described or kind_of(family) not in READS_SIDE]
+    found = [family if timed else untimed(family) for family in default_families(space, order, side)]
+    found = [family for family in found if describes(side) or kind_of(family) not in READS_SIDE]
     unknown = set(settings or {}) - {family.name for family in found}
     if unknown:
         names = ", ".join(family.name for family in found)
@@ -120,7 +124,7 @@ def within(family: Family, seconds: float, kinds: tuple[str, ...]) -> bool:
     return family.least_seconds <= seconds or kind_of(family) in kinds
 
 
-def default_families(space: ItemSpace, order: Order) -> list[Family]:
+def default_families(space: ItemSpace, order: Order, side: SideInformation | None = None) -> list[Family]:
     """What is tried where nobody decided anything; what helps most comes first."""
     found = [
         Family(
@@ -132,7 +136,9 @@ def default_families(space: ItemSpace, order: Order) -> list[Family]:
             share=0.2,
         ),
         *([SEQUENCE] if order != "none" else []),
-        *SETS,
+        *SETS[:1],
+        *(GRAPH if side is not None and side.graph is not None and side.graph.n_triples else ()),
+        *SETS[1:],
         *([SASREC] if order != "none" else []),
     ]
     if len(space.domains) > 1:
@@ -227,3 +233,25 @@ SETS = (
     ),
 )
 """Models of sets: they serve any data, ordered or not."""
+
+GRAPH = (
+    Family(
+        "walk",
+        WalkConfig(),
+        (
+            ("popularity_power", (0.3, 0.6)),
+            ("behaviour", (0.8, 0.95)),
+            ("restart", (0.15, 0.5)),
+            ("neighbours", (150,)),
+            ("shrinkage", (30.0,)),
+            ("hub_power", (0.25,)),
+        ),
+    ),
+    Family(
+        "metapath",
+        MetaPathConfig(),
+        (("popularity_power", (0.3, 0.6)), ("sharpness", (2.0,)), ("hub_power", (0.5,))),
+        share=0.3,
+    ),
+)
+"""Models of the knowledge graph: tried where there are triples."""

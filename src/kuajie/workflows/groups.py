@@ -47,5 +47,5 @@ def group_lists(dataset: JointDataset) -> GroupLists | None:
     """Popularity by place of a snapshot; None where nobody has a place."""
     if dataset.places is None:
         return None
-    data = dataset.interactions(described=False)
+    data = dataset.interactions()
     return GroupLists(GroupPopularity.fit(data, {PLACE: dataset.places}), dataset.places)

@@ -5,7 +5,7 @@ read -> (quarantine) -> merge duplicates -> who is who -> snapshot -> `warehouse
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +34,7 @@ from kuajie.data.social import with_social
 from kuajie.data.spool import Spool
 from kuajie.data.tables import Items, Tables, read_tables
 from kuajie.data.unify import Rules
+from kuajie.graph.drawing import GraphConfig, enriched
 
 WAREHOUSE = "warehouse"
 
@@ -83,6 +84,7 @@ def ingest(
     progress: Progress = silent,
     environment: Mapping[str, str] = os.environ,
     store_sequence: int | None = None,
+    graph: GraphConfig | None = None,
 ) -> IngestResult:
     """Import everything that a workspace names.
 
@@ -94,6 +96,7 @@ def ingest(
         environment: where the secret of hashed keys comes from.
         store_sequence: the last change of the operational store among the sources (`workflows.export`); None: there is
             no store among them.
+        graph: what is drawn from names and texts beside the triples that are given; left out: nothing.
 
     Raises:
         DataError: a source cannot be read, too many rows are bad, or a domain is empty.
@@ -114,7 +117,7 @@ def ingest(
         target = _made(temporary / "snapshot")
         if store_sequence is not None:
             (target / snapshots.STORE).write_bytes(msgspec.json.encode({"sequence": store_sequence}))
-        return _run(config, reader, stream, hasher, target, warehouse)
+        return _run(config, reader, stream, hasher, target, warehouse, graph or GraphConfig())
 
 
 def _run(
@@ -124,6 +127,7 @@ def _run(
     hasher: KeyHasher | None,
     target: Path,
     warehouse: Path,
+    graph: GraphConfig,
 ) -> IngestResult:
     as_of, domains, progress = reader.rules.now, list(config.domains), reader.progress
     tables, rows = _read(config, reader, stream)
@@ -135,6 +139,7 @@ def _run(
     routed = importing.route_events(cleaned, accounts, identity.person, stream, progress)
     written = importing.write_events(routed, target / snapshots.EVENTS, stream, progress)
     write_columns(target / snapshots.EVENTS, written.events)
+    tables = replace(tables, knowledge=enriched(tables.knowledge, items.table, graph))
     _write_tables(target, items, accounts, identity, tables)
     quality = _quality(config, reader, accounts, items, warehouse)
     overlap = overlap_report(accounts, identity, domains, config.identity.method)

@@ -32,7 +32,10 @@ def domain_results(
 
 def _model(run: Run, model: ModelSummary) -> dict[str, Any]:
     slices = {name: {"test_rows": part.test_rows, MAIN: part.value} for name, part in model.slices.items()}
-    return {**model.metrics, "ci95": {MAIN: list(model.interval)}, **asdict(run), "slices": slices}
+    how = asdict(run)
+    if not how["labelled"]:
+        del how["labelled"]
+    return {**model.metrics, "ci95": {MAIN: list(model.interval)}, **how, "slices": slices}
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 # any plain value

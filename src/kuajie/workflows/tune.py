@@ -19,7 +19,6 @@ from kuajie.evaluation.protocols import COLD_SHARE, Split, leave_one_out, person
 from kuajie.evaluation.ranking import rank_task
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.evaluation.tuning import Range, Tuning, changed, grid_search, optuna_search
-from kuajie.models.item_features import describes
 from kuajie.models.blend import fit_scoped, scoped
 from kuajie.workflows.families import Family, families
 
@@ -177,8 +176,10 @@ def family_named(interactions: Interactions, name: str) -> Family:
     Raises:
         UsageError: there is none for this data.
     """
-    described = describes(interactions.side)
-    known = {family.name: family for family in families(interactions.space, interactions.histories.order, described=described)}
+    known = {
+        family.name: family
+        for family in families(interactions.space, interactions.histories.order, side=interactions.side)
+    }
     if name not in known:
         raise UsageError(
             "there is no family '{name}' for this data; there are {known}", name=name, known=", ".join(known)

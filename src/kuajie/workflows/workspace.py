@@ -19,6 +19,7 @@ from kuajie.core.recommender import FitOptions
 from kuajie.core.texts import Text
 from kuajie.data.config import DataConfig
 from kuajie.evaluation.tasks import RankingTask
+from kuajie.graph.drawing import GraphConfig
 from kuajie.profiles.config import ProfilesConfig
 from kuajie.rerank.exploration import ExplorationConfig
 from kuajie.rerank.pipeline import RerankConfig
@@ -152,6 +153,7 @@ class WorkspaceConfig(DataConfig):
     consume: ConsumeConfig = ConsumeConfig()
     webhooks: WebhooksConfig = WebhooksConfig()
     profiles: ProfilesConfig = ProfilesConfig()
+    graph: GraphConfig = GraphConfig()
 
     @pydantic.field_validator("rerank")
     @classmethod

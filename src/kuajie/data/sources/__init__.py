@@ -12,6 +12,7 @@ from kuajie.data.sources.douban import DOUBAN
 from kuajie.data.sources.jsonl import JSONL
 from kuajie.data.sources.movielens import MOVIELENS
 from kuajie.data.sources.parquet import PARQUET
+from kuajie.data.sources.rdf import RDF
 from kuajie.data.sources.recbole import RECBOLE
 from kuajie.data.sources.sql import SQL
 
@@ -26,6 +27,7 @@ FORMATS: dict[Format, FormatSpec] = {
     "movielens": MOVIELENS,
     "amazon": AMAZON,
     "douban": DOUBAN,
+    "rdf": RDF,
 }
 SUFFIXES: dict[str, Format] = {
     ".csv": "csv",
@@ -40,6 +42,8 @@ SUFFIXES: dict[str, Format] = {
     ".link": "recbole",
     ".kg": "recbole",
     ".dat": "movielens",
+    ".ttl": "rdf",
+    ".nt": "rdf",
 }
 
 
