@@ -46,7 +46,11 @@ def reasons_of(
                     domain, item, title = name(number)
                     words = said[number] = (domain, item, title, because.format(title=title or item))
                 domain, item, title, text = words
-                reasons.append(reason(domain, item, title, part / score, text, exact=exact))
+                share = part / score
+                if share > 1:
+                    reasons.append(reason(domain, item, title, share, text, exact=exact))
+                else:  # nearly always, some thirty times a list: without a call in between
+                    reasons.append(Reason(domain=domain, item=item, title=title, share=share, exact=exact, text=text))
             if base >= least:
                 place = sum(part >= base for part in parts[: len(reasons)])
                 reasons.insert(place, reason("", "", "", base / score, popular, exact=exact))
