@@ -22,6 +22,7 @@ from kuajie.core.space import ItemSpace
 from kuajie.core.texts import Text
 from kuajie.models.linear import known_items
 from kuajie.models.registry import AnyModelConfig, build, model_class
+from kuajie.numerics.single import repeats_between
 
 Floats = npt.NDArray[np.float32]
 SCALE_PEOPLE = 256
@@ -280,11 +281,7 @@ def removal_changes_mix(items: npt.NDArray[np.integer], part: slice, limits: Ite
         part: the target's slice.
         limits: `at_least` of its mixes.
     """
-    inside = items[(items >= part.start) & (items < part.stop)]
-    if not len(inside):
-        return False
-    count = len(inside)
-    most = int(np.unique(inside, return_counts=True)[1].max())
+    count, most = repeats_between(items, part.start, part.stop)
     return any(count - most < limit <= count for limit in limits)
 
 

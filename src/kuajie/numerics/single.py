@@ -30,6 +30,19 @@ def count_between(items: I32, start: int, stop: int) -> int:
 
 
 @kernel
+def repeats_between(items: I32, start: int, stop: int) -> tuple[int, int]:
+    """How many of the items lie in [start, stop), and how often the most frequent of them does."""
+    ordered = np.sort(items)
+    count, most, run = 0, 0, 0
+    for place in range(len(ordered)):
+        if start <= ordered[place] < stop:
+            run = run + 1 if place > 0 and ordered[place - 1] == ordered[place] else 1
+            count += 1
+            most = max(most, run)
+    return count, most
+
+
+@kernel
 def usable_places(items: I32, weights: F64, known: Bools) -> I64:
     """Places of the entries that were trained and have a weight."""
     places = np.empty(len(items), np.int64)

@@ -81,7 +81,7 @@ def reasons_of(
         items: (n,) joint numbers of the explained items, which links need.
     """
     wording = Wording.of(translate, {} if links is None else links.names)
-    named: dict[int, tuple[str, str, str]] = {}  # one entry carries many items
+    named: dict[int, tuple[str, str, str, str]] = {}  # one entry carries many items
     columns, strongest = strongest_of(explanation.contributions, most)
     numbers, exact = explanation.history_items[columns], explanation.exact
     linked = _linked(links, numbers, items)
@@ -96,9 +96,15 @@ def reasons_of(
                     break
                 known = named.get(number)
                 if known is None:
-                    known = named[number] = name(number)
-                text = wording.text(known[2] or known[1], link)
-                reasons.append(reason(*known, part / score, text, exact=exact, link=link))
+                    domain, item, title = name(number)
+                    known = named[number] = (domain, item, title, wording.text(title or item, None))
+                domain, item, title, text = known
+                share = part / score
+                if share > 1 or link is not None:
+                    text = text if link is None else wording.text(title or item, link)
+                    reasons.append(reason(domain, item, title, share, text, exact=exact, link=link))
+                else:  # some thirty times a list: without a call in between
+                    reasons.append(Reason(domain=domain, item=item, title=title, share=share, exact=exact, text=text))
             if base >= least:
                 place = sum(part >= base for part in parts[: len(reasons)])
                 reasons.insert(place, reason("", "", "", base / score, wording.popular, exact=exact, kind="popular"))
