@@ -23,11 +23,12 @@ from kuajie.evaluation.compare import bootstrap_interval
 from kuajie.evaluation.metrics import row_metrics
 from kuajie.evaluation.protocols import COLD_SHARE, Split, final_split, leave_one_out, validation_split
 from kuajie.evaluation.ranking import rank_task
-from kuajie.models.ranker import Generator, Ranker, RankerConfig
+from kuajie.models.ranker import Ranker, RankerConfig
 from kuajie.models.ranker_facts import Facts
 from kuajie.models.ranker_trees import grow
 from kuajie.models.registry import build
 from kuajie.workflows.choose import ChooseConfig, choose
+from kuajie.workflows.two_stages import over
 
 METRIC = "ndcg@10"
 ROWS = 1_000_000
@@ -80,9 +81,8 @@ def quality(name: str, blind: Split, final: Split, seconds: float, kinds: tuple[
     print(
         f"{name}: auto chose {', '.join(member.name for member in choice.blend.members)}; {choice.skipped}", flush=True
     )
-    over = RankerConfig(generators=(Generator(name="auto", model=choice.blend),))
     models: dict[str, Recommender] = {}
-    for label, config in (("auto", choice.blend), ("ranker over auto", over), ("ranker", RankerConfig())):
+    for label, config in (("auto", choice.blend), ("ranker over auto", over(choice.blend)), ("ranker", RankerConfig())):
         begun = time.perf_counter()
         models[label] = build(config).fit(final.train, options)
         print(f"{name}: {label} fitted in {time.perf_counter() - begun:.0f} s", flush=True)

@@ -142,6 +142,20 @@ def test_too_few_examples_leave_the_first_generator_its_order() -> None:
     np.testing.assert_array_equal(np.argsort(-ranker.score(small.histories, "b")), np.argsort(-knn))
 
 
+def test_times_that_are_all_the_same_and_a_domain_without_items_teach_nothing() -> None:
+    data = two_domain_interactions(n_people=80)[0]
+    histories = replace(data.histories, times=np.full(len(data.histories.items), 1.7e9))
+    assert not Ranker(SMALL).fit(replace(data, histories=histories), FitOptions(threads=1)).trees_
+    space = ItemSpace(("a", "空", "b"), (20, 0, 20))
+    mixes = tuple(Mix(target=target, weights={"knn": 1.0}) for target in ("a", "b"))
+    blend = BlendConfig(members=(Member(name="knn", model=ItemKNNConfig()),), mixes=mixes)
+    config = RankerConfig(generators=(Generator(name="auto", model=blend),), rounds=5, least_rows=20)
+    ranker = Ranker(config).fit(Interactions(space, two_domain_interactions()[0].histories), FitOptions(threads=1))
+    assert set(ranker.trees_) == {"a", "b"}
+    again = Ranker.from_arrays(config, space, ranker.arrays())
+    assert np.isfinite(again.score(data.histories.take([0]), "b")).all()
+
+
 def test_scoring_needs_no_lightgbm_and_learning_says_what_to_install(world, ranker, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "lightgbm", None)
     again = Ranker.from_arrays(ranker.config, world.space, ranker.arrays())

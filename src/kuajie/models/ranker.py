@@ -157,16 +157,28 @@ class Ranker:
         lightgbm_or_refuse()  # before minutes are spent
         self.space_, self.support_ = interactions.space, interactions.support()
         self.ordered_ = interactions.histories.order != "none"
-        fold = self.fold(interactions, options.seed)
-        stage = self._stage(self._fit_generators(fold.known, options), Facts.of(fold.known, self.config.labels))
-        for target in self.config.targets or self.space_.domains:
-            groups, people = self.examples(stage, fold, target, profile, options.threads)
-            held_out = _held_out(people)
-            if min(held_out.sum(), (~held_out).sum()) >= LEAST_GROUPS * HELD_OUT and len(people) >= LEAST_GROUPS:
-                self.trees_[target] = grow(groups.take(~held_out), groups.take(held_out), self.config.boosting, options)
+        self.trees_ = self._learn(self.fold(interactions, options.seed), options, profile)
         self.fits_ = self._fit_generators(interactions, options)
         self.facts_ = Facts.of(interactions, self.config.labels)
         return self
+
+    def _learn(self, fold: Fold, options: FitOptions, profile: Profile | None) -> dict[str, Trees]:
+        """The trees of each target that has enough examples."""
+        asked = {target: len(fold.inside(self.space_.slice(target))) for target in self._targets}
+        if max(asked.values(), default=0) < LEAST_GROUPS or not len(fold.known.histories.items):
+            return {}
+        stage = self._stage(self._fit_generators(fold.known, options), Facts.of(fold.known, self.config.labels))
+        trees = {}
+        for target in (target for target, count in asked.items() if count >= LEAST_GROUPS):
+            groups, people = self.examples(stage, fold, target, profile, options.threads)
+            held_out = _held_out(people)
+            if len(people) >= LEAST_GROUPS and min(held_out.sum(), (~held_out).sum()) >= LEAST_GROUPS * HELD_OUT / 2:
+                trees[target] = grow(groups.take(~held_out), groups.take(held_out), self.config.boosting, options)
+        return trees
+
+    @property
+    def _targets(self) -> tuple[str, ...]:
+        return self.config.targets or self.space_.domains
 
     def fold(self, interactions: Interactions, seed: int) -> Fold:
         """What trees are learned from; see `ranker_folds`."""

@@ -25,6 +25,8 @@ from kuajie.models.registry import build
 
 LEAST_SECONDS = 60.0
 """Of choosing, below which no ranker is tried: it fits the blend twice more."""
+EXAMPLES = 10_000
+"""What trees learn from here: about a million candidates."""
 NAME = "blend"
 
 
@@ -48,7 +50,7 @@ class RankerGain:
 
 def over(blend: BlendConfig, targets: tuple[str, ...] = ()) -> RankerConfig:
     """The ranker over a blend, for some targets or all."""
-    return RankerConfig(generators=(Generator(name=NAME, model=blend),), targets=targets)
+    return RankerConfig(generators=(Generator(name=NAME, model=blend),), targets=targets, examples=EXAMPLES)
 
 
 def try_ranker(
