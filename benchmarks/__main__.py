@@ -18,6 +18,7 @@ NAMES = (
     "profiles",
     "ranker",
     "cold_start",
+    "rerank",
 )
 
 

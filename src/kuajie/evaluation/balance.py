@@ -45,10 +45,12 @@ def miscalibration(lists: Lists, groups: sparse.csr_array, wanted: sparse.csr_ar
     row, column = p.coords
     known = p.data > 0
     row, column, share = row[known], column[known], p.data[known]
+    if not len(row):
+        return float("nan")
     reached = (1 - alpha) * np.asarray(q[row, column]).ravel() + alpha * share
     costs = np.bincount(row, share * np.log(share / reached), minlength=len(lists))
     asked = np.unique(row)
-    return float(costs[asked].mean()) if len(asked) else float("nan")
+    return float(costs[asked].mean())
 
 
 def mean_support(lists: Lists, support: Floats) -> float:

@@ -9,6 +9,7 @@ equals; what it drops, it says why.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any, Protocol, Self
 
 import numpy as np
@@ -103,6 +104,16 @@ class Labels:
     codes: I32
     names: tuple[str, ...]
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The code of each name."""
+        return {name: place for place, name in enumerate(self.names)}
+
+    @cached_property
+    def sizes(self) -> F64:
+        """Items with each code: float64 (n_names,)."""
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.names)).astype(np.float64)
+
     def of(self, items: I32) -> I32:
         """The codes of candidates, -1 where nothing is known."""
         return np.where(items >= 0, self.codes[items], np.int32(-1)).astype(np.int32)
@@ -119,6 +130,11 @@ class Groups:
 
     matrix: sparse.csr_array
     names: tuple[str, ...]
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The column of each name."""
+        return {name: place for place, name in enumerate(self.names)}
 
     @classmethod
     def of(cls, matrix: sparse.sparray, names: tuple[str, ...]) -> "Groups":

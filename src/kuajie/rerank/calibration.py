@@ -50,8 +50,8 @@ class Calibration:
             if config.by not in context.people.mixes:
                 raise UsageError("calibration needs the mix of '{name}' in people's histories", name=config.by)
             mix = context.people.mixes[config.by]
-            parts = rows.indptr.astype(np.int64), rows.indices.astype(np.int32), rows.data
-            wanted = mix.indptr.astype(np.int64), mix.indices.astype(np.int32), mix.data
+            parts = rows.indptr, rows.indices, rows.data
+            wanted = mix.indptr, mix.indices, mix.data
             how = k, config.strength, config.alpha
 
             def work(low: int, high: int) -> None:

@@ -47,7 +47,7 @@ class DPP:
         order, worth = as_they_are(candidates), relevance(candidates.scores)
         if self.config.strength:
             rows = context.items.vector(self.config.vectors)
-            parts = rows.indptr.astype(np.int64), rows.indices.astype(np.int32), rows.data
+            parts = rows.indptr, rows.indices, rows.data
             how = min(k, order.shape[1]), self.config.strength, self.config.noise
 
             def work(low: int, high: int) -> None:

@@ -90,15 +90,14 @@ class Fairness:
             UsageError: a provider that has a floor does not exist.
         """
         config = self.config
-        unknown = sorted(config.floors.keys() - set(labels.names))
+        unknown = sorted(config.floors.keys() - labels.places.keys())
         if unknown:
             raise UsageError("there is no {label} '{name}' that could have a floor", label=config.by, name=unknown[0])
         if config.floors:
             return np.array([config.floors.get(name, 0.0) for name in labels.names])
-        sizes = np.bincount(labels.codes[labels.codes >= 0], minlength=len(labels.names)).astype(np.float64)
-        asked = np.unique(labels.of(items))
-        mine = np.isin(np.arange(len(sizes)), asked[asked >= 0])
-        weights = np.where(mine, sizes if config.share == "items" else 1.0, 0.0)
+        asked, weights = labels.of(items).ravel(), np.zeros(len(labels.names))
+        asked = asked[asked >= 0]
+        weights[asked] = labels.sizes[asked] if config.share == "items" else 1.0
         return np.asarray(config.guarantee * weights / max(weights.sum(), 1.0))
 
     def rerank(self, candidates: Candidates, k: int, context: Context, threads: int = 1) -> Outcome:

@@ -41,7 +41,7 @@ class MMR:
         order, worth = as_they_are(candidates), relevance(candidates.scores)
         if self.config.strength:
             rows = context.items.vector(self.config.vectors)
-            parts = rows.indptr.astype(np.int64), rows.indices.astype(np.int32), rows.data
+            parts = rows.indptr, rows.indices, rows.data
 
             def work(low: int, high: int) -> None:
                 _choose(low, high, k, self.config.strength, candidates.items, worth, *parts, rows.shape[1], order)

@@ -87,8 +87,8 @@ class XQuAD:
             rows = context.items.group(config.by).matrix
             none = sparse.csr_array((len(order), rows.shape[1]))
             mix = context.people.mixes.get(config.by, none) if config.personal else none
-            parts = rows.indptr.astype(np.int64), rows.indices.astype(np.int32), rows.data
-            wanted = mix.indptr.astype(np.int64), mix.indices.astype(np.int32), mix.data
+            parts = rows.indptr, rows.indices, rows.data
+            wanted = mix.indptr, mix.indices, mix.data
             how = k, config.strength, config.smooth
 
             def work(low: int, high: int) -> None:

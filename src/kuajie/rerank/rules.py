@@ -112,30 +112,23 @@ def elsewhere(name: str, candidates: Candidates, context: Context) -> Bools:
     """Where an item names regions, and the person's is none of them."""
     groups: Groups = context.items.group(name)
     items = candidates.items
-    limited = (np.diff(groups.matrix.indptr) > 0)[items] & (items >= 0)
+    starts = groups.matrix.indptr
+    limited = (starts[items + 1] > starts[items]) & (items >= 0)
     words = context.people.words.get("region", np.full(len(items), ""))
     distinct, of_person = np.unique(words, return_inverse=True)
-    places = {word: place for place, word in enumerate(groups.names)}
-    codes = np.array([places.get(word, -1) for word in distinct.tolist()], np.int64)[of_person]
+    codes = np.array([groups.places.get(word, -1) for word in distinct.tolist()], np.int64)[of_person]
     here = np.zeros(items.shape, bool)
-    known = np.flatnonzero(codes >= 0)
-    if len(known):
-        sold = sparse_at(groups, items[known], np.broadcast_to(codes[known, None], items[known].shape))
-        here[known] = sold
+    rows = np.flatnonzero(codes >= 0)
+    if len(rows) and items.shape[1]:
+        asked = np.maximum(items[rows], 0).ravel()
+        sold = groups.matrix[asked, np.repeat(codes[rows], items.shape[1])]
+        here[rows] = np.asarray(sold).reshape(len(rows), -1) > 0
     return np.asarray(limited & ~here)
-
-
-def sparse_at(groups: Groups, items: npt.NDArray[np.int32], codes: npt.NDArray[np.int64]) -> Bools:
-    """Whether items have groups: entries of the matrix at (items, codes), any shape."""
-    n = len(groups.names)
-    rows = np.repeat(np.arange(groups.matrix.shape[0]), np.diff(groups.matrix.indptr))
-    there = rows * n + groups.matrix.indices
-    return np.asarray(np.isin(np.maximum(items, 0).astype(np.int64) * n + codes, there) & (items >= 0))
 
 
 def labelled(name: str, words: Words, candidates: Candidates, context: Context) -> tuple[Bools, Bools]:
     """Whether candidates have one of some words as their label, and whether their label is known."""
     labels = context.items.label(name)
-    wanted = [place for place, word in enumerate(labels.names) if word in words]
+    wanted = [labels.places[word] for word in words if word in labels.places]
     codes = labels.of(candidates.items)
     return np.isin(codes, wanted), codes >= 0

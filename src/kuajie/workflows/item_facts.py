@@ -4,7 +4,7 @@ catalogue, or a split folder's table  ->  labels, groups, numbers, vectors  ->  
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -115,9 +115,10 @@ def own_words(lists: Sequence[Sequence[str]], space: ItemSpace) -> list[list[str
 
 
 def add_domains(facts: Facts) -> None:
-    """The label `domain`."""
+    """The label `domain`, and groups by it."""
     codes = facts.space.domain_of(np.arange(facts.space.n_items)).astype(np.int32)
     facts.labels["domain"] = Labels(codes, facts.space.domains)
+    facts.groups["domain"] = Groups.of_labels(facts.labels["domain"])
 
 
 def labels_of(words: Sequence[str | None]) -> Labels:
@@ -168,16 +169,21 @@ def people_of(histories: Histories, items: Items, names: Iterable[str], space: I
             there; None: all.
     """
     used = histories.matrix().astype(np.float64)
-    mixes: Mapping[str, sparse.csr_array] = {name: mix_of(used, items.group(name), space, target) for name in names}
-    return People(mixes)
+    groups = {name: items.group(name) for name in names}
+    return People({name: mix_of(used, each, there(each, space, target)) for name, each in groups.items()})
 
 
-def mix_of(used: sparse.csr_array, groups: Groups, space: ItemSpace, target: str | None) -> sparse.csr_array:
-    """Shares of groups in rows of use, CSR (n, n_groups), without zeros."""
+def there(groups: Groups, space: ItemSpace, target: str | None) -> Floats:
+    """1 for each group that some item of a target has, else 0: (n_groups,); None: all are 1."""
+    if target is None:
+        return np.ones(len(groups.names))
+    own = groups.matrix[space.slice(target)]
+    return (np.bincount(own.indices, minlength=own.shape[1]) > 0).astype(np.float64)
+
+
+def mix_of(used: sparse.csr_array, groups: Groups, wanted: Floats) -> sparse.csr_array:
+    """Shares of the wanted groups in rows of use: CSR (n, n_groups), without zeros."""
     mix = sparse.csr_array(used @ groups.matrix)
-    if target is not None:
-        own = groups.matrix[space.slice(target)]
-        there = np.bincount(own.indices, minlength=own.shape[1]) > 0
-        mix = sparse.csr_array(mix @ sparse.diags_array(there.astype(np.float64)))
+    mix.data *= wanted[mix.indices]
     mix.eliminate_zeros()
     return shares(mix)

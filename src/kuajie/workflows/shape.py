@@ -8,7 +8,7 @@ this process, list by list: floors that hold in each process hold in all of them
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Self
 
@@ -21,13 +21,14 @@ from kuajie.core.histories import Histories
 from kuajie.core.names import suggest
 from kuajie.core.records import RankedList
 from kuajie.data.catalog import Catalog
-from kuajie.rerank.base import Candidates, Context, Items, StepConfig
+from kuajie.numerics.jit import F64
+from kuajie.rerank.base import Candidates, Context, Items, People, StepConfig
 from kuajie.rerank.calibration import CalibrationConfig
 from kuajie.rerank.limits import LimitsConfig
 from kuajie.rerank.pipeline import RerankConfig, Reranked, rerank
 from kuajie.rerank.popularity import XQuADConfig
 from kuajie.rerank.rules import RulesConfig
-from kuajie.workflows.item_facts import as_numbers, facts_of_catalog, people_of
+from kuajie.workflows.item_facts import as_numbers, facts_of_catalog, mix_of, there
 
 TAG = "rerank:"
 AGE, REGION = "age", "region"
@@ -60,6 +61,7 @@ class Shaping:
     config: RerankConfig
     catalog: Catalog
     items: Items
+    _there: dict[tuple[str, str], F64] = field(default_factory=dict)
     _states: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -139,12 +141,19 @@ class Shaping:
     ) -> Reranked:
         """The pipeline on one list."""
         names = [step.by for step in steps if isinstance(step, (CalibrationConfig, XQuADConfig))]
-        people = people_of(history, self.items, names, self.catalog.space, target)
+        used = history.matrix().astype(np.float64)
+        mixes = {name: mix_of(used, self.items.group(name), self._wanted(name, target)) for name in names}
         declared = as_numbers([asker.attributes.get(AGE, "")])
         age = np.full(1, np.nan) if declared is None else declared
         region = np.array([asker.attributes.get(REGION, "")])
-        people = replace(people, numbers={AGE: age}, words={REGION: region})
+        people = People(mixes, {AGE: age}, {REGION: region})
         return rerank(steps, candidates, k, Context(self.items, people, np.array([seed], np.uint64), state))
+
+    def _wanted(self, name: str, target: str) -> F64:
+        """The groups that the target's items have, found out once."""
+        if (name, target) not in self._there:
+            self._there[name, target] = there(self.items.group(name), self.catalog.space, target)
+        return self._there[name, target]
 
     def _candidates(self, ranked: RankedList, asker: Asker) -> Candidates:
         """Items that the snapshot does not know are unknown ones; scores fall as the list goes."""
