@@ -15,6 +15,7 @@ NAMES = (
     "service",
     "search",
     "incremental",
+    "graph",
 )
 
 
