@@ -19,6 +19,7 @@ NAMES = (
     "ranker",
     "cold_start",
     "rerank",
+    "graph",
 )
 
 

@@ -8,6 +8,7 @@ category, and a short path more than a long one.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -71,17 +72,16 @@ class PathFinder:
             most: paths.
         """
         starts = np.array([item for item in dict.fromkeys(from_items) if item != to_item], np.int32)
-        return [self._path(strength, edges) for strength, edges in self.meeting.strongest(starts, to_item, most)]
+        return [self._path(strength, nodes) for strength, nodes in self.meeting.strongest(starts, to_item, most)]
 
-    def _path(self, strength: float, edges: Sequence[int]) -> Path:
+    def _path(self, strength: float, route: Sequence[int]) -> Path:
         network, nodes = self.network, self.nodes
-        start = int(np.searchsorted(network.indptr, edges[0], side="right")) - 1
         steps = []
-        for edge in edges:
-            node = int(network.ends[edge])
+        for before, node in pairwise(route):
+            edge = self.meeting.edge(before, node)
             relation = network.relations[network.kinds[edge]]
             steps.append(Step(relation, bool(network.outward[edge]), node, nodes.key(node), nodes.title(node)))
-        return Path(strength, start, nodes.key(start), nodes.title(start), tuple(steps))
+        return Path(strength, route[0], nodes.key(route[0]), nodes.title(route[0]), tuple(steps))
 
 
 def paths(graph: Knowledge, from_items: Sequence[int], to_item: int, most: int = 3) -> list[Path]:

@@ -66,7 +66,8 @@ def neighbourhood(graph: Knowledge, centre: int, steps: int = 2, most: int = 40)
     network = graph.network
     degrees = network.degrees
     parents: dict[int, int] = {centre: centre}
-    rings, left_out = [(centre,)], 0
+    rings: list[tuple[int, ...]] = [(centre,)]
+    left_out = 0
     for _ in range(steps):
         reached: dict[int, int] = {}
         for node in rings[-1]:

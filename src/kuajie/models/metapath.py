@@ -39,12 +39,12 @@ class MetaPathConfig(Config):
     kind: Literal["metapath"] = "metapath"
     relations: tuple[tuple[str, NotNegative], ...] = ()
     learned: bool = True
-    hub_power: NotNegative = 1.0
+    hub_power: NotNegative = 0.5
     two_steps: bool = True
     widest: int = pydantic.Field(1_000, ge=1)
     sharpness: float = pydantic.Field(1.0, gt=0)
     k: int = pydantic.Field(500, ge=1)
-    popularity_power: float = pydantic.Field(0.0, ge=-1, le=1)
+    popularity_power: float = pydantic.Field(0.5, ge=-1, le=1)
 
 
 class MetaPath(LinearModel[MetaPathConfig]):

@@ -1,7 +1,7 @@
 """Strongest paths of at most four edges between nodes, found from both ends.
 
-The strength of a path is the product over its inner nodes of 1 / (edges of the node). Paths of length L are met at the
-node that lies ceil(L / 2) edges from the start, so that each is found once.
+The strength of a path is the product over its inner nodes of 1 / (edges of the node). Two edges are
+gone from each end; a node that joins everything to everything is not gone on from, but halves can meet in it.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy as np
 from kuajie.numerics.jit import F64, I32, I64, kernel
 from kuajie.numerics.network import Network
 
-WIDEST = 5_000
+WIDEST = 300
 """A node with more edges is not gone on from: it joins everything to everything. It can be where two halves meet."""
 
 WAYS = 3
@@ -26,7 +26,7 @@ class Meeting:
         indptr: of the nodes.
         ends: other node of each edge.
         near: (1 + WAYS, n_nodes) strength of the way of one edge to the aim, and of the best ways of two.
-        edge: (1 + WAYS, n_nodes) its first edge.
+        via: (1 + WAYS, n_nodes) the next node on it.
         stamp: (1 + WAYS, n_nodes) the search that wrote it.
         clock: (1,) number of the search.
     """
@@ -34,7 +34,7 @@ class Meeting:
     indptr: I64
     ends: I32
     near: F64
-    edge: I64
+    via: I32
     stamp: I64
     clock: I64
 
@@ -42,11 +42,11 @@ class Meeting:
     def of(cls, network: Network) -> "Meeting":
         """For searches in a network."""
         size = (1 + WAYS, network.n_nodes)
-        none = np.zeros(size, np.int64)
-        return cls(network.indptr, network.ends, np.zeros(size), none, none.copy(), np.zeros(1, np.int64))
+        via, stamp = np.zeros(size, np.int32), np.zeros(size, np.int64)
+        return cls(network.indptr, network.ends, np.zeros(size), via, stamp, np.zeros(1, np.int64))
 
     def strongest(self, starts: I32, aim: int, most: int) -> list[tuple[float, list[int]]]:
-        """The strongest paths from any start: strength and edge numbers in order; no start and last inner node twice.
+        """The strongest paths from any start: strength and nodes in order; no start and last inner node twice.
 
         Args:
             starts: distinct nodes.
@@ -54,75 +54,63 @@ class Meeting:
             most: paths.
         """
         self.clock[0] += 1
-        room = max(64, 16 * most)
-        strengths, routes = np.zeros(room), np.full((room, 4), -1, np.int64)
-        _mark(self.indptr, self.ends, aim, self.near, self.edge, self.stamp, int(self.clock[0]))
+        room, clock = max(64, 16 * most), int(self.clock[0])
+        strengths, routes = np.zeros(room), np.full((room, 4), -1, np.int32)
+        _mark(self.indptr, self.ends, aim, self.near, self.via, self.stamp, clock)
         count = int(
-            _search(
-                self.indptr, self.ends, starts, aim, self.near, self.edge, self.stamp, int(self.clock[0]), strengths,
-                routes,
-            )
-        )  # fmt: skip
+            _search(self.indptr, self.ends, starts, aim, self.near, self.via, self.stamp, clock, strengths, routes)
+        )
         found: list[tuple[float, list[int]]] = []
         seen: set[tuple[int, int]] = set()
         order = sorted(range(count), key=lambda place: (-strengths[place], routes[place].tolist()))
         for place in order:
-            edges = [edge for edge in routes[place].tolist() if edge >= 0]
-            start = int(np.searchsorted(self.indptr, edges[0], side="right")) - 1
-            last = start if len(edges) == 1 else int(self.ends[edges[-2]])
-            if (start, last) not in seen and len(found) < most:
-                seen.add((start, last))
-                found.append((float(strengths[place]), edges))
+            nodes = [node for node in routes[place].tolist() if node >= 0]
+            if (nodes[0], nodes[-1]) not in seen and len(found) < most:
+                seen.add((nodes[0], nodes[-1]))
+                found.append((float(strengths[place]), [*nodes, aim]))
         return found
 
-
-@kernel
-def _edge_between(indptr: I64, ends: I32, start: int, end: int) -> int:
-    """The first edge from one node to another; ends of a node ascend."""
-    low, high = indptr[start], indptr[start + 1]
-    while low < high:
-        middle = (low + high) // 2
-        if ends[middle] < end:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    def edge(self, start: int, end: int) -> int:
+        """The number of the first edge from one node to another."""
+        low, high = self.indptr[start], self.indptr[start + 1]
+        return int(low + np.searchsorted(self.ends[low:high], end))
 
 
 @kernel
-def _remember(near: F64, edge: I64, stamp: I64, clock: int, node: int, strength: float, first: int) -> None:
+def _remember(near: F64, via: I32, stamp: I64, clock: int, node: int, strength: float, first: int) -> None:
     """Put a way of two edges among the best of a node."""
     for way in range(1, WAYS + 1):
         if stamp[way, node] != clock:
-            near[way, node], edge[way, node], stamp[way, node] = strength, first, clock
+            near[way, node], via[way, node], stamp[way, node] = strength, first, clock
             return
         if strength > near[way, node]:
             near[way, node], strength = strength, near[way, node]
-            edge[way, node], first = first, edge[way, node]
+            via[way, node], first = first, via[way, node]
 
 
 @kernel
-def _mark(indptr: I64, ends: I32, aim: int, near: F64, edge: I64, stamp: I64, clock: int) -> None:
+def _mark(indptr: I64, ends: I32, aim: int, near: F64, via: I32, stamp: I64, clock: int) -> None:
     """Mark what lies one edge and two edges before the aim, with the best ways on from there."""
     last = -1
     for place in range(indptr[aim], indptr[aim + 1]):
         first = ends[place]
-        near[0, first], stamp[0, first] = 1.0, clock
-        edge[0, first] = _edge_between(indptr, ends, first, aim)
-        size = indptr[first + 1] - indptr[first]
-        if size > WIDEST or first == last:
+        if first == last:  # a second relation between the same two nodes
             continue
         last, before = first, -1
+        near[0, first], via[0, first], stamp[0, first] = 1.0, aim, clock
+        size = indptr[first + 1] - indptr[first]
+        if size > WIDEST:
+            continue
         for other in range(indptr[first], indptr[first + 1]):
             second = ends[other]
-            if second == aim or second == before:  # noqa: PLR1714, SIM109 - as below
+            if second == aim or second == before:  # noqa: PLR1714, SIM109 - numbers of several types
                 continue
             before = second
-            _remember(near, edge, stamp, clock, second, 1.0 / size, _edge_between(indptr, ends, second, first))
+            _remember(near, via, stamp, clock, second, 1.0 / size, first)
 
 
 @kernel
-def _keep(strengths: F64, routes: I64, count: int, strength: float, a: int, b: int, c: int, d: int) -> int:
+def _keep(strengths: F64, routes: I32, count: int, strength: float, a: int, b: int, c: int, d: int) -> int:
     """Put a path into its place among the strongest, if it has one; how many there are."""
     size = len(strengths)
     if count == size and strength <= strengths[size - 1]:
@@ -138,32 +126,36 @@ def _keep(strengths: F64, routes: I64, count: int, strength: float, a: int, b: i
 
 
 @kernel
-def _search(
+def _search(  # noqa: PLR0912 - paths of one, two, three and four edges
     indptr: I64,
     ends: I32,
     starts: I32,
     aim: int,
     near: F64,
-    edge: I64,
+    via: I32,
     stamp: I64,
     clock: int,
     strengths: F64,
-    routes: I64,
+    routes: I32,
 ) -> int:
     count = 0
     for start in starts:
         last = -1
         for one in range(indptr[start], indptr[start + 1]):
             middle = ends[one]
-            if middle == last:  # a second relation between the same two nodes
+            if middle == last:
                 continue
             last = middle
-            if middle == aim:  # length 1
-                count = _keep(strengths, routes, count, 1.0, one, -1, -1, -1)
+            if middle == aim:  # one edge
+                count = _keep(strengths, routes, count, 1.0, start, -1, -1, -1)
                 continue
             size = indptr[middle + 1] - indptr[middle]
-            if stamp[0, middle] == clock:  # length 2
-                count = _keep(strengths, routes, count, 1.0 / size, one, edge[0, middle], -1, -1)
+            if stamp[0, middle] == clock:  # two
+                count = _keep(strengths, routes, count, 1.0 / size, start, middle, -1, -1)
+            for way in range(1, WAYS + 1):  # three
+                if stamp[way, middle] == clock and via[way, middle] != start:
+                    strength = near[way, middle] / size
+                    count = _keep(strengths, routes, count, strength, start, middle, via[way, middle], -1)
             if size > WIDEST:
                 continue
             before = -1
@@ -172,15 +164,16 @@ def _search(
                 if meet == before or meet == start or meet == aim:  # noqa: PLR1714, SIM109 - numbers of several types
                     continue
                 before = meet
-                share = 1.0 / (size * (indptr[meet + 1] - indptr[meet]))
-                if stamp[0, meet] == clock:  # length 3
-                    count = _keep(strengths, routes, count, share, one, two, edge[0, meet], -1)
-                for way in range(1, WAYS + 1):  # length 4
-                    if stamp[way, meet] != clock:
-                        break
-                    third = edge[way, meet]
-                    node = ends[third]
-                    if node != middle and node != start:  # noqa: PLR1714 - as above
-                        strength = share * near[way, meet]
-                        count = _keep(strengths, routes, count, strength, one, two, third, edge[0, node])
+                if stamp[1, meet] != clock and stamp[0, meet] != clock:
+                    continue
+                width = indptr[meet + 1] - indptr[meet]
+                share = 1.0 / (size * width)
+                if (
+                    stamp[0, meet] == clock and width > WIDEST
+                ):  # three over what was not gone on from, seen from the aim
+                    count = _keep(strengths, routes, count, share, start, middle, meet, -1)
+                for way in range(1, WAYS + 1):  # four
+                    node = via[way, meet]
+                    if stamp[way, meet] == clock and node != middle and node != start:  # noqa: PLR1714 - as above
+                        count = _keep(strengths, routes, count, share * near[way, meet], start, middle, meet, node)
     return count

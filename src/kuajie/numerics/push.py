@@ -4,7 +4,8 @@
 
 P (n_nodes, n_nodes), rows sum to 1; a node without edges keeps what reaches it. A node is pushed while its residual
 exceeds epsilon * (its edges + 1), so a start of mass 1 costs at most 1 / (alpha * epsilon) steps over edges, however
-large the graph is, and no score of p is too small by more than the residual mass that stays.
+large the graph is. What is left at a node counts as far as it stays there, so scores are never too large, and too small
+by less than the mass that is left.
 
 Source: Andersen, Chung, Lang 2006, "Local graph partitioning using PageRank vectors", algorithm ApproximatePR, without
 the lazy step and for any transition matrix.
@@ -144,7 +145,7 @@ def _push(
     for place in range(n_touched):
         node = touched[place]
         if node < len(out):
-            out[node] += mass[node]
+            out[node] += mass[node] + alpha * residual[node]  # what is left stays here with chance alpha at least
         mass[node] = 0.0
         residual[node] = 0.0
     return steps
