@@ -129,7 +129,7 @@ def test_deep_families_want_minutes_or_to_be_asked_for() -> None:
     def names(interactions: Interactions, **values: object) -> set[str]:
         return {family.name for family in families_to_try(interactions, ChooseConfig.parse(values))[0]}
 
-    assert "sasrec" not in names(ordered, seconds=200)
+    assert "sasrec" not in names(ordered, seconds=599)
     if installed("sasrec"):
         assert "sasrec" in names(ordered, seconds=1_800)
         assert names(ordered, kinds=["sasrec"]) == {"popularity", "sasrec"}

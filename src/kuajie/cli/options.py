@@ -45,7 +45,7 @@ BudgetOption = Annotated[
     typer.Option(
         "--budget",
         metavar="DURATION",
-        help="Of choosing, such as 90s, 30m or 1h30m; from 4m on, deep models of order are tried too (extra deep).",
+        help="Of choosing, such as 90s, 30m or 1h30m; from 10m on, deep models of order are tried too (extra deep).",
         show_default="[training] seconds, or 90s in a benchmark",
     ),
 ]

@@ -66,6 +66,10 @@ class ChooseConfig(Config):
     rerank: Literal["auto", "never"] = "auto"
 
 
+QUICK_SHARE = 0.5
+"""Of the time of searching goes to quick families where there are slow ones, which come afterwards."""
+
+
 @dataclass(frozen=True, eq=False)
 class Choice:
     """What was chosen, and why.
@@ -139,11 +143,10 @@ def choose(
     tuning = {target: some_numbers(pool.task.n_rows, config.tuning_rows, rng) for target, pool in pools.items()}
     search = Search(fits, begun, config.seconds, config.k, progress, pools, tuning)
     wanted, missing = families_to_try(interactions, config) if pools else ([], [])
-    for family in wanted:
-        search.open_family(family, OPENING_SHARE * search.until)
-    opened = {name for name, _ in search.best}
-    for family, until in schedule([f for f in wanted if f.name in opened], search.spent, search.until):
-        search.vary_family(family, until)
+    slow = [family for family in wanted if family.least_seconds]
+    quick, half = [family for family in wanted if family not in slow], QUICK_SHARE if slow else 1.0
+    look_around(search, quick, OPENING_SHARE * half * search.until, half * search.until)
+    look_around(search, slow, search.until, search.until)
     for family in wanted:  # what was too slow to begin with
         search.open_family(family, search.until)
     decided = {
@@ -165,6 +168,15 @@ def choose(
         left = config.seconds - search.spent
         ranker, gains, untried = try_ranker(blend, fits.interactions, tuned, options, config.k, left)
     return Choice(blend, decided, trials, [*search.skipped, *missing, *blind, *untried], ranker, gains)
+
+
+def look_around(search: Search, wanted: Sequence[Family], opening: float, until: float) -> None:
+    """Open families until so many seconds of choosing, then vary their settings until so many."""
+    for family in wanted:
+        search.open_family(family, opening)
+    opened = {name for name, _ in search.best}
+    for family, end in schedule([f for f in wanted if f.name in opened], search.spent, until):
+        search.vary_family(family, end)
 
 
 def families_to_try(interactions: Interactions, config: ChooseConfig) -> tuple[list[Family], list[Text]]:

@@ -6,7 +6,7 @@ import pytest
 from kuajie.core.config import Config
 from kuajie.core.errors import ConfigError, DataError
 from kuajie.core.histories import Histories, Interactions, Order
-from kuajie.core.recommender import FitOptions, Recommender
+from kuajie.core.recommender import DataShape, FitOptions, Recommender
 from kuajie.core.space import ItemSpace
 from kuajie.models.deep.order_configs import (
     CaserConfig,
@@ -17,6 +17,7 @@ from kuajie.models.deep.order_configs import (
     SASRecConfig,
 )
 from kuajie.models.registry import build
+from kuajie.models.sequence import SequenceConfig
 from kuajie.models.trend import TrendConfig
 from kuajie.testing.planted import two_domain_interactions
 from kuajie.testing.recommenders import RecommenderContract, World
@@ -124,6 +125,27 @@ def test_fine_tuning_keeps_what_is_better_and_shares_the_tables(which: str, plan
         np.testing.assert_allclose(again.score(histories, domain), model.score(histories, domain), rtol=1e-5, atol=1e-6)
         same = np.allclose(plain.score(histories, domain), model.score(histories, domain), rtol=1e-2)
         assert same is (domain not in model.tuned_)
+
+
+def test_a_prior_is_multiplied_to_the_probabilities(planted: Interactions) -> None:
+    few = {**SMALL, "blocks": 1, "training": QUICK.model_copy(update={"epochs": 2})}
+    plain = SASRec(SASRecConfig.parse(few)).fit(planted, FitOptions(threads=1))
+    prior = SequenceConfig(steps=1, window=2, neighbours=4, trend=TrendConfig())
+    config = SASRecConfig.parse({**few, "prior": prior.model_dump(), "prior_weight": 0.5})
+    model = SASRec(config).fit(planted, FitOptions(threads=1))
+    histories = planted.histories.take(np.arange(7))
+    for domain in planted.space.domains:
+        near = model.prior_.score(histories, domain)
+        assert (near == 0).any()  # what no way leads to comes after everything else, but has an order
+        got, known = model.score(histories, domain), near > 0
+        wanted = 0.5 * plain.score(histories, domain) + np.log(np.where(known, near, 1e-6 * near.max(axis=1)[:, None]))
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
+        flat = model.with_config(config.model_copy(update={"prior_weight": 0.0}))
+        np.testing.assert_allclose(flat.score(histories, domain)[known], np.log(near[known]), rtol=1e-4, atol=1e-4)
+        again = SASRec.from_arrays(config, planted.space, model.arrays())
+        np.testing.assert_allclose(again.score(histories, domain), got, rtol=1e-5, atol=1e-5)
+    shape = DataShape.of(planted)
+    assert model.plan(shape, FitOptions()).seconds > plain.plan(shape, FitOptions()).seconds
 
 
 def test_the_losses_that_are_asked_for_are_added(planted: Interactions) -> None:

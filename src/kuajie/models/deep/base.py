@@ -117,7 +117,7 @@ class DeepModel(ABC, Generic[C]):
     def size(self, shape: DataShape) -> Size:
         """What a fit consists of."""
 
-    def prepare(self, network: nn.Module, interactions: Interactions) -> None:
+    def prepare(self, network: nn.Module, interactions: Interactions, options: FitOptions) -> None:
         """Set what the network needs of the training data, such as a graph, before anything is trained."""
 
     def settle(self, network: nn.Module) -> None:
@@ -177,7 +177,7 @@ class DeepModel(ABC, Generic[C]):
         self.support_ = training.support()
         with reproducible(options.seed, options.threads):
             network = self.network(self.space_).to(chosen_device(options.device))
-            self.prepare(network, training)
+            self.prepare(network, training, options)
             self.covered_ = self.cover(network)
             if self.support_.any():
                 judge = self.judge(holdout, training, rng)

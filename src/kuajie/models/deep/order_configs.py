@@ -7,6 +7,7 @@ import pydantic
 from kuajie.core.config import Config
 from kuajie.core.texts import Text
 from kuajie.models.deep.configs import Count, DeepConfig, NotNegative, Part, Positive, TrainingConfig
+from kuajie.models.sequence import SequenceConfig
 from kuajie.models.trend import TrendConfig
 
 
@@ -60,6 +61,8 @@ class OrderConfig(DeepConfig):
         contrast: cross-domain contrastive loss; None: none.
         diversity: weight of the similarity of items in one list (`losses.similarity_of_lists`), which it lowers.
         trend: recent use as a factor of the scores; None: none. Needs times.
+        prior: a sequence-aware neighbourhood whose scores the network's probabilities are multiplied to; None: none.
+        prior_weight: the power of the probabilities where there is a prior.
         fine_tune: of the network that was trained on all domains, for each target; None: none.
     """
 
@@ -71,6 +74,8 @@ class OrderConfig(DeepConfig):
     contrast: ContrastConfig | None = None
     diversity: NotNegative = 0.0
     trend: TrendConfig | None = None
+    prior: SequenceConfig | None = None
+    prior_weight: NotNegative = 0.2
     fine_tune: FineTuneConfig | None = None
     training: OrderTraining = OrderTraining()
 

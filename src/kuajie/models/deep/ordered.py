@@ -5,6 +5,11 @@
 One table of item vectors v serves all domains, so that what was read in one is told in another; H_d, near the identity
 at first, turns a state towards a domain. Two losses may be added: one brings together what two domains say of one
 person, one keeps the items of a list apart. With a trend, the score is the log of P times the trend's factor.
+
+With a prior, a sequence-aware neighbourhood, the two are multiplied (Hinton 2002, "Training products of experts by
+minimizing contrastive divergence", eq. 1): what either thinks impossible is, and where both are unsure they add up.
+
+    score = prior_weight * log P + log(prior's score + a floor)
 """
 
 from abc import abstractmethod
@@ -19,7 +24,7 @@ from torch import nn
 
 from kuajie.core.config import Config
 from kuajie.core.histories import Histories, Interactions
-from kuajie.core.recommender import Arrays, DataShape, FitOptions, stored
+from kuajie.core.recommender import Arrays, DataShape, FitOptions, Plan, stored
 from kuajie.core.space import ItemSpace
 from kuajie.models.deep.base import DeepModel, Floats, Size
 from kuajie.models.deep.finetune import own_parameters, sharing_tables, tuning
@@ -34,9 +39,12 @@ from kuajie.models.deep.losses import (
 )
 from kuajie.models.deep.order_configs import ContrastConfig, OrderConfig
 from kuajie.models.deep.training import Batch, Batches, Job, Player, device_of, train
+from kuajie.models.sequence import Sequence
 from kuajie.models.trend import Trend
 
 C = TypeVar("C", bound=OrderConfig)
+PRIOR_FLOOR = 1e-6
+"""Of the row's largest: what the prior gives to items that it knows no way to."""
 
 
 class OrderNetwork(nn.Module):
@@ -93,11 +101,13 @@ class OrderModel(DeepModel[C]):
 
     Attributes:
         trend_: uses of each item on each day.
+        prior_: fitted, where there is one.
         tuned_: target -> its own network, which shares the tables; none where fine-tuning did not help.
     """
 
-    scoring_fields: ClassVar[frozenset[str]] = frozenset({"trend"})
+    scoring_fields: ClassVar[frozenset[str]] = frozenset({"trend", "prior_weight"})
     trend_: Trend
+    prior_: Sequence
     tuned_: dict[str, nn.Module]
 
     def __init__(self, config: C | None = None) -> None:
@@ -116,9 +126,23 @@ class OrderModel(DeepModel[C]):
         """Item vectors and the encoder."""
         return OrderNetwork(space, self.config, self.encoder())
 
-    def prepare(self, network: nn.Module, interactions: Interactions) -> None:
-        """Count the trend."""
+    def prepare(self, network: nn.Module, interactions: Interactions, options: FitOptions) -> None:
+        """Count the trend, and fit the prior."""
         self.trend_ = Trend.of(interactions.histories)
+        if self.config.prior is not None:
+            self.prior_ = Sequence(self.config.prior).fit(interactions, options)
+
+    def plan(self, shape: DataShape, options: FitOptions) -> Plan:
+        """Of the network, and of the prior where there is one.
+
+        Raises:
+            ResourceError: it does not fit.
+        """
+        plan = super().plan(shape, options)
+        if self.config.prior is None:
+            return plan
+        prior = Sequence(self.config.prior).plan(shape, options)
+        return Plan(plan.method, plan.memory_bytes + prior.memory_bytes, plan.seconds + prior.seconds)
 
     def batches(self, interactions: Interactions) -> Batches:
         """Windows of the lines of all people, in a new order each epoch.
@@ -240,6 +264,10 @@ class OrderModel(DeepModel[C]):
     def score(self, histories: Histories, target: str) -> Floats:
         """Scores (n_rows, items of the target domain), with the trend of each row's `at`; NaN without support."""
         scores = super().score(histories, target)
+        if self.config.prior is not None:
+            prior = np.nan_to_num(self.prior_.score(histories, target))
+            floors = PRIOR_FLOOR * prior.max(axis=1, initial=0.0, keepdims=True) + np.finfo(np.float32).tiny
+            scores = self.config.prior_weight * scores + np.log(np.maximum(prior, floors))
         if self.config.trend is not None:
             factors = np.ones_like(scores)
             self.trend_.scale(factors, histories, self.space_.slice(target), self.config.trend)
@@ -261,6 +289,8 @@ class OrderModel(DeepModel[C]):
     def arrays(self) -> Arrays:
         """What every deep model has and, where they are used, the trend and the targets' own parameters."""
         arrays = super().arrays() | (self.trend_.arrays() if self.config.trend is not None else {})
+        if self.config.prior is not None:
+            arrays |= {f"prior.{name}": array for name, array in self.prior_.arrays().items()}
         for target, network in self.tuned_.items():
             for name, tensor in own_parameters(network).items():
                 arrays[f"tuned.{self.space_.index(target)}.{name}"] = tensor.detach().numpy()
@@ -276,6 +306,9 @@ class OrderModel(DeepModel[C]):
         model = super().from_arrays(config, space, arrays)
         if model.config.trend is not None:
             model.trend_ = Trend.from_arrays(arrays, space.n_items)
+        if model.config.prior is not None:
+            own = {name.removeprefix("prior."): array for name, array in arrays.items() if name.startswith("prior.")}
+            model.prior_ = Sequence.from_arrays(model.config.prior, space, own)
         model.tuned_ = {}
         for number, target in enumerate(space.domains):
             if any(name.startswith(f"tuned.{number}.") for name in arrays):
