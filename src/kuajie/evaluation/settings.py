@@ -112,6 +112,9 @@ def with_new_items(folder: SplitFolder, rng: np.random.Generator, *, hidden: boo
         )
         for domain in folder.domains
     )
-    note = Text("A tenth of the items is asked for, {count} in all; their behaviour is {known}.", count=int(new.sum()),
-                known=Text("hidden") if hidden else Text("known"))
+    note = Text(
+        "A tenth of the items is asked for, {count} in all; their behaviour is {known}.",
+        count=int(new.sum()),
+        known=Text("hidden") if hidden else Text("known"),
+    )
     return replace(folder, domains=domains, notes=(*folder.notes, note))

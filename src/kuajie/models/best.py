@@ -42,7 +42,11 @@ def best_items(
     """
     part = space.slice(target)
     shown = np.ones(part.stop - part.start, np.bool_) if eligible is None else eligible
-    if isinstance(model, LinearModel) and isinstance(model.weights_, DenseWeights | SparseWeights) and not model.has_base:
+    if (
+        isinstance(model, LinearModel)
+        and isinstance(model.weights_, DenseWeights | SparseWeights)
+        and not model.has_base
+    ):
         return _best_linear(model, model.weights_, histories, part, k, seen, shown, threads)
     best = Best.empty(histories.n_rows, k)
     for low, high in blocks(histories.n_rows, BLOCK_BYTES // (4 * len(shown))):

@@ -41,8 +41,9 @@ class ContentConfig(Config):
         k: items of each domain that an item of a history speaks for.
         reach: which domains an item speaks for: all, its own, or the others.
         sharpness: likeness is raised to this power; above 1 near items count more.
-        popularity_power: scores are multiplied by (training entries of the item)^popularity_power; an item that nobody
-            used counts as one of the mean of its domain.
+        popularity_power: scores are multiplied by (training entries of the item)^popularity_power.
+        new_quantile: of the training entries of its domain's used items; what an item that nobody used counts as in
+            that factor. High values show new items more.
         background: b, the likeness of every item to every history: what the factor of popularity carries where the
             history says nothing.
     """
@@ -54,9 +55,10 @@ class ContentConfig(Config):
     bins: Annotated[int, pydantic.Field(ge=2, le=256)] = 8
     k: Count = 200
     reach: Literal["all", "within", "across"] = "all"
-    sharpness: Annotated[float, pydantic.Field(gt=0)] = 1.0
+    sharpness: Annotated[float, pydantic.Field(gt=0)] = 2.0
     popularity_power: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.5
-    background: NotNegative = 0.02
+    new_quantile: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.9
+    background: NotNegative = 0.05
 
 
 class Content(LinearModel[ContentConfig]):
@@ -67,7 +69,7 @@ class Content(LinearModel[ContentConfig]):
     """
 
     config_type: ClassVar[type[ContentConfig]] = ContentConfig
-    scoring_fields: ClassVar[frozenset[str]] = frozenset({"popularity_power", "background"})
+    scoring_fields: ClassVar[frozenset[str]] = frozenset({"popularity_power", "new_quantile", "background"})
     described_: npt.NDArray[np.bool_]
 
     def plan(self, shape: DataShape, options: FitOptions) -> Plan:
@@ -137,8 +139,8 @@ class Content(LinearModel[ContentConfig]):
     def column_scale(self, target: slice) -> F32:
         """The factor of popularity: (n_target,)."""
         used = self.support_[target]
-        mean = used[used > 0].mean() if used.any() else 1.0
-        return np.asarray(np.where(used > 0, used, mean) ** self.popularity_power, dtype=np.float32)
+        new = np.quantile(used[used > 0], self.config.new_quantile) if used.any() else 1.0
+        return np.asarray(np.where(used > 0, used, new) ** self.popularity_power, dtype=np.float32)
 
     @property
     def has_base(self) -> bool:

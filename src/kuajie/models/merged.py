@@ -145,7 +145,9 @@ class Merged:
         for target in merged.config.blend.targets:
             width = space.sizes[space.index(target)]
             known = f"known.{space.index(target)}"
-            merged.known_[target] = np.asarray(per_item(arrays, known, space) if known in arrays else merged.support_) > 0
+            merged.known_[target] = (
+                np.asarray(per_item(arrays, known, space) if known in arrays else merged.support_) > 0
+            )
             merged.mixes_[target] = []
             for number, mix in enumerate(merged.config.blend.mixes_of(target)):
                 prefix = f"mix{space.index(target)}.{number}"

@@ -38,7 +38,11 @@ def two_domain_interactions(
     histories = Histories.from_lists(
         rows, space.n_items, times=times if order else None, at=at, order="joint" if order else "none"
     )
-    return Interactions(space, histories, planted_side(topics)), np.arange(n_people) % n_topics, np.concatenate([topics, topics])
+    return (
+        Interactions(space, histories, planted_side(topics)),
+        np.arange(n_people) % n_topics,
+        np.concatenate([topics, topics]),
+    )
 
 
 def planted_side(topics: np.ndarray) -> SideInformation:

@@ -21,7 +21,12 @@ from kuajie.core.recommender import Arrays
 from kuajie.core.texts import Text
 from kuajie.text.word2vec import unit_vectors
 
-OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
 _SURROGATES = dict.fromkeys(range(0xD800, 0xE000), " ")
 
 
@@ -144,7 +149,9 @@ def _load(config: SentencesConfig) -> Any:  # noqa: ANN401 # of sentence-transfo
             raise MissingExtraError(Text("a sentence encoder"), "sentence-transformers", "encoders") from None
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
-            return SentenceTransformer(str(folder), device=config.device, local_files_only=True, trust_remote_code=False)
+            return SentenceTransformer(
+                str(folder), device=config.device, local_files_only=True, trust_remote_code=False
+            )
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UsageError(

@@ -125,9 +125,11 @@ def choose(
     data = interactions.histories
     timed = data.times is not None
     described = describes(interactions.side)
-    wanted = families(
-        interactions.space, data.order, config.kinds, config.settings, timed=timed, described=described
-    ) if pools else []
+    wanted = (
+        families(interactions.space, data.order, config.kinds, config.settings, timed=timed, described=described)
+        if pools
+        else []
+    )
     for family in wanted:
         search.open_family(family, OPENING_SHARE * search.until)
     opened = {name for name, _ in search.best}

@@ -19,8 +19,8 @@ from kuajie.evaluation.protocols import COLD_SHARE, Split, leave_one_out, person
 from kuajie.evaluation.ranking import rank_task
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.evaluation.tuning import Range, Tuning, changed, grid_search, optuna_search
-from kuajie.models.item_features import describes
 from kuajie.models.blend import fit_scoped, scoped
+from kuajie.models.item_features import describes
 from kuajie.workflows.families import Family, families
 
 METRIC = "ndcg@10"
@@ -178,7 +178,10 @@ def family_named(interactions: Interactions, name: str) -> Family:
         UsageError: there is none for this data.
     """
     described = describes(interactions.side)
-    known = {family.name: family for family in families(interactions.space, interactions.histories.order, described=described)}
+    known = {
+        family.name: family
+        for family in families(interactions.space, interactions.histories.order, described=described)
+    }
     if name not in known:
         raise UsageError(
             "there is no family '{name}' for this data; there are {known}", name=name, known=", ".join(known)
