@@ -195,6 +195,6 @@ def test_fast_answers_equal_plain_ones(unused: Interactions) -> None:
 
 def test_weights_are_saved_as_plain_arrays() -> None:
     arrays = Content().fit(APART).arrays()
-    assert set(arrays) == {"support", "data", "indices", "indptr", "described"}
+    assert set(arrays) == {"support", "data", "indices", "indptr", "described", "popularity"}
     matrix = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(6, 6))
     assert matrix[0, 2] > 0

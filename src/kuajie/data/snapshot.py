@@ -6,6 +6,7 @@
     accounts.parquet   domain, user, person, events, flag; by user and domain; the row is the account's number
     lent.parquet       borrower, lender (account numbers), confidence
     knowledge.parquet  domain, head, relation, tail; where there is a graph
+    vectors.parquet    ready-made vectors, a column of lists each; the row is the joint number; where there are any
     store.json         {"sequence": ...}: up to which change of the operational store it holds; where it was read
 
 Written to a temporary folder, synced, renamed; the id is a hash of everything in it. What was there before stays
@@ -35,8 +36,8 @@ from kuajie.data.quality import QualityAccount
 
 FORMAT = 2
 MANIFEST, LATEST = "manifest.json", "latest"
-EVENTS, ITEMS, ACCOUNTS, LENT_FILE, KNOWLEDGE = (
-    f"{name}.parquet" for name in ("events", "items", "accounts", "lent", "knowledge")
+EVENTS, ITEMS, ACCOUNTS, LENT_FILE, KNOWLEDGE, VECTORS = (
+    f"{name}.parquet" for name in ("events", "items", "accounts", "lent", "knowledge", "vectors")
 )
 STORE = "store.json"
 TEMPORARY = ".new-"
