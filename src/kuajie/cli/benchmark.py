@@ -31,7 +31,7 @@ def benchmark(
         str,
         typer.Option(
             metavar="plain|cut-links|new-items|known-items",
-            help="Harder: nobody is linked; or a tenth of the items is asked for, their behaviour hidden or known.",
+            help="Harder ones: nobody is linked; a tenth of the items is asked for, their behaviour hidden or known.",
         ),
     ] = "plain",
     budget: BudgetOption = None,

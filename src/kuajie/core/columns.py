@@ -18,6 +18,7 @@ CATEGORY = "category"
 BRAND = "brand"
 PRICE = "price"
 ATTRIBUTES = "attributes"  # JSON object of text to text
+VECTOR = "vector:"  # begins the name of a column of ready-made vectors
 
 # links between accounts
 DOMAIN_A, USER_A = "domain_a", "user_a"

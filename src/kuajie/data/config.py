@@ -28,6 +28,8 @@ class SourceConfig(Config):
         format: how to read it; left out: guessed from the name.
         columns: our name -> the source's name. For items and users, every further name becomes an attribute;
             of users they are what is declared. In JSON lines a dot reaches inside: `user = "account.id"`.
+        vectors: of items: name of a ready-made vector -> its column, such as `{ image = "image_vector" }`;
+            lists of numbers of one length, in text files as JSON.
         kind: the kind of every event, where there is no column of kinds; `view` if not said.
         kinds: the source's word for a kind -> ours, such as `{ "播放" = "play" }`.
         encoding: of text files; any Python codec, such as `gb18030`.
@@ -46,6 +48,7 @@ class SourceConfig(Config):
     query: str | None = None
     format: Format | None = None
     columns: dict[str, str] = Field(default={})
+    vectors: dict[str, str] = Field(default={})
     kind: Kind | None = None
     kinds: dict[str, Kind] = Field(default={})
     encoding: str = "utf-8"

@@ -114,7 +114,10 @@ class JointDataset:
     @cached_property
     def side(self) -> SideInformation:
         """What the catalogue and the graph say of the items."""
-        return side_of(self.catalog, self.knowledge())
+        vectors = None
+        if snapshots.VECTORS in self.snapshot.manifest.files:
+            vectors = self.snapshot.read(snapshots.VECTORS)
+        return side_of(self.catalog, self.knowledge(), vectors)
 
     def interactions(self, as_of: datetime | None = None, *, lent: bool = False) -> Interactions:
         """One history for each person, oldest first.

@@ -96,6 +96,7 @@ class Reader:
         quarantine: of the bad rows.
         progress: told of every batch.
         tallies: one for each source, in the order of reading.
+        vector_sizes: lengths of the vectors read so far, by column.
     """
 
     root: Path
@@ -104,6 +105,7 @@ class Reader:
     quarantine: Quarantine
     progress: Progress
     tallies: list[Tally] = field(default_factory=list)
+    vector_sizes: dict[str, int] = field(default_factory=dict)
 
     def read(self, source: SourceConfig, table: Table, domain: str = "") -> Iterator[pl.DataFrame]:
         """The good rows of a source, in batches."""
@@ -130,7 +132,7 @@ class Reader:
                 kind = source.kind or FORMATS[format_of(source)].kind
                 return unify_events(batch, source, kind, self.rules, name)
             case "items":
-                return unify_items(batch, self.rules, name)
+                return unify_items(batch, self.rules, name, self.vector_sizes)
             case "users":
                 return unify_users(batch, self.rules, name)
             case "links":

@@ -8,6 +8,7 @@ import polars as pl
 from kuajie.core import columns as c
 from kuajie.core.side import Labels, SideInformation, TripleGraph
 from kuajie.data.catalog import Catalog
+from kuajie.data.vectors import vector_arrays
 
 TEXTS = (c.TITLE, c.TITLE_EN, c.CATEGORY, c.BRAND)
 LABELS = (c.CATEGORY, c.BRAND)
@@ -15,7 +16,9 @@ DESCRIPTION = "description"
 """The attribute that is a text of its own."""
 
 
-def side_of(catalog: Catalog, triples: pl.DataFrame | None = None) -> SideInformation:
+def side_of(
+    catalog: Catalog, triples: pl.DataFrame | None = None, vectors: pl.DataFrame | None = None
+) -> SideInformation:
     """What a catalogue and its triples say of its items.
 
     Attributes whose values are all numbers become numbers, `description` a text, all others labels.
@@ -23,6 +26,7 @@ def side_of(catalog: Catalog, triples: pl.DataFrame | None = None) -> SideInform
     Args:
         catalog: all items.
         triples: domain, head, relation, tail; names that are items of their domain are those items.
+        vectors: columns of lists, see `data.vectors`, one row for each item.
     """
     table = catalog.table
     decoded = [msgspec.json.decode(text) if text else {} for text in table[c.ATTRIBUTES]]
@@ -39,7 +43,8 @@ def side_of(catalog: Catalog, triples: pl.DataFrame | None = None) -> SideInform
         else:
             labels.setdefault(name, Labels.of([None if value is None else str(value) for value in values]))
     graph = None if triples is None or triples.is_empty() else graph_of(triples, catalog)
-    return SideInformation(catalog.space.n_items, texts, labels, numbers, graph=graph)
+    ready = {} if vectors is None else vector_arrays(vectors)
+    return SideInformation(catalog.space.n_items, texts, labels, numbers, ready, graph)
 
 
 def _numbers(values: list[object]) -> npt.NDArray[np.float64] | None:

@@ -8,6 +8,7 @@
     lent.parquet       borrower, lender (account numbers), confidence
     knowledge.parquet  domain, head, relation, tail; where there is a graph
     declared.parquet   domain, user, attributes (JSON object); where accounts declared something
+    vectors.parquet    ready-made vectors, a column of lists each; the row is the joint number; where there are any
     store.json         {"sequence": ...}: up to which change of the operational store it holds; where it was read
 
 Written to a temporary folder, synced, renamed; the id is a hash of everything in it. What was there before stays
@@ -37,8 +38,8 @@ from kuajie.data.quality import QualityAccount
 
 FORMAT = 2
 MANIFEST, LATEST = "manifest.json", "latest"
-EVENTS, ITEMS, ACCOUNTS, LENT_FILE, KNOWLEDGE, DECLARED, PLACES = (
-    f"{name}.parquet" for name in ("events", "items", "accounts", "lent", "knowledge", "declared", "places")
+EVENTS, ITEMS, ACCOUNTS, LENT_FILE, KNOWLEDGE, DECLARED, PLACES, VECTORS = (
+    f"{name}.parquet" for name in ("events", "items", "accounts", "lent", "knowledge", "declared", "places", "vectors")
 )
 STORE = "store.json"
 TEMPORARY = ".new-"

@@ -11,6 +11,7 @@ from kuajie.data.catalog import ITEM_COLUMNS
 from kuajie.data.config import DomainConfig, IdentityConfig, LinkSourceConfig, PlaceSourceConfig, SocialConfig
 from kuajie.data.kinds import DECLARED, TRIPLES
 from kuajie.data.reading import Reader, Tally
+from kuajie.data.vectors import vector_names
 
 NAMES = (c.DOMAIN, c.USER)
 USERS = {c.DOMAIN: pl.String(), c.USER: pl.String(), "key": pl.String(), c.ATTRIBUTES: pl.String()}
@@ -31,7 +32,7 @@ class Tables:
     """Everything but the events.
 
     Attributes:
-        items: `ITEM_COLUMNS`, grouped by domain.
+        items: `ITEM_COLUMNS` and columns of vectors, grouped by domain.
         users: `USERS`.
         links: `LINKS`.
         knowledge: `TRIPLES`.
@@ -66,7 +67,7 @@ def read_tables(
 ) -> Tables:
     """Read them all."""
     return Tables(
-        items=pl.concat([read_items(reader, name, domain) for name, domain in domains.items()]),
+        items=pl.concat([read_items(reader, name, domain) for name, domain in domains.items()], how="diagonal"),
         users=pl.concat([read_users(reader, name, domain) for name, domain in domains.items()]),
         links=read_links(reader, identity.links),
         knowledge=pl.concat([read_knowledge(reader, name, domain) for name, domain in domains.items()]),
@@ -82,8 +83,8 @@ def read_items(reader: Reader, domain: str, config: DomainConfig) -> pl.DataFram
         frames.extend(_numbered(reader, reader.read(source, "items", domain)))
     if not frames:
         return pl.DataFrame(schema=ITEM_COLUMNS)
-    items = pl.concat(frames).with_columns(pl.lit(domain).alias(c.DOMAIN))
-    names = list(ITEM_COLUMNS)
+    items = pl.concat(frames, how="diagonal").with_columns(pl.lit(domain).alias(c.DOMAIN))
+    names = [*ITEM_COLUMNS, *vector_names(items.columns)]
     return _first(items, names, c.ITEM, reader.tallies).select(names)
 
 
@@ -163,7 +164,7 @@ def _first(frame: pl.DataFrame, names: Sequence[str], key: str, tallies: Sequenc
 
 @dataclass(frozen=True, eq=False)
 class Items:
-    """All items of all domains, numbered jointly: by domain, then by id."""
+    """All items of all domains, numbered jointly: by domain, then by id; `ITEM_COLUMNS` and columns of vectors."""
 
     table: pl.DataFrame
 
@@ -172,12 +173,14 @@ class Items:
         """Items with a description, and those that only occur in events.
 
         Args:
-            described: `ITEM_COLUMNS`.
+            described: `ITEM_COLUMNS` and columns of vectors.
             seen: domain, item.
             domains: in order.
         """
         bare = seen.unique().join(described, on=(c.DOMAIN, c.ITEM), how="anti")
-        everything = pl.concat([described, bare], how="diagonal").select(list(ITEM_COLUMNS))
+        everything = pl.concat([described, bare], how="diagonal").select(
+            [*ITEM_COLUMNS, *vector_names(described.columns)]
+        )
         order = everything[c.DOMAIN].cast(pl.Enum(list(domains)))
         table = everything.with_columns(order.alias("order")).sort("order", c.ITEM).drop("order")
         return cls(table.with_columns(pl.col(pl.String).fill_null("")))

@@ -18,6 +18,7 @@ from kuajie.data.config import CleaningConfig, SourceConfig
 from kuajie.data.kinds import KINDS, LARGEST_VALUE
 from kuajie.data.sources.base import CONTENT, Batch
 from kuajie.data.times import UTC, to_times
+from kuajie.data.vectors import vector, vector_names
 
 KIND_TYPE = pl.Enum(KINDS)
 
@@ -71,10 +72,18 @@ def unify_events(batch: Batch, source: SourceConfig, kind: Kind, rules: Rules, n
     return check.divide(frame, batch)
 
 
-def unify_items(batch: Batch, rules: Rules, name: str) -> Unified:
-    """Items: item, title, title_en, category, brand, price, attributes (JSON object), row."""
+def unify_items(batch: Batch, rules: Rules, name: str, sizes: dict[str, int] | None = None) -> Unified:
+    """Items: item, title, title_en, category, brand, price, attributes (JSON object), row, and vectors.
+
+    Args:
+        batch: raw.
+        rules: what is possible.
+        name: of the source, for errors.
+        sizes: lengths of vectors so far, see `vectors.vector`.
+    """
     check = Checking(batch.frame, name, rules.cleaning.max_id_bytes)
-    known = (c.ITEM, c.TITLE, c.TITLE_EN, c.CATEGORY, c.BRAND, c.PRICE, c.ATTRIBUTES, c.ROW)
+    given = vector_names(batch.frame.columns)
+    known = (*given, c.ITEM, c.TITLE, c.TITLE_EN, c.CATEGORY, c.BRAND, c.PRICE, c.ATTRIBUTES, c.ROW)
     extra = [column for column in batch.frame.columns if column not in known]
     texts = [check.text(column).fill_null("") for column in (c.TITLE, c.TITLE_EN, c.CATEGORY, c.BRAND)]
     price = check.number(c.PRICE, lenient=True)
@@ -83,7 +92,8 @@ def unify_items(batch: Batch, rules: Rules, name: str) -> Unified:
         attributes = pl.DataFrame([check.text(column) for column in extra]).select(
             pl.struct(extra).struct.json_encode().alias(c.ATTRIBUTES)
         )[c.ATTRIBUTES]
-    frame = pl.DataFrame([check.id(c.ITEM), *texts, price, attributes, batch.frame[c.ROW]])
+    vectors = [vector(check, column, {} if sizes is None else sizes) for column in given]
+    frame = pl.DataFrame([check.id(c.ITEM), *texts, price, attributes, batch.frame[c.ROW], *vectors])
     check.add(pl.col(c.PRICE) < 0, Text("price is negative"))
     return check.divide(frame, batch)
 

@@ -112,7 +112,7 @@ class Plain:
 
 @dataclass(frozen=True, eq=False)
 class TargetModel:
-    """What answers for one target: the items it knows, and for each mix merged blocks and (coefficient, ALS, what it sees)."""
+    """What answers for one target: known items, and for each mix merged blocks and (coefficient, ALS, what it sees)."""
 
     part: slice
     known: npt.NDArray[np.bool_]

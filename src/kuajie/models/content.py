@@ -41,8 +41,9 @@ class ContentConfig(Config):
         k: items of each domain that an item of a history speaks for.
         reach: which domains an item speaks for: all, its own, or the others.
         sharpness: likeness is raised to this power; above 1 near items count more.
-        popularity_power: scores are multiplied by (training entries of the item)^popularity_power; an item that nobody
-            used counts as one of the mean of its domain.
+        popularity_power: scores are multiplied by (strength of all training entries of the item)^popularity_power.
+        new_quantile: of that strength among the used items of its domain; what an item that nobody used counts as in
+            that factor. High values show new items more.
         background: b, the likeness of every item to every history: what the factor of popularity carries where the
             history says nothing.
     """
@@ -54,9 +55,10 @@ class ContentConfig(Config):
     bins: Annotated[int, pydantic.Field(ge=2, le=256)] = 8
     k: Count = 200
     reach: Literal["all", "within", "across"] = "all"
-    sharpness: Annotated[float, pydantic.Field(gt=0)] = 1.0
+    sharpness: Annotated[float, pydantic.Field(gt=0)] = 2.0
     popularity_power: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.5
-    background: NotNegative = 0.02
+    new_quantile: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.9
+    background: NotNegative = 0.05
 
 
 class Content(LinearModel[ContentConfig]):
@@ -64,11 +66,13 @@ class Content(LinearModel[ContentConfig]):
 
     Attributes:
         described_: bool (n_items,), items that something is known of.
+        popularity_: float64 (n_items,), strength of the training entries of each item.
     """
 
     config_type: ClassVar[type[ContentConfig]] = ContentConfig
-    scoring_fields: ClassVar[frozenset[str]] = frozenset({"popularity_power", "background"})
+    scoring_fields: ClassVar[frozenset[str]] = frozenset({"popularity_power", "new_quantile", "background"})
     described_: npt.NDArray[np.bool_]
+    popularity_: npt.NDArray[np.float64]
 
     def plan(self, shape: DataShape, options: FitOptions) -> Plan:
         """The texts' terms, then products a few rows at a time.
@@ -113,6 +117,8 @@ class Content(LinearModel[ContentConfig]):
             options.seed,
         )
         self.described_ = features.described
+        histories = interactions.histories
+        self.popularity_ = np.bincount(histories.items, histories.weights, interactions.space.n_items)
         return SparseWeights(self._likeness(features, interactions.space, options.threads))
 
     def _likeness(self, features: ItemFeatures, space: ItemSpace, threads: int) -> sparse.csr_array:
@@ -136,9 +142,9 @@ class Content(LinearModel[ContentConfig]):
 
     def column_scale(self, target: slice) -> F32:
         """The factor of popularity: (n_target,)."""
-        used = self.support_[target]
-        mean = used[used > 0].mean() if used.any() else 1.0
-        return np.asarray(np.where(used > 0, used, mean) ** self.popularity_power, dtype=np.float32)
+        used = self.popularity_[target]
+        new = np.quantile(used[used > 0], self.config.new_quantile) if used.any() else 1.0
+        return np.asarray(np.where(used > 0, used, new) ** self.popularity_power, dtype=np.float32)
 
     @property
     def has_base(self) -> bool:
@@ -150,13 +156,16 @@ class Content(LinearModel[ContentConfig]):
         return np.float32(self.config.background) * self.column_scale(target)
 
     def arrays(self) -> Arrays:
-        """W, the support, and which items are described."""
-        return super().arrays() | {"described": self.described_.astype(np.uint8)}
+        """W, the support, the popularity, and which items are described."""
+        described = self.described_.astype(np.uint8)
+        return super().arrays() | {"described": described, "popularity": self.popularity_}
 
     @classmethod
     def from_arrays(cls, config: Config, space: ItemSpace, arrays: Arrays) -> Self:
         """The fitted model again."""
         described = np.asarray(per_item(arrays, "described", space)) > 0
-        model = super().from_arrays(config, space, {n: a for n, a in arrays.items() if n != "described"})
+        own = ("described", "popularity")
+        model = super().from_arrays(config, space, {name: a for name, a in arrays.items() if name not in own})
         model.described_ = described
+        model.popularity_ = np.asarray(per_item(arrays, "popularity", space), dtype=np.float64)
         return model

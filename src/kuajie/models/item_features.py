@@ -145,7 +145,7 @@ def joined_texts(side: SideInformation) -> list[str]:
 
 
 def label_rows(labels: Labels) -> sparse.csr_array:
-    """One column for each label, weighed by its idf, as texts are: float32 CSR (n_items, n_labels), rows of length 1."""
+    """One column for each label, weighed by its idf as words are: float32 CSR (n_items, n_labels), rows of length 1."""
     matrix = labels.matrix
     frequency = np.bincount(matrix.indices, minlength=matrix.shape[1])
     idf = 1 + np.log((1 + matrix.shape[0]) / (1 + frequency))

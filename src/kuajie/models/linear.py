@@ -1,4 +1,4 @@
-"""The shared base of linear models: `score(h, T) = (phi(h) @ W[:, T]) * popularity ** e + base`, whose terms explain it.
+"""The shared base of linear models: `score(h, T) = (phi(h) @ W[:, T]) * popularity ** e + base`, a sum of reasons.
 
 A model learns W (`learn`) and may weigh the entries of a history (`weighing`); everything else of the contract follows.
 """

@@ -39,7 +39,8 @@ def nearest(
     """The k rows of `right` in each range with the largest positive products, for each row of `left`.
 
     Args:
-        left, right: (n, d) and (m, d).
+        left: (n, d).
+        right: (m, d).
         bounds: where the ranges of rows of `right` begin, and the end of the last: (n_ranges + 1,).
         k: kept for each row and range.
         threads: how many threads; the result is the same for any number.

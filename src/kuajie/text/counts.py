@@ -68,7 +68,8 @@ def gram_counts(texts: Sequence[str], shortest: int, longest: int) -> Counts:
 
     Args:
         texts: any, lone surrogates included.
-        shortest, longest: least and largest n.
+        shortest: least n.
+        longest: largest n.
     """
     return Counts.joined([_grams(batch, shortest, longest) for batch in _batches(texts)])
 

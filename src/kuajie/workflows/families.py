@@ -219,7 +219,7 @@ SETS = (
     Family(
         "content",
         ContentConfig(background=0.0),
-        (("popularity_power", (0.0, 0.25)), ("sharpness", (2.0,))),
+        (("popularity_power", (0.0, 1.0)), ("sharpness", (1.0,))),
         share=0.5,
     ),
     Family(

@@ -34,6 +34,7 @@ from kuajie.data.social import with_social
 from kuajie.data.spool import Spool
 from kuajie.data.tables import Items, Tables, read_tables
 from kuajie.data.unify import Rules
+from kuajie.data.vectors import vector_names
 from kuajie.graph.drawing import GraphConfig, enriched
 
 WAREHOUSE = "warehouse"
@@ -218,7 +219,10 @@ def _quality(
 
 
 def _write_tables(target: Path, items: Items, accounts: pl.DataFrame, identity: Identity, tables: Tables) -> None:
-    items.table.write_parquet(target / snapshots.ITEMS)
+    vectors = vector_names(items.table.columns)
+    items.table.drop(vectors).write_parquet(target / snapshots.ITEMS)
+    if vectors:
+        items.table.select(vectors).write_parquet(target / snapshots.VECTORS)
     people = accounts.select(c.DOMAIN, c.USER, pl.Series(c.PERSON, identity.person), "events", "flag")
     people.write_parquet(target / snapshots.ACCOUNTS)
     identity.lent.write_parquet(target / snapshots.LENT_FILE)

@@ -99,7 +99,14 @@ class Request:
             DataError: a column is missing or occurs twice.
             ConfigError: `columns` names something that this table does not have.
         """
-        wanted = self.source.columns
+        vectors = {c.VECTOR + name: theirs for name, theirs in self.source.vectors.items()}
+        wanted = self.source.columns | vectors
+        if vectors and self.table != "items":
+            raise ConfigError(
+                "{source}: only items have vectors. Remove 'vectors' from the source of {table}.",
+                source=self.name,
+                table=self.table,
+            )
         known = REQUIRED[self.table] + OPTIONAL[self.table]
         unknown = [name for name in wanted if name not in known]
         if unknown and self.table not in {"items", "users"}:

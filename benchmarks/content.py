@@ -1,0 +1,152 @@
+"""Content: the bridge of texts for speed; with a folder or a scenario, people that nobody links and new items.
+
+    python -m benchmarks.content
+    python -m benchmarks.content --cut-links FOLDER [--encoder PACKAGE]
+    python -m benchmarks.content --new-items FOLDER
+    python -m benchmarks.content --cut-links car-parts [--size small]
+
+A scenario's name stands for its generated world, whose people give their newest item of each domain. The settings of
+the content model were chosen on the validation rows of `urllm_art_office`; the world's rows had no part in it.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.measure import Row, seconds, show
+from kuajie.api import import_data, newest_dataset
+from kuajie.core.config import Config
+from kuajie.core.histories import Interactions
+from kuajie.core.recommender import FitOptions
+from kuajie.core.texts import Text
+from kuajie.data.rows import Rows
+from kuajie.data.split_folder import SplitDomain, SplitFolder, open_split_folder
+from kuajie.evaluation.metrics import mean_metrics
+from kuajie.evaluation.protocols import carve, final_split, rows_of
+from kuajie.evaluation.ranking import rank_task
+from kuajie.evaluation.settings import Setting, in_setting
+from kuajie.models.content import ContentConfig
+from kuajie.models.itemknn import ItemKNNConfig
+from kuajie.models.popularity import PopularityConfig
+from kuajie.models.registry import build
+from kuajie.numerics.likeness import Rowed, nearest
+from kuajie.text.encoders import fit_encode
+from kuajie.text.sentences import SentencesConfig
+from kuajie.text.tfidf import TfidfConfig
+from kuajie.workflows.init import init_world
+from kuajie.workflows.workspace import Workspace
+from kuajie.worlds import SCENARIOS
+
+THREADS = 2
+COURSES, PRODUCTS = 1_000, 50_000
+WORDS = 20_000
+BRIDGE = {"popularity_power": 1.0, "background": 0.1}
+NEW = {"popularity_power": 0.5, "new_quantile": 0.99, "background": 0.0}
+
+
+def run() -> list[Row]:
+    """The bridge between 1,000 courses and 50,000 products: texts in, neighbours out."""
+    rng = np.random.default_rng(0)
+    words = np.array([f"w{number:x}" for number in range(WORDS)])
+    common = 1 / np.arange(10, WORDS + 10)  # Zipf's law
+    drawn = rng.choice(words, (COURSES + PRODUCTS, 12), p=common / common.sum())
+    texts = [" ".join(row) for row in drawn.tolist()]
+
+    def bridge(config: TfidfConfig) -> None:
+        rows = fit_encode(config, texts)[1]
+        empty = np.zeros((len(texts), 0), np.float32)
+        left, right = Rowed(rows[:COURSES], empty[:COURSES]), Rowed(rows[COURSES:], empty[COURSES:])
+        nearest(left, right, np.array([0, PRODUCTS]), 200, THREADS)
+
+    return [
+        Row(f"TF-IDF bridge of {COURSES:,} x {PRODUCTS:,} items, {name}", f"{seconds(work, 2):.1f} s", "10 s")
+        for name, work in (
+            ("words", lambda: bridge(TfidfConfig())),
+            ("n-grams of characters", lambda: bridge(TfidfConfig(unit="characters"))),
+        )
+    ]
+
+
+def opened(name: str, size: str) -> SplitFolder:
+    """A split folder, or the world of a scenario as one."""
+    if name not in SCENARIOS:
+        return open_split_folder(name)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "world"
+        init_world(root, name, size)
+        workspace = Workspace.open(root)
+        import_data(workspace)
+        return as_folder(newest_dataset(workspace).interactions())
+
+
+def as_folder(interactions: Interactions) -> SplitFolder:
+    """A split folder that asks everybody for their newest item of each domain where they have three."""
+    rows, space = rows_of(interactions), interactions.space
+    none = Rows.joined([])
+    domains = []
+    for domain in space.domains:
+        own = rows.within(space.slice(domain))
+        asked = carve(own, interactions.histories.order, np.random.default_rng(0))
+        ids = np.arange(space.sizes[space.index(domain)])
+        domains.append(SplitDomain(domain, ids, own.take(~asked), none, own.take(asked), none, none))
+    people = np.arange(interactions.n_people)
+    order = interactions.histories.order
+    return SplitFolder("world", space, people, tuple(domains), order, Text(""), side=interactions.side)
+
+
+def ndcg(folder: SplitFolder, setting: Setting, config: Config) -> dict[str, tuple[float, int]]:
+    """NDCG@10 and test rows of each domain."""
+    split = final_split(in_setting(folder, setting))
+    model = build(config).fit(split.train, FitOptions(threads=THREADS))
+    found = {}
+    for domain, task in split.tasks.items():
+        ranks = rank_task(task, lambda rows, domain=domain: model.score(rows, domain), threads=THREADS)
+        found[domain] = mean_metrics(ranks, ["ndcg@10"])["ndcg@10"], task.n_rows
+    return found
+
+
+def compare(folder: SplitFolder, entrants: dict[str, tuple[Setting, Config]], goal: str) -> list[Row]:
+    """One row for each model and domain, with its ratio to the first model."""
+    rows, first = [], None
+    for name, (setting, config) in entrants.items():
+        found = ndcg(folder, setting, config)
+        first = first or found
+        for domain, (value, count) in found.items():
+            ratio = value / first[domain][0] if first[domain][0] else float("nan")
+            rows.append(Row(f"{domain}, {count:,} rows, {setting}: {name}", f"{value:.4f} ({ratio:.2f} x)", goal))
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cut-links", metavar="FOLDER|SCENARIO")
+    parser.add_argument("--new-items", metavar="FOLDER|SCENARIO")
+    parser.add_argument("--size", default="small")
+    parser.add_argument("--encoder", help="folder or package of a sentence encoder, beside TF-IDF")
+    asked = parser.parse_args()
+    encoders = {"TF-IDF of words": TfidfConfig()}
+    if asked.encoder:
+        encoders[asked.encoder] = SentencesConfig(model=asked.encoder)
+    if asked.cut_links:
+        entrants = {"popularity": ("cut-links", PopularityConfig())} | {
+            f"content, {name}": ("cut-links", ContentConfig(encoder=encoder, **BRIDGE))
+            for name, encoder in encoders.items()
+        }
+        show(compare(opened(asked.cut_links, asked.size), entrants, "2 x"))
+    if asked.new_items:
+        entrants = {
+            "itemknn": ("known-items", ItemKNNConfig(k=200)),
+            "content": ("known-items", ContentConfig(**NEW)),
+        } | {
+            f"content, {name}": ("new-items", ContentConfig(encoder=encoder, **NEW))
+            for name, encoder in encoders.items()
+        }
+        show(compare(opened(asked.new_items, asked.size), entrants, "0.5 x"))
+    if not asked.cut_links and not asked.new_items:
+        show(run())
+
+
+if __name__ == "__main__":
+    main()
