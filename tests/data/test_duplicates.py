@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from kuajie.data.config import CleaningConfig
 from kuajie.data.duplicates import merge_duplicates
-from kuajie.data.kinds import KIND_TYPE
 from kuajie.data.rates import flag_rates
+from kuajie.data.unify import KIND_TYPE
 from kuajie.testing.sources import rows
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -14,8 +14,8 @@ from scipy import sparse
 from kuajie.core.histories import Histories
 from kuajie.data.catalog import Catalog
 from kuajie.data.config import StrengthConfig
+from kuajie.data.kinds import KINDS
 from kuajie.data.strength import DAY, Events, strength
-from kuajie.data.unify import KINDS
 from kuajie.profiles.activity import Activity, activity
 from kuajie.profiles.config import ProfilesConfig
 from kuajie.profiles.habits import Habits, habits

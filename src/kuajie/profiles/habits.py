@@ -13,8 +13,8 @@ import numpy.typing as npt
 import polars as pl
 
 from kuajie.data.config import StrengthConfig
+from kuajie.data.kinds import KINDS
 from kuajie.data.strength import Events
-from kuajie.data.unify import KINDS
 from kuajie.profiles.config import ProfilesConfig
 
 Numbers = npt.NDArray[np.float64]

@@ -8,8 +8,8 @@ import polars as pl
 
 from kuajie.core import columns as c
 from kuajie.data.catalog import Catalog
+from kuajie.data.kinds import KINDS
 from kuajie.data.strength import Events
-from kuajie.data.unify import KINDS
 
 Numbers = npt.NDArray[np.float64]
 TIERS = ("low", "middle", "high")

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from kuajie.data.catalog import Catalog
+from kuajie.data.kinds import KINDS
 from kuajie.data.strength import Events
-from kuajie.data.unify import KINDS
 
 TOPICS = (
     ("汽车养护", ("更换机油", "刹车保养", "轮胎检查"), ("engine oil", "brake care", "tyre check")),
