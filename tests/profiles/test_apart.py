@@ -8,7 +8,7 @@ from scipy.special import ndtri
 from kuajie.core.language import translator
 from kuajie.data.catalog import Catalog
 from kuajie.profiles.apart import Habit, habit_differences, lifts
-from kuajie.profiles.naming import TopicName, segment_name
+from kuajie.profiles.naming import TopicName, english_pairs, segment_name
 from kuajie.profiles.vocabulary import MOST_CHARACTERS, bags, make_vocabulary
 from kuajie.testing.profiles import catalog
 
@@ -93,3 +93,15 @@ def test_long_one_character_and_empty_texts_are_no_trouble() -> None:
     assert {"camera", "镜头"} <= found[4].keys(), "width does not matter"
     vocabulary = make_vocabulary(items, np.ones(6), 10, 500, 1.0)
     assert set(vocabulary.words) == {"camera", "镜头"}
+
+
+def test_english_names_are_words_that_stand_together() -> None:
+    titles = [f"The care of an engine {n}: oil" for n in range(20)] + [
+        "engine oil 5w 30 for cold days",
+        "Engine oil & more",
+    ]
+    found = english_pairs(titles)
+    assert found[0] == set(), "words that every title has tell nothing"
+    assert "cold days" in found[-2]
+    assert all("30" not in pair for pair in found[-2]), "what a number divides does not stand together"
+    assert english_pairs(["养车", ""]) == [set(), set()]

@@ -1,10 +1,14 @@
 """Names of topics and segments, in Chinese and English, from the words of the catalogue.
 
-A topic is called by the categories of its items, for English readers by the English words that are relevant to it
-(Sievert and Shirley 2014, "LDAvis", equation 1). A segment is called by the interests and habits that set it apart.
+A topic is called by the categories of its items, for English readers by two words that stand together in their English
+titles, else by the English words that are relevant to it (Sievert and Shirley 2014, "LDAvis", equation 1). A segment is
+called by the interests and habits that set it apart.
 """
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +26,15 @@ RELEVANCE = 0.6
 """What the share of a word in the topic counts against how much larger it is there than anywhere."""
 FULL = 0.15
 """A category that holds a smaller share of a topic does not name it."""
+FEW, EVERYWHERE = 10, 0.04
+"""Words of more titles than that, and of more than this share of them, such as "for", are in no name."""
+BELONGING = 0.6
+"""Two words name a topic where at least this part of the items with them is of it."""
 SHORTEST = 4
 """Letters of an English word that may name a topic."""
 TELLING = 0.8
 """A habit that names a segment differs by so many standard deviations (Cohen 1988: large)."""
+_WORD = re.compile(r"[a-z0-9']+")
 LIST = message(", ")
 HABITS: Mapping[tuple[str, bool], str] = {
     ("items", True): message("busy"),
@@ -75,7 +84,9 @@ def topic_names(topics: Topics, catalog: Catalog, prior: npt.NDArray[np.float32]
     numbers = np.array([catalog.number(*name) for name in vocabulary.items], np.int64)
     share = topics.terms_share
     items, words = share[: len(numbers)], share[len(numbers) :]
+    own = items / np.maximum(items.sum(axis=1, keepdims=True), 1e-300)
     relevance = _relevance(words)
+    pairs = english_pairs(catalog.table[c.TITLE_EN].gather(numbers).to_list())
     categories = catalog.table[c.CATEGORY].gather(numbers).to_list()
     found = []
     for topic in range(topics.n_topics):
@@ -83,7 +94,8 @@ def topic_names(topics: Topics, catalog: Catalog, prior: npt.NDArray[np.float32]
         said = [vocabulary.words[place] for place in np.argsort(-relevance[:, topic], kind="stable")[:40].tolist()]
         called = _categories(categories, items[:, topic])
         native = called or _whole([word for word in said if not word.isascii()]) or said[:2]
-        english = [word for word in said if word.isascii() and word.isalpha() and len(word) >= SHORTEST][:3]
+        telling = [word for word in said if word.isascii() and word.isalpha() and len(word) >= SHORTEST]
+        english = _phrases(pairs, own[:, topic], items[:, topic]) or telling[:3]
         titles = [catalog.titles()[numbers[place]] for place in best[:1]] if not native and not english else []
         found.append(
             TopicName(
@@ -120,6 +132,36 @@ def _relevance(words: Numbers) -> Numbers:
     logs = np.log(np.maximum(words, 1e-12))
     found: Numbers = RELEVANCE * logs + (1 - RELEVANCE) * (logs - np.log(np.maximum(overall, 1e-12)))
     return found
+
+
+def english_pairs(titles: Sequence[str]) -> list[set[str]]:
+    """Two words side by side in each English title, such as "engine oil"; none of words that many titles share."""
+    words = [_WORD.findall(title.lower()) for title in titles]
+    counts = Counter(word for found in words for word in set(found))
+    most = max(FEW, EVERYWHERE * len(titles))
+    telling = {word for word, count in counts.items() if count <= most and word.isalpha() and len(word) > 2}
+    return [{f"{one} {two}" for one, two in pairwise(found) if {one, two} <= telling} for found in words]
+
+
+def _phrases(pairs: Sequence[set[str]], own: Numbers, share: Numbers) -> list[str]:
+    """The two pairs of words, each of two items or more, that hold most of a topic and mostly belong to it.
+
+    Args:
+        pairs: of each item.
+        own: (items,), the part of each item that is of the topic.
+        share: (items,), of the topic's items.
+    """
+    counts = Counter(pair for found in pairs for pair in found)
+    mass: dict[str, float] = {}
+    belonging: dict[str, float] = {}
+    for found, part, weight in zip(pairs, own.tolist(), share.tolist(), strict=True):
+        for pair in found:
+            mass[pair] = mass.get(pair, 0.0) + weight
+            belonging[pair] = belonging.get(pair, 0.0) + part / counts[pair]
+    telling = [pair for pair in mass if counts[pair] > 1 and belonging[pair] >= BELONGING]
+    scored = sorted(telling, key=lambda pair: (-mass[pair] * belonging[pair], pair))
+    first = scored[:1]
+    return first + [pair for pair in scored[1:] if not set(pair.split()) & set(first[0].split())][:1]
 
 
 def _categories(categories: Sequence[str], share: Numbers) -> list[str]:
