@@ -9,6 +9,7 @@ import pytest
 from kuajie import api
 from kuajie.core.errors import UsageError
 from kuajie.core.records import Account, EditorList, Traits
+from kuajie.rerank.limits import Limits
 from kuajie.workflows.list_ids import plain
 from kuajie.workflows.workspace import FILE, Workspace
 
@@ -133,3 +134,13 @@ def test_a_step_that_cannot_work_is_said_at_the_start(workspace: Workspace) -> N
     path.write_text(path.read_text(encoding="utf-8") + '\n[[rerank.steps]]\nkind = "rules"\nstock = "库存"\n', "utf-8")
     with pytest.raises(UsageError, match="'库存' of items, which is not known"):
         with_memory(Workspace.open(workspace.root))
+
+
+def test_a_fault_leaves_the_rules(shop: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a step has a fault")
+
+    monkeypatch.setattr(Limits, "rerank", fail)
+    ranked = shop.recommend(user="谁也不是", k=12)
+    assert len(ranked["items"]) == 12
+    assert all(number % 7 for number in sold(ranked))

@@ -1,6 +1,7 @@
 """The list that a person is shown: the chain of fallbacks, with what a process keeps for it (`workflows.fallbacks`)."""
 
 import asyncio
+import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from kuajie.workflows.workspace import ServingConfig
 if TYPE_CHECKING:
     from kuajie.service.calls import Service
 
+log = logging.getLogger("kuajie.service")
 CACHE_SECONDS = 0.3
 """So long an answer waits for the cache, when nothing better is known."""
 EDITOR_SECONDS = 2.0
@@ -142,8 +144,13 @@ async def shaped(
     if declared or (days and not rules_only):
         asker = await _asker(service, person, question, declared, 0 if rules_only else days, now)
     wanted = question.personalised and person.personalised
-    history = deployed.live.history(person, now) if wanted else nothing(deployed)
-    return replace(given, ranked=shaping.shaped(given.ranked, k, history, asker, rules_only=rules_only))
+    try:
+        history = deployed.live.history(person, now) if wanted else nothing(deployed)
+        ranked = shaping.shaped(given.ranked, k, history, asker, rules_only=rules_only)
+    except Exception:  # a fault must neither leave the page empty nor show what is forbidden
+        log.exception("re-ranking failed; business rules alone are kept")
+        ranked = shaping.shaped(given.ranked, k, nothing(deployed), asker, rules_only=True)
+    return replace(given, ranked=ranked)
 
 
 async def _asker(
