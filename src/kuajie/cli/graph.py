@@ -195,7 +195,7 @@ def _link(
     config = opened.config.graph.model_copy(update={"link": method, "threshold": threshold, "mentions": True})
     found = drawn(dataset, config)
     items = dataset.catalog.table.select("domain", "item").rows()
-    unsure = [
+    unsure: list[dict[str, Any]] = [
         {"entity": each.entity, "count": each.count, "items": [":".join(items[key]) for key in each.keys]}
         for each in found.ambiguous
     ]
