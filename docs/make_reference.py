@@ -53,7 +53,8 @@ def reference() -> str:
             "",
             "## Re-rankers",
             "",
-            "Steps of `[rerank]`, each a table `[[rerank.steps]]` with its name as `kind`; [when to use which](reranking.md).",
+            "Steps of `[rerank]`, each a table `[[rerank.steps]]` with its name as `kind`; "
+            "[when to use which](reranking.md).",
             *rerankers(),
             "",
         ]

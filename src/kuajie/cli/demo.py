@@ -50,7 +50,7 @@ def demo(
     screen.head("3. kuajie train")
     run_train(screen, workspace)
     screen.head("4. kuajie evaluate")
-    run_evaluate(screen, workspace, [])
+    run_evaluate(screen, workspace, [], rerank=["mmr"])
     screen.head("5. kuajie recommend")
     show_people(screen, workspace)
     screen.head("Go on with:")
