@@ -51,10 +51,11 @@ def main() -> None:
     parser.add_argument("--candidates", default="sampled-999")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, help="deep models stop training after so long")
     given = parser.parse_args()
     folder = open_split_folder(given.folder)
     split = validation_split(folder, np.random.default_rng([given.seed, 1]), given.candidates, given.seed)
-    options = FitOptions(seed=given.seed, threads=given.threads)
+    options = FitOptions(seed=given.seed, threads=given.threads, seconds=given.seconds)
     for text in given.models:
         scope, config = configured(text)
         model, found = None, []
