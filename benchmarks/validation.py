@@ -1,8 +1,8 @@
 """Models with named settings on the validation rows of a split folder, where choices are made: no test row is read.
 
-    python -m benchmarks.validation FOLDER [--candidates sampled-999] MODEL[:SCOPE][,KEY=VALUE...] ...
+python -m benchmarks.validation FOLDER [--candidates sampled-999] MODEL[:SCOPE][,KEY=VALUE...] ...
 
-    python -m benchmarks.validation splits/books_music als lightgcn,rounds=1 bitgcf,own=0.5,training.epochs=10
+python -m benchmarks.validation splits/books_music als lightgcn,rounds=1 bitgcf,own=0.5,training.epochs=10
 """
 
 import argparse
@@ -64,8 +64,8 @@ def main() -> None:
             if model is None or scope == "target":
                 model = fit_scoped(config, domain if scope == "target" else None, split.train, options)
 
-            def score(histories: Histories, target: str = domain, fitted: object = model) -> object:
-                return fitted.score(scoped(histories, folder.space, scope, target), target)  # type: ignore[attr-defined,arg-type]
+            def score(histories: Histories, target: str = domain, fitted: object = model, seen: str = scope) -> object:
+                return fitted.score(scoped(histories, folder.space, seen, target), target)  # type: ignore[attr-defined,arg-type]
 
             value = mean_metrics(rank_task(task, score), ["ndcg@10"])["ndcg@10"]  # type: ignore[arg-type]
             found.append(f"{domain} {value:.4f} ({task.n_rows:,} rows)")

@@ -113,7 +113,5 @@ def test_the_command_tells_ratings(tmp_path: Path) -> None:
     assert "RMSE" in run.output
     values = json.loads(target.read_text(encoding="utf-8"))
     assert set(values["domains"]) == {"书", "music"}
-    chinese = CliRunner().invoke(
-        app, ["benchmark", str(folder), "--ratings", "--models", "biases", "--lang", "zh"]
-    )
+    chinese = CliRunner().invoke(app, ["benchmark", str(folder), "--ratings", "--models", "biases", "--lang", "zh"])
     assert "评分" in chinese.output

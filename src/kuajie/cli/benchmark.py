@@ -1,8 +1,9 @@
 """`kuajie benchmark`: models against a prepared public split."""
 
 import json as plain_json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -74,7 +75,7 @@ def benchmark(
 
 
 def tell_ratings(
-    folder: Path, models: tuple[str, ...], seed: int, threads: int, json: Path | None, lang: str | None
+    folder: Path, models: Sequence[str], seed: int, threads: int, json: Path | None, lang: str | None
 ) -> None:
     """Measure models of ratings."""
     from kuajie.core.files import write_file
@@ -92,12 +93,14 @@ def tell_ratings(
     for domain, found in result.domains.items():
         screen.head("{domain}: {count} test ratings", domain=domain, count=f"{found['test_rows']:,}")
         rows = [
-            (
-                name,
-                *(f"{each[metric]:.4f} ({each['ci95'][metric][0]:.4f} - {each['ci95'][metric][1]:.4f})" for metric in ("rmse", "mae")),
-                f"{each['fell_back']:,}",
-            )
+            (name, *(with_interval(each, metric) for metric in ("rmse", "mae")), f"{each['fell_back']:,}")
             for name, each in found["models"].items()
         ]
         screen.table(["model", "RMSE", "MAE", "could not tell"], rows, numbers=1)
     screen.say("{seconds} s.", seconds=f"{result.seconds:.1f}")
+
+
+def with_interval(found: Mapping[str, Any], metric: str) -> str:
+    """A metric and its interval."""
+    low, high = found["ci95"][metric]
+    return f"{found[metric]:.4f} ({low:.4f} - {high:.4f})"

@@ -126,8 +126,10 @@ def rated_interactions(split: RatingSplit, ratings: dict[str, Rated]) -> Interac
 
 
 def carve(split: RatingSplit, rng: np.random.Generator) -> tuple[dict[str, Rated], dict[str, Rated]]:
-    """Training and validation ratings: the folder's own validation rows, or one random rating of each person with
-    three or more in a domain."""
+    """Training and validation ratings.
+
+    The folder's own validation rows, or one random rating of each person with three or more in a domain.
+    """
     if any(len(part) for part in split.valid.values()):
         return split.train, split.valid
     kept, asked = {}, {}

@@ -20,7 +20,6 @@ from kuajie.core.recommender import FitOptions
 from kuajie.core.texts import Text
 from kuajie.data.split_ratings import Rated, RatingSplit, carve, open_ratings, rated_interactions
 from kuajie.evaluation.ratings import Biases, Tell, Told, tell
-from kuajie.models.blend import scoped
 from kuajie.models.deep.set_configs import MFConfig
 from kuajie.models.registry import build
 
@@ -96,7 +95,9 @@ def benchmark_ratings(
             progress(Text("tell {domain} ratings by {model}", domain=domain, model=name), number, len(models))
             best = min(settings_of(name), key=lambda setting: blind.mean_square(name, setting, domain))
             told = final.told(name, best, domain)
-            results[name] = told.summary(np.random.default_rng([seed, 2])) | {"chosen": None if best == NOBODY else best}
+            results[name] = told.summary(np.random.default_rng([seed, 2])) | {
+                "chosen": None if best == NOBODY else best
+            }
         found[domain] = {"test_rows": len(split.test[domain]), "models": results}
     return RatingResult(split.name, seed, found, time.monotonic() - begun)
 
@@ -110,9 +111,7 @@ def settings_of(name: str) -> tuple[float, ...]:
 class Contest:
     """Models of one set of training ratings, asked for others; joint models are fitted once for all domains."""
 
-    def __init__(
-        self, split: RatingSplit, train: Interactions, asked: dict[str, Rated], options: FitOptions
-    ) -> None:
+    def __init__(self, split: RatingSplit, train: Interactions, asked: dict[str, Rated], options: FitOptions) -> None:
         self.split, self.train, self.asked, self.options = split, train, asked, options
         self._joint: dict[tuple[str, float], Tell] = {}
 
@@ -126,8 +125,8 @@ class Contest:
         kind, _, scope = name.partition(":")
         asked, space = self.asked[domain], self.split.space
         lowest, highest = self.split.bounds
-        histories = scoped(self.train.histories.take(asked.people), space, scope or "joint", domain)  # type: ignore[arg-type]
         seen = self.train.only(domain) if scope == "target" else self.train
+        histories = seen.histories.take(asked.people)
         model = self._model(kind, setting, seen, None if scope == "target" else name)
         fallback = Biases.fit(seen, SHRINKAGES[1], SHRINKAGES[1])
         items = asked.items - space.slice(domain).start

@@ -23,7 +23,9 @@ class TestPTUPCDRContract(RecommenderContract):
     configs = (PTUPCDRConfig(dim=8, hidden=8, prior=1.0, training=QUICK),)
 
 
-@pytest.mark.parametrize("config", [EMCDRConfig(dim=16, hidden=None, training=QUICK), PTUPCDRConfig(dim=8, training=QUICK)])
+@pytest.mark.parametrize(
+    "config", [EMCDRConfig(dim=16, hidden=None, training=QUICK), PTUPCDRConfig(dim=8, training=QUICK)]
+)
 def test_people_new_in_a_domain_are_mapped_by_linked_ones(config) -> None:
     interactions, topics, item_topics = two_domain_interactions()
     space, new = interactions.space, np.arange(40)

@@ -67,9 +67,7 @@ class TestRatingsContract(SmallWorldContract):
 
 
 class TestCFGANContract(SmallWorldContract):
-    configs = (
-        CFGANConfig(hidden=16, masked=1.0, training=ADVERSARIES),
-    )
+    configs = (CFGANConfig(hidden=16, masked=1.0, training=ADVERSARIES),)
 
 
 class TestTunedTextContract(RecommenderContract):

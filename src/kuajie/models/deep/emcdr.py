@@ -31,7 +31,9 @@ class EMCDR(MappingModel[EMCDRConfig]):
             return nn.Linear(dim, dim)
         return nn.Sequential(nn.Linear(dim, hidden), nn.Tanh(), nn.Linear(hidden, dim))
 
-    def mapped(self, network: nn.Module, tables: Tables, histories: Histories, source: str, target: str) -> torch.Tensor:
+    def mapped(
+        self, network: nn.Module, tables: Tables, histories: Histories, source: str, target: str
+    ) -> torch.Tensor:
         """f(u_s)."""
         people = Bags(self.weights(histories, source), tables.read.device).sums(tables.read)
         found: torch.Tensor = self.between(network, source, target)(people)

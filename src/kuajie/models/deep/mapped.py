@@ -51,7 +51,9 @@ class MappingModel(SetModel[C]):
         """A new mapping of one pair of domains."""
 
     @abstractmethod
-    def mapped(self, network: nn.Module, tables: Tables, histories: Histories, source: str, target: str) -> torch.Tensor:
+    def mapped(
+        self, network: nn.Module, tables: Tables, histories: Histories, source: str, target: str
+    ) -> torch.Tensor:
         """People of one domain in another: (n_rows, dim); every row has history in the source."""
 
     @abstractmethod

@@ -51,7 +51,9 @@ class PTUPCDR(MappingModel[PTUPCDRConfig]):
         """An encoder and a meta network."""
         return Bridge(self.config.dim, self.config.hidden)
 
-    def mapped(self, network: nn.Module, tables: Tables, histories: Histories, source: str, target: str) -> torch.Tensor:
+    def mapped(
+        self, network: nn.Module, tables: Tables, histories: Histories, source: str, target: str
+    ) -> torch.Tensor:
         """M(characteristics) u_s."""
         device = tables.read.device
         people = Bags(self.weights(histories, source), device).sums(tables.read)

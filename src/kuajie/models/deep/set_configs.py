@@ -122,7 +122,8 @@ class MappingConfig(SetConfig):
     """Vectors in every domain, and mappings between them.
 
     Attributes:
-        prior: a person's own vector counts n times against a mapped one's `prior`; 0: who has own history is not mapped.
+        prior: a person's own vector counts n times against `prior` times the mapped one; 0: who has own history is
+            not mapped.
     """
 
     prior: NotNegative = 0.0

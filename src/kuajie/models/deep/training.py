@@ -68,7 +68,7 @@ class Epoch:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What is trained: a network, its players, its batches, and how it is judged (None: not at all; else, larger is better)."""
+    """What is trained: a network, its players, its batches, and how it is judged: larger is better, None: not at all."""
 
     name: str
     network: nn.Module

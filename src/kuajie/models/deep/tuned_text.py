@@ -147,9 +147,7 @@ class TunedText(TowerModel[TunedTextConfig]):
         places = config.length if config.encoder is None else 1
         flops = 16.0 * config.dim**2 * config.blocks * places * 2
         n_asked = config.training.batch_size * config.asked
-        return Size(
-            (config.hashed + 2 * shape.space.n_items) * config.dim, 60.0 * n_asked * places * config.dim, flops
-        )
+        return Size((config.hashed + 2 * shape.space.n_items) * config.dim, 60.0 * n_asked * places * config.dim, flops)
 
 
 def partners(batch: SetBatch) -> tuple[I64, I64]:
