@@ -17,7 +17,9 @@ from kuajie.cli.main import app
 from kuajie.core.config import Config
 from kuajie.core.records import Kind
 from kuajie.data.config import DomainConfig, LinkSourceConfig, SourceConfig
+from kuajie.models.deep.order_configs import ContrastConfig, FineTuneConfig, OrderTraining
 from kuajie.models.registry import COMPOSED, DEEP, MODELS, config_class
+from kuajie.models.trend import TrendConfig
 from kuajie.workflows.workspace import WorkspaceConfig
 
 PLACE = Path(__file__).with_name("reference.md")
@@ -69,10 +71,21 @@ def workspace() -> Iterator[str]:
         yield from table(f"[{section}]", config)
 
 
+PARTS: dict[str, type[Config]] = {
+    "trend (sequence and deep models of order)": TrendConfig,
+    "training (deep models of order)": OrderTraining,
+    "contrast (deep models of order)": ContrastConfig,
+    "fine_tune (deep models of order)": FineTuneConfig,
+}
+"""Settings inside settings."""
+
+
 def models() -> Iterator[str]:
     """Every model and its hyperparameters."""
     for kind in (*MODELS, *DEEP, *COMPOSED):
         yield from table(kind, config_class(kind))
+    for title, part in PARTS.items():
+        yield from table(title, part)
 
 
 def table(title: str, config: type[Config]) -> Iterator[str]:

@@ -1,10 +1,15 @@
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+
+from kuajie.core.errors import JobError
+from kuajie.workflows.arena import CHOOSING_SECONDS
+from kuajie.workflows.choose import ChooseConfig
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +50,8 @@ def test_standard_output_carries_only_json(kuajie: Callable, folder: Path) -> No
         (["--models", "itemnn"], 2, "there is no model 'itemnn'"),
         (["--models", "itemknn:targt"], 2, "targt"),
         (["--candidates", "some"], 2, "some"),
+        (["--budget", "soon"], 2, "'soon' is no duration; write it as 90s, 30m or 1h30m"),
+        (["--device", "tpu"], 2, "the device must be one of cpu, cuda, auto, got 'tpu'"),
         (["--seed", "-1"], 2, "--seed"),
         (["--json", "/dev/null/x.json", "--models", "popularity"], 1, "could not be written"),
     ],
@@ -53,6 +60,33 @@ def test_wrong_calls(kuajie: Callable, folder: Path, arguments: list[str], code:
     seen = kuajie("benchmark", folder, *arguments)
     assert seen.code == code
     assert words in seen.err
+
+
+def test_a_budget_is_what_choosing_gets(kuajie: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def choose(*_: object, config: ChooseConfig, **__: object) -> None:
+        seen.append(config.seconds)
+        raise JobError("enough")
+
+    monkeypatch.setattr("kuajie.workflows.choose.choose", choose)
+    assert kuajie("benchmark", folder, "--models", "auto", "--budget", "1m5s").code == 1
+    assert kuajie("benchmark", folder, "--models", "auto").code == 1
+    assert seen == [65.0, CHOOSING_SECONDS]
+
+
+def test_deep_models_are_named_among_the_others(kuajie: Callable, folder: Path) -> None:
+    seen = kuajie("benchmark", folder, "--models", "popularity,nosuch")
+    assert all(name in seen.err for name in ("sasrec", "gru4rec", "caser"))
+
+
+def test_without_pytorch_a_deep_model_names_the_extra(
+    kuajie: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    seen = kuajie("benchmark", folder, "--models", "popularity,sasrec")
+    assert seen.code == 2
+    assert "the model 'sasrec' needs torch, which is not installed. Run: pip install \"kuajie[deep]\"" in seen.err
 
 
 def test_a_folder_that_is_no_split_says_what_one_is(kuajie: Callable, tmp_path: Path) -> None:

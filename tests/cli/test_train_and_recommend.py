@@ -52,6 +52,33 @@ def test_wrong_calls(kuajie: Callable, trained: Path, arguments: list[str], word
     assert seen.out == ""
 
 
+def test_trainings_are_written_down(kuajie: Callable, trained: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="NOT TESTED on trackers: tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    shutil.copytree(trained, tmp_path / "w")
+    runs = tmp_path / "runs"
+    assert kuajie("train", "-w", tmp_path / "w", "--budget", "8s", "--tracker", f"tensorboard:{runs}").code == 0
+    (run,) = runs.iterdir()
+    events = EventAccumulator(str(run)).Reload()
+    assert events.Scalars("validation_ndcg@10/car")[0].value > 0.3
+    assert events.Tensors("settings/seconds")[0].tensor_proto.string_val == [b"8.0"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--budget", "long"], "'long' is no duration"),
+        (["--tracker", "tensorboard"], "must be one of tensorboard, wandb, mlflow, a colon and a folder"),
+        (["--device", "gpu"], "the device must be one of cpu, cuda, auto"),
+    ],
+)
+def test_wrong_ways_to_train(kuajie: Callable, trained: Path, arguments: list[str], words: str) -> None:
+    seen = kuajie("train", "-w", trained, *arguments)
+    assert seen.code == 2
+    assert words in seen.err
+
+
 def test_without_import_or_model_the_next_command_is_named(kuajie: Callable, trained: Path, tmp_path: Path) -> None:
     shutil.copy(trained / "kuajie.toml", tmp_path)
     assert "kuajie import" in kuajie("train", "-w", tmp_path).err

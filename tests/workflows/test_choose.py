@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,10 +11,12 @@ from kuajie.evaluation.candidates import with_candidates
 from kuajie.evaluation.protocols import leave_one_out
 from kuajie.models.als import ALSConfig
 from kuajie.models.blend import Blend
-from kuajie.workflows.choose import Choice, ChooseConfig, choose, schedule
+from kuajie.models.registry import installed
+from kuajie.workflows.choose import Choice, ChooseConfig, choose, families_to_try, schedule
 from kuajie.workflows.families import families
 from kuajie.workflows.fits import Fits
 
+SPACE = ItemSpace(("a", "b"), (3, 3))
 CONFIG = ChooseConfig(seconds=30, kinds=("popularity", "itemknn"), negatives=50)
 
 
@@ -116,6 +120,30 @@ def test_only_ridge_still_has_popularity_to_fall_back_to() -> None:
 def test_a_kind_that_there_is_not_is_named_with_those_that_there_are() -> None:
     with pytest.raises(ConfigError, match=r"names nonsense; for this data there are popularity, als"):
         families(ItemSpace(("a", "b"), (3, 3)), "none", ("nonsense",))
+
+
+def test_deep_families_want_minutes_or_to_be_asked_for() -> None:
+    ordered = world(linked_taste=True, n_people=120)
+    ordered = Interactions(ordered.space, replace(ordered.histories, order="joint"))
+
+    def names(interactions: Interactions, **values: object) -> set[str]:
+        return {family.name for family in families_to_try(interactions, ChooseConfig.parse(values))[0]}
+
+    assert "sasrec" not in names(ordered, seconds=599)
+    if installed("sasrec"):
+        assert "sasrec" in names(ordered, seconds=1_800)
+        assert names(ordered, kinds=["sasrec"]) == {"popularity", "sasrec"}
+    assert "sasrec" not in names(world(linked_taste=True, n_people=120), seconds=1_800)  # nothing has an order
+
+
+def test_a_deep_family_without_its_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    ordered = Interactions(SPACE, Histories.from_lists([[0, 1, 5]], 6, order="joint"))
+    found, missing = families_to_try(ordered, ChooseConfig(seconds=1_800))
+    assert "sasrec" not in {family.name for family in found}
+    assert [str(text) for text in missing] == [
+        'sasrec: not tried, torch is not installed. Run: pip install "kuajie[deep]"'
+    ]
 
 
 def test_one_domain_alone_has_nothing_to_transfer() -> None:

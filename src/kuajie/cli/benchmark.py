@@ -7,8 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from kuajie.cli.options import LangOption, MetricsOption, ModelsOption, SlicesOption, names_of
+from kuajie.cli.options import (
+    BudgetOption,
+    DeviceOption,
+    LangOption,
+    MetricsOption,
+    ModelsOption,
+    SlicesOption,
+    device_of,
+    names_of,
+)
 from kuajie.cli.screen import Screen
+from kuajie.core.durations import seconds_of
 from kuajie.core.texts import Text
 
 
@@ -18,6 +28,7 @@ def benchmark(
     candidates: Annotated[
         str, typer.Option(metavar="full|sampled-999|sampled-99|file", help="What a test item is ranked among.")
     ] = "full",
+    budget: BudgetOption = None,
     metrics: MetricsOption = None,
     slices: SlicesOption = False,
     ratings: Annotated[
@@ -26,6 +37,7 @@ def benchmark(
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="How many threads a job may use.")] = 2,
     memory_gb: Annotated[float, typer.Option(min=0.1, help="Models that need more are skipped and named.")] = 8.0,
+    device: DeviceOption = "cpu",
     json: Annotated[Path | None, typer.Option(help="Write the results here; '-' is standard output.")] = None,
     lang: LangOption = None,
 ) -> None:
@@ -37,6 +49,7 @@ def benchmark(
     Example:
       kuajie benchmark splits/books_music
       kuajie benchmark splits/books_music --models auto,itemknn,itemknn:target --candidates sampled-999 --json out.json
+      kuajie benchmark splits/books_music --models auto,sasrec --budget 30m
       kuajie benchmark splits/books_music --ratings --models biases,mf
     """
     if ratings:
@@ -44,16 +57,17 @@ def benchmark(
         return
     from kuajie.cli.show import show_results
     from kuajie.core.files import write_file
-    from kuajie.workflows.arena import ArenaOptions
+    from kuajie.workflows.arena import ArenaOptions, chooser_within
     from kuajie.workflows.benchmark import DEFAULT_MODELS
     from kuajie.workflows.benchmark import benchmark as measure
 
     to_output = json == Path("-")
     screen = Screen(lang, json=to_output)
-    options = ArenaOptions(threads=threads, memory_bytes=int(memory_gb * 2**30))
+    options = ArenaOptions(threads=threads, memory_bytes=int(memory_gb * 2**30), device=device_of(device))
+    chooser = None if budget is None else chooser_within(seconds_of(budget))
     wanted, columns = names_of(models) or DEFAULT_MODELS, names_of(metrics)
     with screen.progress() as progress:
-        result = measure(folder, wanted, candidates, seed, options, metrics=columns, progress=progress)
+        result = measure(folder, wanted, candidates, seed, options, metrics=columns, chooser=chooser, progress=progress)
     values = result.to_json()
     screen.data(values)
     if json is not None and not to_output:

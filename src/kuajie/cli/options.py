@@ -1,9 +1,12 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
+
+from kuajie.core.errors import UsageError
+from kuajie.core.recommender import Device
 
 WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", "-w", help="The workspace folder.", show_default="the current folder")
@@ -36,6 +39,29 @@ SlicesOption = Annotated[
     bool,
     typer.Option("--slices", help="Show NDCG@10 by overlap, by known history and by popularity of the item too."),
 ]
+
+BudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="DURATION",
+        help="Of choosing, such as 90s, 30m or 1h30m; from 10m on, deep models of order are tried too (extra deep).",
+        show_default="[training] seconds, or 90s in a benchmark",
+    ),
+]
+DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda|auto", help="Where deep models are trained.")]
+
+
+def device_of(text: str) -> Device:
+    """The device of an option.
+
+    Raises:
+        UsageError: there is no such device.
+    """
+    for device in get_args(Device):
+        if text == device:
+            return device  # type: ignore[no-any-return]
+    raise UsageError("the device must be one of {known}, got '{text}'", known=", ".join(get_args(Device)), text=text)
 
 
 def names_of(text: str | None) -> list[str]:

@@ -1,13 +1,17 @@
 """`kuajie train`: the newest snapshot -> a model version that serves."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kuajie.cli.options import JsonOption, LangOption, WorkspaceOption
+from kuajie.cli.options import BudgetOption, DeviceOption, JsonOption, LangOption, WorkspaceOption, device_of
 from kuajie.cli.screen import Screen
+from kuajie.core.durations import seconds_of
+from kuajie.core.recommender import FitOptions
+from kuajie.models.deep.trackers import open_tracker
 
 if TYPE_CHECKING:
     from kuajie.workflows.workspace import Workspace
@@ -20,6 +24,15 @@ def train(
     from_version: Annotated[
         str | None, typer.Option("--from-version", metavar="VERSION", help="Fit the blend of this version again.")
     ] = None,
+    budget: BudgetOption = None,
+    tracker: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND:FOLDER",
+            help="Write trainings down: tensorboard, wandb or mlflow in a folder (extra trackers).",
+        ),
+    ] = None,
+    device: DeviceOption = "cpu",
     workspace: WorkspaceOption = Path(),
     json: JsonOption = False,
     lang: LangOption = None,
@@ -33,16 +46,20 @@ def train(
     Example:
       kuajie train
       kuajie train --incremental
+      kuajie train --budget 30m --tracker tensorboard:runs
       kuajie train --workspace my-workspace --json
     """
     from kuajie.workflows.workspace import Workspace
 
     opened = Workspace.open(workspace)
+    if budget is not None:
+        opened = opened.with_budget(seconds_of(budget))
     screen = Screen(lang, opened.config.workspace.language, json=json)
     if incremental or from_version is not None:
         run_refit(screen, opened, from_version)
     else:
-        run_train(screen, opened)
+        options = replace(opened.fit_options, device=device_of(device))
+        run_train(screen, opened, options if tracker is None else replace(options, tracker=open_tracker(tracker)))
 
 
 def run_refit(screen: Screen, workspace: "Workspace", from_version: str | None) -> None:
@@ -59,7 +76,7 @@ def run_refit(screen: Screen, workspace: "Workspace", from_version: str | None) 
     )
 
 
-def run_train(screen: Screen, workspace: "Workspace") -> None:
+def run_train(screen: Screen, workspace: "Workspace", options: FitOptions | None = None) -> None:
     """Train and show what was chosen."""
     from kuajie.bootstrap import model_store
     from kuajie.cli.show import show_choice
@@ -72,7 +89,7 @@ def run_train(screen: Screen, workspace: "Workspace") -> None:
         result = fit(
             dataset,
             model_store(workspace),
-            workspace.fit_options,
+            options or workspace.fit_options,
             config=workspace.config.training,
             progress=progress,
         )

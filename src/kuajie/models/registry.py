@@ -1,6 +1,7 @@
 """Every model by its name: the one list that configs, the command line and the contract suite read."""
 
 import importlib
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from kuajie.core.recommender import Recommender
 from kuajie.core.texts import Text
 from kuajie.models.als import ALS, ALSConfig
 from kuajie.models.deep import set_configs
-from kuajie.models.deep.order_configs import SASRecConfig
+from kuajie.models.deep.order_configs import CaserConfig, GRU4RecConfig, SASRecConfig
 from kuajie.models.diffusion import Diffusion, DiffusionConfig
 from kuajie.models.ease import EASE, EASEConfig
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
@@ -54,13 +55,15 @@ class Deep:
         try:
             importlib.import_module("torch")
         except ImportError:
-            raise MissingExtraError(Text("the model '{name}'", name=self.name), "torch", "deep") from None
+            raise MissingExtraError(Text("the model '{name}'", name=self.module), "torch", "deep") from None
         found: type[Recommender] = getattr(importlib.import_module(f"kuajie.models.deep.{self.module}"), self.name)
         return found
 
 
 DEEP: dict[str, Deep] = {
     "sasrec": Deep(SASRecConfig, "sasrec", "SASRec"),
+    "gru4rec": Deep(GRU4RecConfig, "gru4rec", "GRU4Rec"),
+    "caser": Deep(CaserConfig, "caser", "Caser"),
     "lightgcn": Deep(set_configs.LightGCNConfig, "lightgcn", "LightGCN"),
     "bitgcf": Deep(set_configs.BiTGCFConfig, "bitgcf", "BiTGCF"),
     "neumf": Deep(set_configs.NeuMFConfig, "neumf", "NeuMF"),
@@ -83,6 +86,8 @@ AnyModelConfig = Annotated[
     | EASEConfig
     | RidgeConfig
     | SASRecConfig
+    | GRU4RecConfig
+    | CaserConfig
     | set_configs.LightGCNConfig
     | set_configs.BiTGCFConfig
     | set_configs.NeuMFConfig
@@ -117,6 +122,11 @@ def model_class(kind: str) -> type[Recommender]:
         known = ", ".join([*MODELS, *DEEP, *COMPOSED])
         raise UsageError("there is no model '{kind}'; the models are {known}", kind=kind, known=known)
     return MODELS[kind]
+
+
+def installed(kind: str) -> bool:
+    """Whether what a model needs beside the core is there; nothing is imported."""
+    return kind not in DEEP or importlib.util.find_spec("torch") is not None
 
 
 def config_class(kind: str) -> type[Config]:

@@ -25,7 +25,7 @@ DAY = 86_400.0
 
 
 class TrendConfig(Config):
-    """See the module.
+    """Recent use of items as a factor of scores; see the module.
 
     Attributes:
         half_life_days: an entry so many days before now counts half.

@@ -13,7 +13,7 @@ from kuajie.core.config import Config
 from kuajie.core.errors import ResourceError, UsageError
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.progress import Progress
-from kuajie.core.recommender import Explanation, FitOptions, Recommender, Scope
+from kuajie.core.recommender import Device, Explanation, FitOptions, Recommender, Scope
 from kuajie.core.texts import Text
 from kuajie.evaluation.compare import RESAMPLES
 from kuajie.evaluation.fidelity import fidelity
@@ -54,16 +54,18 @@ class ArenaOptions:
         memory_bytes: what a fit may use.
         batch_bytes: the scores held at a time.
         resamples: of the intervals.
+        device: of deep models.
     """
 
     threads: int = 2
     memory_bytes: int = 8 * 2**30
     batch_bytes: int = BATCH_BYTES
     resamples: int = RESAMPLES
+    device: Device = "cpu"
 
     def fit_options(self, seed: int) -> FitOptions:
         """The same for one fit."""
-        return FitOptions(seed, self.threads, self.memory_bytes)
+        return FitOptions(seed, self.threads, self.memory_bytes, self.device)
 
 
 @dataclass(frozen=True)
@@ -137,13 +139,20 @@ def parse_entrant(name: str) -> Entrant:
         raise UsageError("'{kind}' has no default config, so it cannot be named alone. Use auto.", kind=kind) from None
 
 
-def default_chooser(
-    interactions: Interactions, tasks: Mapping[str, RankingTask], options: FitOptions, progress: Progress
-) -> Chosen:
-    """What a user gets who chooses nothing."""
-    from kuajie.workflows.choose import ChooseConfig, choose
+def chooser_within(seconds: float) -> Chooser:
+    """What a user gets who chooses nothing but how long choosing may take."""
 
-    return choose(interactions, tasks, options, config=ChooseConfig(seconds=CHOOSING_SECONDS), progress=progress)
+    def choose_within(
+        interactions: Interactions, tasks: Mapping[str, RankingTask], options: FitOptions, progress: Progress
+    ) -> Chosen:
+        from kuajie.workflows.choose import ChooseConfig, choose
+
+        return choose(interactions, tasks, options, config=ChooseConfig(seconds=seconds), progress=progress)
+
+    return choose_within
+
+
+default_chooser = chooser_within(CHOOSING_SECONDS)
 
 
 @dataclass(eq=False)

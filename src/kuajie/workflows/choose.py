@@ -22,7 +22,8 @@ from kuajie.core.texts import Text
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.models.blend import BlendConfig, Member, Mix
 from kuajie.models.popularity import PopularityConfig
-from kuajie.workflows.families import Family, families
+from kuajie.models.registry import installed
+from kuajie.workflows.families import Family, families, kind_of, within
 from kuajie.workflows.fits import Fits
 from kuajie.workflows.mixing import MixChoice, choose_mixes
 from kuajie.workflows.search import Search
@@ -57,6 +58,10 @@ class ChooseConfig(Config):
     k: Annotated[int, Field(ge=1)] = 10
     kinds: tuple[str, ...] = ()
     settings: dict[str, dict[str, Any]] = Field(default={})
+
+
+QUICK_SHARE = 0.5
+"""Of the time of searching goes to quick families where there are slow ones, which come afterwards."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,14 +126,11 @@ def choose(
     pools = open_pools(fits, asked, config.negatives, rng)
     tuning = {target: some_numbers(pool.task.n_rows, config.tuning_rows, rng) for target, pool in pools.items()}
     search = Search(fits, begun, config.seconds, config.k, progress, pools, tuning)
-    data = interactions.histories
-    timed = data.times is not None
-    wanted = families(interactions.space, data.order, config.kinds, config.settings, timed=timed) if pools else []
-    for family in wanted:
-        search.open_family(family, OPENING_SHARE * search.until)
-    opened = {name for name, _ in search.best}
-    for family, until in schedule([f for f in wanted if f.name in opened], search.spent, search.until):
-        search.vary_family(family, until)
+    wanted, missing = families_to_try(interactions, config) if pools else ([], [])
+    slow = [family for family in wanted if family.least_seconds]
+    quick, half = [family for family in wanted if family not in slow], QUICK_SHARE if slow else 1.0
+    look_around(search, quick, OPENING_SHARE * half * search.until, half * search.until)
+    look_around(search, slow, search.until, search.until)
     for family in wanted:  # what was too slow to begin with
         search.open_family(family, search.until)
     decided = {
@@ -142,7 +144,30 @@ def choose(
         if target not in decided
     ]
     trials = sorted(search.log, key=lambda entry: (entry[2], -entry[4]))
-    return Choice(blend, decided, trials, [*search.skipped, *blind])
+    return Choice(blend, decided, trials, [*search.skipped, *missing, *blind])
+
+
+def look_around(search: Search, wanted: Sequence[Family], opening: float, until: float) -> None:
+    """Open families until so many seconds of choosing, then vary their settings until so many."""
+    for family in wanted:
+        search.open_family(family, opening)
+    opened = {name for name, _ in search.best}
+    for family, end in schedule([f for f in wanted if f.name in opened], search.spent, until):
+        search.vary_family(family, end)
+
+
+def families_to_try(interactions: Interactions, config: ChooseConfig) -> tuple[list[Family], list[Text]]:
+    """The families for these data and this budget, and sentences about those whose package is not installed."""
+    data = interactions.histories
+    timed = data.times is not None
+    found = families(interactions.space, data.order, config.kinds, config.settings, timed=timed)
+    wanted = [family for family in found if within(family, config.seconds, config.kinds)]
+    missing = [
+        Text('{family}: not tried, torch is not installed. Run: pip install "kuajie[deep]"', family=family.name)
+        for family in wanted
+        if not installed(kind_of(family))
+    ]
+    return [family for family in wanted if installed(kind_of(family))], missing
 
 
 def schedule(wanted: Sequence[Family], spent: float, seconds: float) -> list[tuple[Family, float]]:

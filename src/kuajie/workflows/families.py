@@ -11,6 +11,7 @@ from kuajie.core.recommender import Scope
 from kuajie.core.space import ItemSpace
 from kuajie.evaluation.tuning import changed
 from kuajie.models.als import ALSConfig
+from kuajie.models.deep.order_configs import SASRecConfig
 from kuajie.models.diffusion import DiffusionConfig
 from kuajie.models.ease import EASEConfig
 from kuajie.models.itemknn import ItemKNNConfig
@@ -36,6 +37,7 @@ class Family:
         personal: whether it needs a history; without target history in any row, others are not tried on the target.
         share: of the time of choosing.
         always: its start is tried whatever the time, so that a slow first minute does not leave popularity alone.
+        least_seconds: of choosing; with less it is tried only where its kind is asked for.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Family:
     personal: bool = True
     share: float = 1.0
     always: bool = False
+    least_seconds: float = 0.0
 
 
 def families(
@@ -106,6 +109,11 @@ def with_settings(family: Family, settings: Mapping[str, Any]) -> Family:
     return replace(family, start=changed(family.start, settings), moves=moves)
 
 
+def within(family: Family, seconds: float, kinds: tuple[str, ...]) -> bool:
+    """Whether a family is worth trying in so many seconds of choosing."""
+    return family.least_seconds <= seconds or kind_of(family) in kinds
+
+
 def default_families(space: ItemSpace, order: Order) -> list[Family]:
     """What is tried where nobody decided anything; what helps most comes first."""
     found = [
@@ -119,6 +127,7 @@ def default_families(space: ItemSpace, order: Order) -> list[Family]:
         ),
         *([SEQUENCE] if order != "none" else []),
         *SETS,
+        *([SASREC] if order != "none" else []),
     ]
     if len(space.domains) > 1:
         return found
@@ -150,6 +159,21 @@ SEQUENCE = Family(
     share=4.0,
 )
 """What follows what; its scoring settings come first, for they need no new fit."""
+
+SASREC = Family(
+    "sasrec",
+    SASRecConfig(
+        prior=SequenceConfig(
+            half_life_days=365.0, popularity_power=0.0, trend=TrendConfig(half_life_days=4.0, power=0.85)
+        )
+    ),
+    (("prior_weight", (0.1, 0.3, 0.45)),),
+    share=0.5,
+    least_seconds=600.0,
+)
+"""Attention to the order on top of what follows what, where there is the time to train it: minutes, not seconds.
+
+Alone, or beside the neighbourhood as a summand, it brings little on public data; as a factor it does (docs/deep.md)."""
 
 SETS = (
     Family(

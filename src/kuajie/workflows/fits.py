@@ -5,19 +5,30 @@ Settings that touch scoring alone are tried on arrays that are there.
 
 import time
 from collections import OrderedDict
+from dataclasses import replace
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from kuajie.core.config import Config
 from kuajie.core.errors import ResourceError
 from kuajie.core.histories import Interactions
 from kuajie.core.recommender import DataShape, FitOptions, Recommender
 from kuajie.models.blend import fit_scoped
-from kuajie.models.linear import LinearModel
 from kuajie.models.registry import build
 
 KEPT = 6
 """Fits that stay in memory: those of scouts share the joint one over all targets, those of settings their arrays."""
 MOST_PACE = 4.0
 """A machine is never taken for slower than this, so that one slow fit does not end the search."""
+
+
+@runtime_checkable
+class Rescoring(Protocol):
+    """A model with settings that touch scoring alone."""
+
+    scoring_fields: ClassVar[frozenset[str]]
+
+    def with_config(self, config: Any) -> Recommender:  # noqa: ANN401 # the model's own config
+        """The same learned state under a config that differs in `scoring_fields` alone."""
 
 
 class Fits:
@@ -35,17 +46,19 @@ class Fits:
         self._planned = self._spent = 0.0
         self._kept: OrderedDict[tuple[str, str | None], Recommender] = OrderedDict()
 
-    def get(self, config: Config, alone: str | None) -> Recommender:
+    def get(self, config: Config, alone: str | None, seconds: float | None = None) -> Recommender:
         """A fitted model, from memory where only its scoring differs from one that is there.
 
         Args:
             config: of the model.
             alone: the domain that it sees alone; None for everything.
+            seconds: models that can stop early do so after so many.
         """
         key = (fit_signature(config), alone)
         if key not in self._kept:
             begun = time.monotonic()
-            self._kept[key] = fit_scoped(config, alone, self.interactions, self.options)
+            options = replace(self.options, seconds=seconds)
+            self._kept[key] = fit_scoped(config, alone, self.interactions, options)
             self._learn_pace(build(config).plan(self.shape, self.options).seconds, time.monotonic() - begun)
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
@@ -82,12 +95,12 @@ class Fits:
 def fit_signature(config: Config) -> str:
     """What of a config the fit depends on."""
     model = build(config)
-    scoring = model.scoring_fields if isinstance(model, LinearModel) else frozenset()
+    scoring = model.scoring_fields if isinstance(model, Rescoring) else frozenset()
     return config.model_dump_json(exclude=set(scoring))
 
 
 def rescoring(model: Recommender, config: Config) -> Recommender:
     """The fitted arrays under a config that differs in scoring only."""
-    if isinstance(model, LinearModel):
+    if isinstance(model, Rescoring):
         return model.with_config(config)
-    raise AssertionError("only linear models have settings that touch scoring alone")
+    raise AssertionError("only such models have settings that touch scoring alone")

@@ -89,6 +89,11 @@ class Search:
         """Seconds since choosing began."""
         return time.monotonic() - self.begun
 
+    @property
+    def _left(self) -> float:
+        """Seconds until the search ends: models that can stop early do so then."""
+        return max(self.until - self.spent, 1.0)
+
     def open_family(self, family: Family, until: float) -> None:
         """Score every useful way of the family's start that was not scored yet, for the blend to have some of all."""
         ways = [Way(scope, target) for scope in family.scopes for target in self.pools]
@@ -171,7 +176,7 @@ class Search:
         """NDCG on the tuning rows, remembered."""
         key = (config.model_dump_json(), way)
         if key not in self._tried:
-            model = self.fits.get(config, way.alone)
+            model = self.fits.get(config, way.alone, self._left)
             begun = time.monotonic()
             scores = score_pool(model, self.tuning_pools[way.target], way.scope, self.space)
             self._scoring[way.target] = time.monotonic() - begun
@@ -184,7 +189,7 @@ class Search:
 
     def _keep(self, family: Family, config: Config, way: Way) -> None:
         """Score all validation rows, as the blend will scale them; the better of this and what was kept stays."""
-        model = self.fits.get(config, way.alone)
+        model = self.fits.get(config, way.alone, self._left)
         sample = model.score(scoped(self.scale_rows, self.space, way.scope, way.target), way.target)
         scores = score_pool(model, self.pools[way.target], way.scope, self.space)
         ndcg = self._ndcg(scores)

@@ -1,6 +1,7 @@
 """Train: a snapshot in, a model version out, chosen on validation rows and fitted on everything."""
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,6 +61,7 @@ def train(
     begun = time.monotonic()
     choice = choose_for(interactions, options, config, progress)
     chosen = time.monotonic()
+    note(options, choice, config)
     progress("fit", 0, 1)
     model = merge(Blend(choice.config).fit(interactions, options))
     progress("fit", 1, 1)
@@ -76,6 +78,13 @@ def train(
     fitted = time.monotonic()
     store.save(model, interactions.space, version, serve=serve)
     return TrainResult(version, choice, chosen - begun, fitted - chosen)
+
+
+def note(options: FitOptions, choice: Choice, config: ChooseConfig | None) -> None:
+    """Tell the tracker what was chosen, and what it reached on validation rows."""
+    settings = (config or ChooseConfig()).model_dump(mode="json")
+    with closing(options.tracker.begin("auto", settings | {"blend": choice.config.model_dump(mode="json")})) as run:
+        run.metrics({f"validation_ndcg@10/{target}": mix.ndcg for target, mix in choice.mixes.items()}, 0)
 
 
 def choose_for(

@@ -8,10 +8,12 @@ themselves. Models whose loss needs the whole graph keep it in a buffer that `pr
 with in `settle`.
 """
 
+import copy
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
@@ -36,7 +38,7 @@ SCORED_ROWS = 256
 """Histories that are encoded at a time."""
 COPIES = 5
 """Of every parameter while training: itself, its gradient, two moments, and the best epoch's."""
-FLOPS = 1.5e10
+FLOPS = 8e9
 """Operations a second of one core, in the small products of these networks, forward and back."""
 STOPPING = 0.4
 """Part of the epochs after which training usually has stopped."""
@@ -68,6 +70,8 @@ class DeepModel(ABC, Generic[C]):
     """
 
     config_type: ClassVar[type[Any]]
+    scoring_fields: ClassVar[frozenset[str]] = frozenset()
+    """Config fields that training does not read: what they change needs no new fit."""
     contains_histories: bool = False
     space_: ItemSpace
     support_: npt.NDArray[np.float64]
@@ -86,6 +90,12 @@ class DeepModel(ABC, Generic[C]):
     def kind(self) -> str:
         """The model's name."""
         return str(self._config.kind)  # type: ignore[attr-defined]
+
+    def with_config(self, config: C) -> Self:
+        """The same network under a config that differs in `scoring_fields` alone."""
+        model = copy.copy(self)
+        model._config = config
+        return model
 
     @abstractmethod
     def network(self, space: ItemSpace) -> nn.Module:
@@ -107,7 +117,7 @@ class DeepModel(ABC, Generic[C]):
     def size(self, shape: DataShape) -> Size:
         """What a fit consists of."""
 
-    def prepare(self, network: nn.Module, interactions: Interactions) -> None:
+    def prepare(self, network: nn.Module, interactions: Interactions, options: FitOptions) -> None:
         """Set what the network needs of the training data, such as a graph, before anything is trained."""
 
     def settle(self, network: nn.Module) -> None:
@@ -167,7 +177,7 @@ class DeepModel(ABC, Generic[C]):
         self.support_ = training.support()
         with reproducible(options.seed, options.threads):
             network = self.network(self.space_).to(chosen_device(options.device))
-            self.prepare(network, training)
+            self.prepare(network, training, options)
             self.covered_ = self.cover(network)
             if self.support_.any():
                 judge = self.judge(holdout, training, rng)
@@ -188,6 +198,7 @@ class DeepModel(ABC, Generic[C]):
             self.settle(network)
             return judge(lambda histories, target: self._score(network, histories, target))
 
+        begun = time.monotonic()
         players, batches = self.players(network), self.batches(training)
         job = Job(self.kind, network, players, batches, validate if judge.n_rows else None, judge.metric)
         with closing(options.tracker.begin(self.kind, self.config.model_dump(mode="json"))) as run:
@@ -195,10 +206,19 @@ class DeepModel(ABC, Generic[C]):
             if checkpoints is not None:
                 run.artefact(checkpoints.last)
         self.settle(network)
+        left = None if options.seconds is None else max(options.seconds - (time.monotonic() - begun), 0.0)
+        self.refine(network, training, judge, replace(options, seconds=left))
+
+    def refine(self, network: nn.Module, training: Interactions, judge: Validation, options: FitOptions) -> None:
+        """What comes after training, such as fine-tuning for each target."""
+
+    def network_for(self, target: str) -> nn.Module:
+        """The fitted network that scores a target."""
+        return self.network_
 
     def score(self, histories: Histories, target: str) -> Floats:
         """Scores (n_rows, items of the target domain); NaN without training support."""
-        return self._score(self.network_, histories, target)
+        return self._score(self.network_for(target), histories, target)
 
     def _score(self, network: nn.Module, histories: Histories, target: str) -> Floats:
         part = self.space_.slice(target)

@@ -34,10 +34,10 @@ class Stand:
         kept: the network's state then; None where nothing was validated.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, metric: float | None = None) -> None:
         self.network = network
-        self.epoch, self.waited, self.best = 0, 0, -math.inf
-        self.kept: State | None = None
+        self.epoch, self.waited, self.best = 0, 0, -math.inf if metric is None else metric
+        self.kept: State | None = None if metric is None else copied(network)
 
     def see(self, metric: float | None) -> None:
         """One more epoch is done."""

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from kuajie.core.histories import Histories, Interactions
-from kuajie.core.recommender import DataShape
+from kuajie.core.recommender import DataShape, FitOptions
 from kuajie.core.space import ItemSpace
 from kuajie.models.deep.base import Size
 from kuajie.models.deep.edges import Edges
@@ -64,7 +64,7 @@ class GraphModel(SetModel[C]):
         """Item vectors."""
         return GraphNetwork(space.n_items, self.config.dim, self.config.rounds)
 
-    def prepare(self, network: nn.Module, interactions: Interactions) -> None:
+    def prepare(self, network: nn.Module, interactions: Interactions, options: FitOptions) -> None:
         """Set the graph."""
         network.hops = self.hops(self.known_people(interactions), device_of(network))  # type: ignore[assignment]
 

@@ -4,6 +4,7 @@ The newest entry where there is one order, the newest of one random domain where
 random one otherwise.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -130,6 +131,13 @@ class Judge:
         self.candidates, self.seed = candidates, int(rng.integers(2**62))
         self.trained = interactions.support() > 0
         self.domains = self.space.domain_of(holdout.items)
+
+    def only(self, domain: str) -> "Judge":
+        """A judge of one domain's rows."""
+        judge, rows = copy.copy(self), np.flatnonzero(self.domains == self.space.index(domain))
+        judge.holdout = Holdout(self.holdout.histories.take(rows), self.holdout.items[rows])
+        judge.domains = self.domains[rows]
+        return judge
 
     @property
     def n_rows(self) -> int:

@@ -6,7 +6,7 @@ the target's own.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -88,6 +88,13 @@ class Windows:
         some = told[stops + 1] > told[starts + 1]
         return cls(items, asked, starts[some], (stops - starts)[some], histories.n_items)
 
+    def only(self, part: slice) -> "Windows":
+        """The windows in which entries of one domain are to be told, and these alone."""
+        asked = self.asked & (self.items >= part.start) & (self.items < part.stop)
+        told = np.concatenate([[0], np.cumsum(asked)])
+        some = told[self.starts + self.lengths + 1] > told[self.starts + 1]
+        return replace(self, asked=asked, starts=self.starts[some], lengths=self.lengths[some])
+
     def batches(self, size: int, rng: np.random.Generator) -> Iterator[tuple[I64, I64, I64]]:
         """An epoch: the items read (n_rows, n_places), the items told (-1 where none is), and the rows' lengths."""
         order = rng.permutation(len(self.starts))
@@ -114,3 +121,13 @@ def newest(histories: Histories, length: int) -> tuple[I64, I64]:
     inside = places < histories.indptr[1:, None]
     items = histories.items[np.where(inside, places, 0)]
     return np.where(inside, items, histories.n_items).astype(np.int64), lengths
+
+
+def only_domain(items: I64, space: ItemSpace, domain: str) -> tuple[I64, I64]:
+    """Padded lines with one domain's entries alone, at their starts; and the lengths, which may be 0."""
+    part = space.slice(domain)
+    inside = (items >= part.start) & (items < part.stop)
+    lengths = inside.sum(axis=1)
+    order = np.argsort(~inside, axis=1, kind="stable")[:, : max(int(lengths.max(initial=1)), 1)]
+    kept = np.take_along_axis(items, order, axis=1)
+    return np.where(np.arange(order.shape[1]) < lengths[:, None], kept, space.n_items), lengths

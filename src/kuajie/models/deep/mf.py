@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from kuajie.core.histories import Histories, Interactions
-from kuajie.core.recommender import DataShape
+from kuajie.core.recommender import DataShape, FitOptions
 from kuajie.core.space import ItemSpace
 from kuajie.models.deep.base import DeepModel, Size
 from kuajie.models.deep.edges import tensor
@@ -72,7 +72,7 @@ class MF(DeepModel[MFConfig]):
         known = self.known(histories)
         return known if self.rated else Histories.from_matrix(distinct(known))
 
-    def prepare(self, network: nn.Module, interactions: Interactions) -> None:
+    def prepare(self, network: nn.Module, interactions: Interactions, options: FitOptions) -> None:
         """Vectors of people, and the constants."""
         net = cast(MFNetwork, network)
         self.covered_ = self.cover(network)

@@ -21,7 +21,7 @@ class Block(nn.Module):
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
+        self.heads = heads
         self.before_attention, self.before_layer = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.queries_keys_values, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
         self.layer = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * dim, dim))
@@ -32,8 +32,7 @@ class Block(nn.Module):
         rows, places, dim = states.shape
         split = self.queries_keys_values(self.before_attention(states)).view(rows, places, 3, self.heads, -1)
         queries, keys, values = split.permute(2, 0, 3, 1, 4)
-        dropped = self.dropout if self.training else 0.0
-        seen = functional.scaled_dot_product_attention(queries, keys, values, dropout_p=dropped, is_causal=True)
+        seen = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
         states = states + self.drop(self.out(seen.transpose(1, 2).reshape(rows, places, dim)))
         return states + self.drop(self.layer(self.before_layer(states)))
 

@@ -68,7 +68,16 @@ class Epoch:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What is trained: a network, its players, its batches, and how it is judged: larger is better, None: not at all."""
+    """What is trained.
+
+    Attributes:
+        name: for people.
+        players: losses and what they move.
+        batches: makes an epoch of them.
+        validate: the metric of the network as it stands; None: it is not judged.
+        metric: name of what `validate` says; larger is better.
+        start: the metric that the network comes with, which it must beat; None: any epoch is better than none.
+    """
 
     name: str
     network: nn.Module
@@ -76,6 +85,7 @@ class Job:
     batches: Batches
     validate: Callable[[], float] | None
     metric: str = "ndcg@10"
+    start: float | None = None
 
 
 def train(
@@ -96,11 +106,9 @@ def train(
     Raises:
         JobError: a loss is not finite.
     """
-    optimizers = [
-        torch.optim.AdamW(player.parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
-        for player in job.players
-    ]
-    stand = Stand(job.network)
+    moved = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "fused": True}  # one pass over a table
+    optimizers = [torch.optim.AdamW(player.parameters, **moved) for player in job.players]
+    stand = Stand(job.network, job.start)
     if checkpoints is not None:
         checkpoints.resume(stand, optimizers)
     begun, epochs, stage = time.monotonic(), list[Epoch](), Text("train {model}", model=job.name)

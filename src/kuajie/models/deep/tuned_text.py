@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from kuajie.core.errors import DataError, MissingExtraError, UsageError
 from kuajie.core.histories import Interactions
-from kuajie.core.recommender import DataShape
+from kuajie.core.recommender import DataShape, FitOptions
 from kuajie.core.side import SideInformation
 from kuajie.core.texts import Text
 from kuajie.models.deep.base import Size
@@ -102,7 +102,7 @@ class TunedText(TowerModel[TunedTextConfig]):
 
     config_type: ClassVar[type[TunedTextConfig]] = TunedTextConfig
 
-    def prepare(self, network: nn.Module, interactions: Interactions) -> None:
+    def prepare(self, network: nn.Module, interactions: Interactions, options: FitOptions) -> None:
         """Read the texts.
 
         Raises:

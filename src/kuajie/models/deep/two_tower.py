@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from kuajie.core.histories import Interactions
-from kuajie.core.recommender import DataShape
+from kuajie.core.recommender import DataShape, FitOptions
 from kuajie.core.space import ItemSpace
 from kuajie.models.deep.base import Size
 from kuajie.models.deep.edges import Bags, tensor
@@ -96,7 +96,7 @@ class TwoTower(TowerModel[TwoTowerConfig]):
         """Empty tables and the tower over histories."""
         return TwoTowerNetwork(space, self.config)
 
-    def prepare(self, network: nn.Module, interactions: Interactions) -> None:
+    def prepare(self, network: nn.Module, interactions: Interactions, options: FitOptions) -> None:
         """Read the side information."""
         net, device = cast(TwoTowerNetwork, network), device_of(network)
         tower = ItemTower(interactions, self.config, device).to(device)
