@@ -28,7 +28,7 @@ from kuajie.core.recommender import Arrays, DataShape, FitOptions, Plan, stored
 from kuajie.core.space import ItemSpace
 from kuajie.models.deep.base import DeepModel, Floats, Size
 from kuajie.models.deep.finetune import own_parameters, sharing_tables, tuning
-from kuajie.models.deep.holdout import Judge
+from kuajie.models.deep.holdout import Validation
 from kuajie.models.deep.lines import I64, Windows, line_of_target, newest, only_domain
 from kuajie.models.deep.losses import (
     bpr_max_loss,
@@ -175,7 +175,7 @@ class OrderModel(DeepModel[C]):
                     self.tuned_[target] = tuned.to("cpu").eval()
 
     def _fine_tune(
-        self, network: nn.Module, windows: Windows, target: str, judge: Judge, options: FitOptions
+        self, network: nn.Module, windows: Windows, target: str, judge: Validation, options: FitOptions
     ) -> nn.Module | None:
         config, found = self.config.fine_tune, sharing_tables(network)
         assert config is not None  # noqa: S101 # the caller asked
