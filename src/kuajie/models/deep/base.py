@@ -200,7 +200,7 @@ class DeepModel(ABC, Generic[C]):
 
         begun = time.monotonic()
         players, batches = self.players(network), self.batches(training)
-        job = Job(self.kind, network, players, batches, validate if judge.n_rows else None, judge.metric)
+        job = Job(self.kind, network, players, batches, validate if judge.n_rows else None, metric=judge.metric)
         with closing(options.tracker.begin(self.kind, self.config.model_dump(mode="json"))) as run:
             train(job, self.config.training, options, run, checkpoints)
             if checkpoints is not None:
