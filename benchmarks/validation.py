@@ -51,10 +51,11 @@ def main() -> None:
     parser.add_argument("--candidates", default="sampled-999")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, help="deep models stop training after so long")
     given = parser.parse_args()
     folder = open_split_folder(given.folder)
     split = validation_split(folder, np.random.default_rng([given.seed, 1]), given.candidates, given.seed)
-    options = FitOptions(seed=given.seed, threads=given.threads)
+    options = FitOptions(seed=given.seed, threads=given.threads, seconds=given.seconds)
     for text in given.models:
         scope, config = configured(text)
         model, found = None, []
@@ -63,8 +64,8 @@ def main() -> None:
             if model is None or scope == "target":
                 model = fit_scoped(config, domain if scope == "target" else None, split.train, options)
 
-            def score(histories: Histories, target: str = domain, fitted: object = model) -> object:
-                return fitted.score(scoped(histories, folder.space, scope, target), target)  # type: ignore[attr-defined,arg-type]
+            def score(histories: Histories, target: str = domain, fitted: object = model, seen: str = scope) -> object:
+                return fitted.score(scoped(histories, folder.space, seen, target), target)  # type: ignore[attr-defined,arg-type]
 
             value = mean_metrics(rank_task(task, score), ["ndcg@10"])["ndcg@10"]  # type: ignore[arg-type]
             found.append(f"{domain} {value:.4f} ({task.n_rows:,} rows)")

@@ -1,8 +1,9 @@
 """`kuajie benchmark`: models against a prepared public split."""
 
 import json as plain_json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,6 +38,9 @@ def benchmark(
     budget: BudgetOption = None,
     metrics: MetricsOption = None,
     slices: SlicesOption = False,
+    ratings: Annotated[
+        bool, typer.Option("--ratings", help="Tell the column 'rating' of the test rows instead of ranking: RMSE, MAE.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="How many threads a job may use.")] = 2,
     memory_gb: Annotated[float, typer.Option(min=0.1, help="Models that need more are skipped and named.")] = 8.0,
@@ -54,7 +58,11 @@ def benchmark(
       kuajie benchmark splits/books_music --models auto,itemknn,itemknn:target --candidates sampled-999 --json out.json
       kuajie benchmark splits/books_music --models popularity,content --setting cut-links
       kuajie benchmark splits/books_music --models auto,sasrec --budget 30m
+      kuajie benchmark splits/books_music --ratings --models biases,mf
     """
+    if ratings:
+        tell_ratings(folder, names_of(models), seed, threads, json, lang)
+        return
     from kuajie.cli.show import show_results
     from kuajie.core.files import write_file
     from kuajie.workflows.arena import ArenaOptions, chooser_within
@@ -96,3 +104,35 @@ def benchmark(
     screen.say(
         "{seconds} s, at most {memory} MB.", seconds=f"{result.seconds:.1f}", memory=f"{result.peak_memory_mb:,.0f}"
     )
+
+
+def tell_ratings(
+    folder: Path, models: Sequence[str], seed: int, threads: int, json: Path | None, lang: str | None
+) -> None:
+    """Measure models of ratings."""
+    from kuajie.core.files import write_file
+    from kuajie.core.recommender import FitOptions
+    from kuajie.workflows.ratings import MODELS, benchmark_ratings
+
+    to_output = json == Path("-")
+    screen = Screen(lang, json=to_output)
+    with screen.progress() as progress:
+        result = benchmark_ratings(folder, models or MODELS, seed, FitOptions(seed=seed, threads=threads), progress)
+    values = result.to_json()
+    screen.data(values)
+    if json is not None and not to_output:
+        write_file(json, plain_json.dumps(values, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    for domain, found in result.domains.items():
+        screen.head("{domain}: {count} test ratings", domain=domain, count=f"{found['test_rows']:,}")
+        rows = [
+            (name, *(with_interval(each, metric) for metric in ("rmse", "mae")), f"{each['fell_back']:,}")
+            for name, each in found["models"].items()
+        ]
+        screen.table(["model", "RMSE", "MAE", "could not tell"], rows, numbers=1)
+    screen.say("{seconds} s.", seconds=f"{result.seconds:.1f}")
+
+
+def with_interval(found: Mapping[str, Any], metric: str) -> str:
+    """A metric and its interval."""
+    low, high = found["ci95"][metric]
+    return f"{found[metric]:.4f} ({low:.4f} - {high:.4f})"

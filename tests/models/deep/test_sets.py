@@ -38,6 +38,8 @@ def described(world: Interactions, topics: np.ndarray) -> Interactions:
 
 SLOWER = TrainingConfig(epochs=30, batch_size=40, learning_rate=0.05, patience=30, validation_people=20)
 
+ADVERSARIES = TrainingConfig(epochs=14, batch_size=40, learning_rate=0.02, patience=14, validation_people=20)
+
 
 class SmallWorldContract(RecommenderContract):
     """On fewer people."""
@@ -65,11 +67,7 @@ class TestRatingsContract(SmallWorldContract):
 
 
 class TestCFGANContract(SmallWorldContract):
-    configs = (
-        CFGANConfig(
-            hidden=16, training=TrainingConfig(epochs=25, batch_size=40, learning_rate=0.01, validation_people=20)
-        ),
-    )
+    configs = (CFGANConfig(hidden=16, masked=1.0, training=ADVERSARIES),)
 
 
 class TestTunedTextContract(RecommenderContract):

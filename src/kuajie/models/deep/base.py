@@ -200,7 +200,7 @@ class DeepModel(ABC, Generic[C]):
 
         begun = time.monotonic()
         players, batches = self.players(network), self.batches(training)
-        job = Job(self.kind, network, players, batches, validate if judge.n_rows else None, judge.metric)
+        job = Job(self.kind, network, players, batches, validate if judge.n_rows else None, metric=judge.metric)
         with closing(options.tracker.begin(self.kind, self.config.model_dump(mode="json"))) as run:
             train(job, self.config.training, options, run, checkpoints)
             if checkpoints is not None:
@@ -209,7 +209,7 @@ class DeepModel(ABC, Generic[C]):
         left = None if options.seconds is None else max(options.seconds - (time.monotonic() - begun), 0.0)
         self.refine(network, training, judge, replace(options, seconds=left))
 
-    def refine(self, network: nn.Module, training: Interactions, judge: Judge, options: FitOptions) -> None:
+    def refine(self, network: nn.Module, training: Interactions, judge: Validation, options: FitOptions) -> None:
         """What comes after training, such as fine-tuning for each target."""
 
     def network_for(self, target: str) -> nn.Module:

@@ -28,7 +28,7 @@ from kuajie.core.recommender import Arrays, DataShape, FitOptions, Plan, stored
 from kuajie.core.space import ItemSpace
 from kuajie.models.deep.base import DeepModel, Floats, Size
 from kuajie.models.deep.finetune import own_parameters, sharing_tables, tuning
-from kuajie.models.deep.holdout import Judge
+from kuajie.models.deep.holdout import Validation
 from kuajie.models.deep.lines import I64, Windows, line_of_target, newest, only_domain
 from kuajie.models.deep.losses import (
     bpr_max_loss,
@@ -159,7 +159,7 @@ class OrderModel(DeepModel[C]):
         size = self.config.training.batch_size
         return lambda rng: ((*batch, rng) for batch in windows.batches(size, rng))
 
-    def refine(self, network: nn.Module, training: Interactions, judge: Judge, options: FitOptions) -> None:
+    def refine(self, network: nn.Module, training: Interactions, judge: Validation, options: FitOptions) -> None:
         """Fine-tune a copy for each target that has rows to judge it on; what is no better is not kept."""
         self.tuned_ = {}
         if self.config.fine_tune is None:
@@ -175,7 +175,7 @@ class OrderModel(DeepModel[C]):
                     self.tuned_[target] = tuned.to("cpu").eval()
 
     def _fine_tune(
-        self, network: nn.Module, windows: Windows, target: str, judge: Judge, options: FitOptions
+        self, network: nn.Module, windows: Windows, target: str, judge: Validation, options: FitOptions
     ) -> nn.Module | None:
         config, found = self.config.fine_tune, sharing_tables(network)
         assert config is not None  # noqa: S101 # the caller asked

@@ -37,7 +37,8 @@ class GraphConfig(SetConfig):
         rounds: from items to people and back; two layers of the papers each.
     """
 
-    rounds: Annotated[int, pydantic.Field(ge=0)] = 2
+    rounds: Annotated[int, pydantic.Field(ge=0)] = 3
+    training: TrainingConfig = TrainingConfig(epochs=20, batch_size=512, learning_rate=1e-2, weight_decay=3.0)
 
 
 class LightGCNConfig(GraphConfig):
@@ -108,20 +109,21 @@ class MFConfig(DeepConfig):
     """
 
     kind: Literal["mf"] = "mf"
-    dim: Count = 64
+    dim: Count = 32
     feedback: Literal["implicit", "ratings"] = "implicit"
     zeros: Positive = 20.0
     regularization: Positive = 5.0
     bias_regularization: Positive = 5.0
     drawn: Count = 1_000
-    training: TrainingConfig = TrainingConfig(epochs=40, batch_size=256, learning_rate=1e-2)
+    training: TrainingConfig = TrainingConfig(epochs=40, batch_size=64, learning_rate=1e-2)
 
 
 class MappingConfig(SetConfig):
     """Vectors in every domain, and mappings between them.
 
     Attributes:
-        prior: a person's own vector counts n times against a mapped one's `prior`; 0: who has own history is not mapped.
+        prior: a person's own vector counts n times against `prior` times the mapped one; 0: who has own history is
+            not mapped.
     """
 
     prior: NotNegative = 0.0

@@ -74,9 +74,9 @@ class Job:
         name: for people.
         players: losses and what they move.
         batches: makes an epoch of them.
-        validate: how well the network does as it stands, larger is better; None: it is not judged.
+        validate: the metric of the network as it stands; None: it is not judged.
+        metric: name of what `validate` says; larger is better.
         start: the metric that the network comes with, which it must beat; None: any epoch is better than none.
-        metric: what `validate` measures.
     """
 
     name: str
