@@ -7,7 +7,7 @@ ranker over the blend, where it pays.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -132,7 +132,7 @@ def choose(
     Raises:
         DataError: no model could be tried within the budget.
     """
-    config, options = config or ChooseConfig(), options or FitOptions()
+    config, options = config or ChooseConfig(), replace(options or FitOptions(), progress=progress)
     begun = time.monotonic()
     rng = np.random.default_rng([options.seed, 77])
     fits = Fits(some_people(interactions, config.people, rng), options)

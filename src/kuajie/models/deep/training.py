@@ -84,8 +84,8 @@ class Job:
     players: Sequence[Player]
     batches: Batches
     validate: Callable[[], float] | None
-    start: float | None = None
     metric: str = "ndcg@10"
+    start: float | None = None
 
 
 def train(
