@@ -1,6 +1,6 @@
 """The two-stage ranker: how long learning on a million rows takes, and whether it helps beside `auto`.
 
-    python -m benchmarks.ranker                                  # speed, on the seed-size car-parts world
+    python -m benchmarks.ranker [--size small]                   # speed, on the car-parts world
     python -m benchmarks.ranker FOLDER ... [--seconds 90] [--kinds sequence]     # quality on split folders
     python -m benchmarks.ranker demo [--size small]              # quality on the demo world
 
@@ -10,12 +10,13 @@ over that blend, and by the default ranker. Intervals are of the paired differen
 
 import argparse
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.measure import Row, peak_gb, show
-from benchmarks.worlds import THREADS, seed_interactions
+from benchmarks.worlds import THREADS
 from kuajie.core.histories import Interactions
 from kuajie.core.recommender import FitOptions, Recommender
 from kuajie.data.split_folder import open_split_folder
@@ -23,53 +24,65 @@ from kuajie.evaluation.compare import bootstrap_interval
 from kuajie.evaluation.metrics import row_metrics
 from kuajie.evaluation.protocols import COLD_SHARE, Split, final_split, leave_one_out, validation_split
 from kuajie.evaluation.ranking import rank_task
-from kuajie.models.ranker import Ranker, RankerConfig
+from kuajie.models.ranker import HELD_OUT, Ranker, RankerConfig
 from kuajie.models.ranker_facts import Facts
-from kuajie.models.ranker_trees import grow
+from kuajie.models.ranker_trees import Groups, grow
 from kuajie.models.registry import build
 from kuajie.workflows.choose import ChooseConfig, choose
 from kuajie.workflows.two_stages import over
+from kuajie.worlds import make_world
 
 METRIC = "ndcg@10"
 ROWS = 1_000_000
 
 
-def speed(rows: int = ROWS) -> list[Row]:
-    """Examples, and growing trees on a million of their candidates; generators are fitted twice beside it."""
-    data, options = seed_interactions(), FitOptions(threads=THREADS)
-    config = RankerConfig()
+def speed(size: str, rows: int = ROWS) -> Iterator[Row]:
+    """Fit generators on the fold, make features, grow trees on a million candidates, and serve one person."""
+    data, options, config = (
+        make_world("car-parts", size, seed=0).interactions(),
+        FitOptions(threads=THREADS),
+        RankerConfig(),
+    )
+    target = data.space.domains[0]
     ranker = Ranker(config)
-    ranker.space_, ranker.support_, ranker.ordered_ = data.space, data.support(), data.histories.order != "none"
-    begun, cpu = time.perf_counter(), time.process_time()
+    ranker.space_, ranker.support_, ranker.ordered_ = data.space, data.support(), True
+    watch = Watch()
     fold = ranker.fold(data, 0)
-    stage = ranker._stage(ranker._fit_generators(fold.known, options), Facts.of(fold.known, config.labels))
-    fitted = time.perf_counter()
-    groups, _ = ranker.examples(stage, fold, data.space.domains[0], threads=THREADS)
-    made = time.perf_counter()
-    chosen = np.cumsum(groups.sizes) <= rows
-    million = groups.take(chosen)
-    held_out = np.random.default_rng(0).random(len(million.sizes)) < 0.2
-    start, before = time.perf_counter(), time.process_time()
+    fits = ranker._fit_generators(fold.known, options)
+    stage = ranker._stage(fits, Facts.of(fold.known, config.labels))
+    yield Row(f"four generators, {len(fold.known.histories.items):,} events", watch.lap())
+    groups, _ = ranker.examples(stage, fold, target, threads=THREADS)
+    yield Row(f"features of {len(groups.rows):,} candidates of {len(groups.sizes):,} examples", watch.lap())
+    more = -(-rows // len(groups.rows))  # a small world is repeated
+    groups = Groups(np.tile(groups.rows, (more, 1)), np.tile(groups.relevant, more), np.tile(groups.sizes, more))
+    million = groups.take(np.cumsum(groups.sizes) <= rows)
+    held_out = np.random.default_rng(0).random(len(million.sizes)) < HELD_OUT
+    watch.lap()
     trees = grow(million.take(~held_out), million.take(held_out), config.boosting, options)
-    grown, spent = time.perf_counter() - start, time.process_time() - before
-    histories = data.histories.take(np.arange(200))
-    ranker.fits_, ranker.facts_, ranker.trees_ = dict(ranker._fit_generators(fold.known, options)), stage.facts, {
-        data.space.domains[0]: trees
-    }  # fmt: skip
-    ranker.score(histories.take([0]), data.space.domains[0])
-    start = time.perf_counter()
-    for row in range(200):
-        ranker.score(histories.take([row]), data.space.domains[0])
-    one = (time.perf_counter() - start) / 200
-    return [
-        Row("generators on what was before (four models, 2 million events)", f"{fitted - begun:.1f} s"),
-        Row(f"features of {len(groups.rows):,} candidates of {len(groups.sizes):,} examples", f"{made - fitted:.1f} s"),
-        Row(f"{len(trees.roots)} trees on {len(million.rows):,} rows, {million.rows.shape[1]} features",
-            f"{grown:.1f} s ({spent:.1f} s of processor time)", "60 s"),
-        Row("one person scored: generators, features, trees", f"{1e3 * one:.1f} ms"),
-        Row("everything", f"{time.perf_counter() - begun:.1f} s ({time.process_time() - cpu:.1f} s of processor time), "
-            f"{peak_gb():.1f} GB"),
-    ]  # fmt: skip
+    what = f"{len(trees.roots)} trees on {len(million.rows):,} rows of {million.rows.shape[1]} features"
+    yield Row(what, watch.lap(), "60 s")
+    ranker.fits_, ranker.facts_, ranker.trees_ = fits, stage.facts, {target: trees}
+    times = []
+    for row in range(100):
+        start = time.perf_counter()
+        ranker.score(data.histories.take([row]), target)
+        times.append(time.perf_counter() - start)
+    yield Row("one person scored: generators, features, trees (median)", f"{1e3 * np.median(times):.1f} ms")
+    yield Row("peak memory", f"{peak_gb():.1f} GB")
+
+
+class Watch:
+    """Seconds since the last look, by the clock and of processor time."""
+
+    def __init__(self) -> None:
+        self.before = time.perf_counter(), time.process_time()
+
+    def lap(self) -> str:
+        """Since the last look."""
+        now = time.perf_counter(), time.process_time()
+        clock, spent = (a - b for a, b in zip(now, self.before, strict=True))
+        self.before = now
+        return f"{clock:.1f} s ({spent:.1f} s of processor time)"
 
 
 def quality(name: str, blind: Split, final: Split, seconds: float, kinds: tuple[str, ...] = ()) -> None:
@@ -102,8 +115,6 @@ def ndcg(model: Recommender, split: Split, domain: str) -> np.ndarray:
 
 def demo(size: str) -> tuple[Split, Split]:
     """The car-parts world: one row of each person and domain is the test, another one is for choosing."""
-    from kuajie.worlds import make_world
-
     data: Interactions = make_world("car-parts", size, seed=0).interactions()
     rng = np.random.default_rng(5)
     final = leave_one_out(data, rng, cold_share=COLD_SHARE)
@@ -119,7 +130,7 @@ def main() -> None:
     parser.add_argument("--size", default="small", help="of the demo world")
     given = parser.parse_args()
     if not given.folders:
-        show(speed())
+        show(speed(given.size))
     for folder in given.folders:
         if folder == "demo":
             blind, final = demo(given.size)

@@ -1,7 +1,7 @@
 """Sources -> cleaned, linked, immutable snapshot -> training data.
 
     config    DataConfig(domains, cleaning, strength, identity); DomainConfig, SourceConfig, LinkSourceConfig,
-              CleaningConfig, StrengthConfig, IdentityConfig
+              CleaningConfig, StrengthConfig, IdentityConfig, SocialConfig (friends and places lend: `data.social`)
     quality   QualityAccount: .sources (SourceAccount: read = kept + merged + bad; .quarantined by reason), .total,
               .of("events"), .flagged, .warnings, .quarantine
     identity  OverlapReport: .people, .linked_people, .pairs (people in both of two domains and how much history

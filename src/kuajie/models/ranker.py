@@ -141,7 +141,7 @@ class Ranker:
         plans = [build(generator.model).plan(shape, options) for generator in self.config.generators]
         n_features = 3 * len(plans) + 20
         pairs = min(self.config.examples, shape.n_entries) * self.config.depth * len(plans)
-        seconds = 2 * sum(plan.seconds for plan in plans) + 5e-5 * pairs
+        seconds = 2 * sum(plan.seconds for plan in plans) + 3e-5 * pairs
         memory = sum(plan.memory_bytes for plan in plans) + 8 * pairs * n_features
         return Plan("two stages", max(memory, 1), max(seconds, 1e-3))
 
