@@ -147,7 +147,7 @@ def choose(
         for target in blend.targets
         if target not in decided
     ]
-    if not described:
+    if not described and not config.kinds:
         blind.append(Text("{families}: not tried, the data say nothing of their items", families=", ".join(READS_SIDE)))
     trials = sorted(search.log, key=lambda entry: (entry[2], -entry[4]))
     return Choice(blend, decided, trials, [*search.skipped, *blind])
