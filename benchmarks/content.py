@@ -42,7 +42,7 @@ from kuajie.worlds import SCENARIOS
 THREADS = 2
 COURSES, PRODUCTS = 1_000, 50_000
 WORDS = 20_000
-BRIDGE = {"popularity_power": 1.0, "background": 0.3, "new_quantile": 0.0}
+BRIDGE = {"popularity_power": 1.0, "background": 0.1, "new_quantile": 0.0}
 NEUTRAL = {"popularity_power": 0.0, "background": 0.0}
 EAGER = {"popularity_power": 0.5, "new_quantile": 0.99, "background": 0.0}
 """New items as if they were among the most used."""
