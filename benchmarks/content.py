@@ -42,8 +42,10 @@ from kuajie.worlds import SCENARIOS
 THREADS = 2
 COURSES, PRODUCTS = 1_000, 50_000
 WORDS = 20_000
-BRIDGE = {"popularity_power": 1.0, "background": 0.1}
-NEW = {"popularity_power": 0.5, "new_quantile": 0.99, "background": 0.0}
+BRIDGE = {"popularity_power": 1.0, "background": 0.1, "new_quantile": 0.0}
+NEUTRAL = {"popularity_power": 0.0, "background": 0.0}
+EAGER = {"popularity_power": 0.5, "new_quantile": 0.99, "background": 0.0}
+"""New items as if they were among the most used."""
 
 
 def run() -> list[Row]:
@@ -138,10 +140,11 @@ def main() -> None:
     if asked.new_items:
         entrants = {
             "itemknn": ("known-items", ItemKNNConfig(k=200)),
-            "content": ("known-items", ContentConfig(**NEW)),
+            "content": ("known-items", ContentConfig(**NEUTRAL)),
         } | {
-            f"content, {name}": ("new-items", ContentConfig(encoder=encoder, **NEW))
+            f"content, {name}{how}": ("new-items", ContentConfig(encoder=encoder, **settings))
             for name, encoder in encoders.items()
+            for how, settings in (("", NEUTRAL), (", new ones favoured", EAGER))
         }
         show(compare(opened(asked.new_items, asked.size), entrants, "0.5 x"))
     if not asked.cut_links and not asked.new_items:

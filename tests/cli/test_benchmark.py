@@ -44,6 +44,14 @@ def test_standard_output_carries_only_json(kuajie: Callable, folder: Path) -> No
     assert seen.data["candidates"] == "sampled-99"
 
 
+def test_settings_are_written_and_said(kuajie: Callable, folder: Path) -> None:
+    seen = kuajie("benchmark", folder, "--models", "popularity", "--setting", "known-items", "--json", "-")
+    assert seen.data["setting"] == "known-items"
+    assert 0 < seen.data["domains"]["书"]["test_rows"] < 60
+    cut = kuajie("benchmark", folder, "--models", "popularity", "--setting", "cut-links")
+    assert "Links are cut" in cut.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -53,6 +61,8 @@ def test_standard_output_carries_only_json(kuajie: Callable, folder: Path) -> No
         (["--budget", "soon"], 2, "'soon' is no duration; write it as 90s, 30m or 1h30m"),
         (["--device", "tpu"], 2, "the device must be one of cpu, cuda, auto, got 'tpu'"),
         (["--seed", "-1"], 2, "--seed"),
+        (["--setting", "hard"], 2, "the setting must be one of plain, cut-links, new-items, known-items"),
+        (["--models", "content"], 1, "the data say nothing of their items"),
         (["--json", "/dev/null/x.json", "--models", "popularity"], 1, "could not be written"),
     ],
 )

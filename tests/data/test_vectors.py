@@ -73,7 +73,7 @@ def test_bad_vectors_go_to_the_quarantine(bad: object, reason: str, tmp_path: Pa
     result = ingest(config_of(tmp_path, items, cleaning={"max_quarantined": 0.5}), tmp_path, clock=lambda: NOW)
     kept = JointDataset.open(result.folder).catalog.ids["courses"].all
     assert "bad" not in kept
-    quarantined = (tmp_path / result.account.quarantine).read_text(encoding="utf-8")
+    quarantined = (tmp_path / "warehouse" / result.account.quarantine).read_text(encoding="utf-8")
     assert reason in quarantined
 
 

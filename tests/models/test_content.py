@@ -80,7 +80,7 @@ def test_a_score_is_the_formula() -> None:
 
     first = {"a": 1, "b": 1}
     likeness = np.array([cosine(first, {"a": 1, "d": 1}), cosine(first, {"b": 2, "e": 1}), 0.0])
-    used = np.array([1, 2, 1.9])  # the last was used by nobody: nine tenths of the way from 1 to 2
+    used = np.array([1, 2, 1.5])  # the last was used by nobody: the median
     np.testing.assert_allclose(scores, (2 * likeness**2 + config.background) * np.sqrt(used), rtol=1e-5)
 
 

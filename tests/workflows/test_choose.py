@@ -6,6 +6,7 @@ import pytest
 from kuajie.core.errors import ConfigError
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.recommender import FitOptions
+from kuajie.core.side import SideInformation
 from kuajie.core.space import ItemSpace
 from kuajie.evaluation.candidates import with_candidates
 from kuajie.evaluation.protocols import leave_one_out
@@ -88,6 +89,20 @@ def test_a_domain_that_nobody_can_be_asked_about_gets_popularity() -> None:
     (mix,) = choice.blend.mixes_of("b")
     assert list(mix.weights) == ["popularity/target/b"]
     assert any(sentence.startswith("b:") for sentence in choice.skipped)
+
+
+def test_what_is_said_of_items_joins_the_blend_where_it_helps() -> None:
+    bare = world(linked_taste=True, n_people=150)
+    titles = [f"话题 topic{item % 96 // 12}" for item in range(192)]
+    described = replace(bare, side=SideInformation(192, {"title": titles}))
+    config = ChooseConfig(seconds=60, kinds=("popularity", "itemknn", "content"), negatives=50)
+    choice = choice_for(described, config)
+    assert any("content" in name for mix in choice.config.mixes for name in mix.weights)
+
+
+def test_without_a_word_about_items_content_is_named_as_not_tried() -> None:
+    choice = choice_for(world(linked_taste=True, n_people=200), ChooseConfig(seconds=1e-6, negatives=50))
+    assert "content: not tried, the data say nothing of their items" in choice.skipped
 
 
 def test_sampled_candidates_are_what_choices_are_judged_on() -> None:

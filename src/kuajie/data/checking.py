@@ -139,6 +139,7 @@ class Checking:
         if not bad.any():
             return Unified(frame, _shorten(batch.rejected))
         raw = self.frame.filter(bad).with_columns(pl.col(pl.Binary).bin.encode("hex"))
+        raw = raw.with_columns(self._as_text(column) for column in raw if column.dtype.is_nested())
         content = raw.select(
             pl.struct(pl.exclude(c.ROW, KEY).cast(pl.String, strict=False)).struct.json_encode()
         ).to_series()

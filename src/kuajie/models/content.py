@@ -57,7 +57,7 @@ class ContentConfig(Config):
     reach: Literal["all", "within", "across"] = "all"
     sharpness: Annotated[float, pydantic.Field(gt=0)] = 2.0
     popularity_power: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.5
-    new_quantile: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.9
+    new_quantile: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.5
     background: NotNegative = 0.05
 
 

@@ -190,7 +190,7 @@ def families_to_try(interactions: Interactions, config: ChooseConfig) -> tuple[l
         for family in wanted
         if not installed(kind_of(family))
     ]
-    if not describes(interactions.side):
+    if not describes(interactions.side) and not config.kinds:
         names = ", ".join(READS_SIDE)
         missing.append(Text("{families}: not tried, the data say nothing of their items", families=names))
     return [family for family in wanted if installed(kind_of(family))], missing
