@@ -19,8 +19,8 @@ from kuajie.core.records import Kind
 from kuajie.data.config import DomainConfig, LinkSourceConfig, SourceConfig
 from kuajie.models.deep.order_configs import ContrastConfig, FineTuneConfig, OrderTraining
 from kuajie.models.registry import COMPOSED, DEEP, MODELS, config_class
-from kuajie.rerank.registry import RERANKERS
 from kuajie.models.trend import TrendConfig
+from kuajie.rerank.registry import RERANKERS
 from kuajie.workflows.workspace import WorkspaceConfig
 
 PLACE = Path(__file__).with_name("reference.md")

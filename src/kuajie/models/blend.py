@@ -281,7 +281,7 @@ def removal_changes_mix(items: npt.NDArray[np.integer], part: slice, limits: Ite
         part: the target's slice.
         limits: `at_least` of its mixes.
     """
-    count, most = repeats_between(items, part.start, part.stop)
+    count, most = repeats_between(items.astype(np.int32, copy=False), part.start, part.stop)
     return any(count - most < limit <= count for limit in limits)
 
 

@@ -5,12 +5,13 @@ identity. So any form of item weights merges, in batches of history items, witho
 """
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from kuajie.core.config import Config
 from kuajie.core.histories import Histories
 from kuajie.core.recommender import Arrays, Scope
 from kuajie.core.space import ItemSpace
@@ -87,7 +88,9 @@ def merge_mix(blend: Blend, mix: Mix, top_k: int | None) -> MergedMix:
             base += np.float32(coefficient) * np.nan_to_num(model.score(no_history(blend.space_), mix.target)[0])
         elif phi is not None:
             groups[phi].append((member, coefficient))
-            base += np.float32(coefficient) * np.where(model.known_[part], model.base(part), np.float32(0))
+            linear = cast("LinearModel[Config]", model)
+            own = np.where(linear.known_[part], linear.base(part), np.float32(0)).astype(np.float32)
+            base += np.float32(coefficient) * own
     return MergedMix({phi: merged_block(blend, mix.target, group, top_k) for phi, group in groups.items()}, base)
 
 

@@ -56,7 +56,7 @@ def planted_side(topics: np.ndarray) -> SideInformation:
         len(both),
         {"title": titles},
         {"category": Labels.of([name.split()[1] for name in names] * 2)},
-        {"price": 10.0 + np.arange(len(both))},
+        {"price": 10.0 + np.arange(len(both), dtype=np.float64)},
         {"image": images},
     )
 

@@ -135,7 +135,8 @@ class Judge:
     def only(self, domain: str) -> "Judge":
         """A judge of one domain's rows."""
         judge, rows = copy.copy(self), np.flatnonzero(self.domains == self.space.index(domain))
-        judge.holdout = Holdout(self.holdout.histories.take(rows), self.holdout.items[rows])
+        own = self.holdout
+        judge.holdout = Holdout(own.histories.take(rows), own.items[rows], own.weights[rows])
         judge.domains = self.domains[rows]
         return judge
 
