@@ -26,7 +26,7 @@ class TestGraphModelsContract(RecommenderContract):
         *ALL,
         WalkConfig(behaviour=0.0, k=15),
         MetaPathConfig(learned=False, sharpness=2.0, popularity_power=0.3),
-        KGEConfig(geometry="rotation", epochs=60, dimension=16, neighbours=5),
+        KGEConfig(geometry="rotation", epochs=200, dimension=32, margin=2.0),
     )
     scores_unseen = True
 
