@@ -26,7 +26,7 @@ class TestGraphModelsContract(RecommenderContract):
         *ALL,
         WalkConfig(behaviour=0.0, k=15),
         MetaPathConfig(learned=False, sharpness=2.0, popularity_power=0.3),
-        KGEConfig(geometry="rotation", epochs=60, dimension=16, neighbours=5),
+        KGEConfig(geometry="rotation", epochs=200, dimension=32, margin=2.0),
     )
     scores_unseen = True
 
@@ -88,7 +88,7 @@ def test_configs_can_be_members_of_blends(config: WalkConfig) -> None:
 @pytest.mark.parametrize("config", ALL, ids=str)
 def test_without_a_graph_the_models_say_what_is_missing(config: WalkConfig) -> None:
     with pytest.raises(UsageError, match="needs triples or labels"):
-        build(config).fit(two_domain_interactions()[0])
+        build(config).fit(replace(two_domain_interactions()[0], side=None))
 
 
 @pytest.mark.parametrize("config", ALL, ids=str)
