@@ -85,7 +85,7 @@ class Watch:
         return f"{clock:.1f} s ({spent:.1f} s of processor time)"
 
 
-def quality(name: str, blind: Split, final: Split, seconds: float, kinds: tuple[str, ...] = ()) -> None:
+def quality(name: str, blind: Split, final: Split, seconds: float, kinds: tuple[str, ...], plain: bool) -> None:
     """Print NDCG@10 of the test rows under `auto`, the ranker over it, and the default ranker."""
     options = FitOptions(threads=THREADS)
     choice = choose(
@@ -95,7 +95,9 @@ def quality(name: str, blind: Split, final: Split, seconds: float, kinds: tuple[
         f"{name}: auto chose {', '.join(member.name for member in choice.blend.members)}; {choice.skipped}", flush=True
     )
     models: dict[str, Recommender] = {}
-    for label, config in (("auto", choice.blend), ("ranker over auto", over(choice.blend)), ("ranker", RankerConfig())):
+    for label, config in (("auto", choice.blend), ("ranker over auto", over(choice.blend)), ("ranker", RankerConfig()))[
+        : 3 if plain else 2
+    ]:
         begun = time.perf_counter()
         models[label] = build(config).fit(final.train, options)
         print(f"{name}: {label} fitted in {time.perf_counter() - begun:.0f} s", flush=True)
@@ -127,6 +129,7 @@ def main() -> None:
     parser.add_argument("folders", nargs="*")
     parser.add_argument("--seconds", type=float, default=90.0, help="of choosing")
     parser.add_argument("--kinds", default="", help="of models that are chosen from, with commas; left out: all")
+    parser.add_argument("--over", action="store_true", help="the default ranker is left out")
     parser.add_argument("--size", default="small", help="of the demo world")
     given = parser.parse_args()
     if not given.folders:
@@ -138,7 +141,9 @@ def main() -> None:
             data = open_split_folder(Path(folder))
             blind = validation_split(data, np.random.default_rng([0, 1]))
             final = final_split(data)
-        quality(Path(folder).name, blind, final, given.seconds, tuple(filter(None, given.kinds.split(","))))
+        quality(
+            Path(folder).name, blind, final, given.seconds, tuple(filter(None, given.kinds.split(","))), not given.over
+        )
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from kuajie.models.registry import model_class
 AUTO = "auto"
 CHOOSING_SECONDS = 90.0
 """What a benchmark grants `auto`; training in a workspace grants what `[training]` says."""
-TARGET_ONLY_KINDS = ("popularity",)
+TARGET_ONLY_KINDS = ("popularity", "seasonal", "repeat")
 
 
 class Chosen(Protocol):
