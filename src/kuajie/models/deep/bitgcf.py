@@ -56,8 +56,8 @@ class BiTGCF(GraphModel[BiTGCFConfig]):
         edges = distinct(histories)
         rows = np.repeat(np.arange(edges.shape[0]), np.diff(edges.indptr))
         domains, n_domains = self.space_.domain_of(edges.indices), len(self.space_.domains)
-        found = np.bincount(rows * n_domains + domains, minlength=edges.shape[0] * n_domains)
-        counts = found.reshape(-1, n_domains).astype(np.float64)
+        flat = np.bincount(rows * n_domains + domains, minlength=edges.shape[0] * n_domains)
+        counts: npt.NDArray[np.float64] = flat.reshape(-1, n_domains).astype(np.float64)
         scale = counts[rows, domains] ** -self.config.power * self.support_[edges.indices] ** -0.5
         edges.data = scale.astype(np.float32)
         return edges, counts

@@ -114,21 +114,21 @@ class CFGAN(DeepModel[CFGANConfig]):
         """The discriminator moves first."""
         generator, discriminator = network.generator, network.discriminator
         return [
-            Player("discriminator", list(discriminator.parameters()), lambda batch: self.unmask(network, batch)),  # type: ignore[union-attr]
-            Player("generator", list(generator.parameters()), lambda batch: self.loss(network, batch)),  # type: ignore[union-attr]
+            Player("discriminator", list(discriminator.parameters()), lambda batch: self.unmask(network, batch)),
+            Player("generator", list(generator.parameters()), lambda batch: self.loss(network, batch)),
         ]
 
     def unmask(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """-log D(c, c) - log(1 - D(c, r^))."""
         condition, shown, values = self._generated(network, batch)
-        true = network.discriminator(condition, shown, shown_truth(batch[1], values))  # type: ignore[operator]
-        false = network.discriminator(condition, shown, values.detach())  # type: ignore[operator]
+        true = network.discriminator(condition, shown, shown_truth(batch[1], values))
+        false = network.discriminator(condition, shown, values.detach())
         return -(functional.logsigmoid(true) + functional.logsigmoid(-false)).mean()
 
     def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
         """-log D(c, r^), and the squares of what should be zero for each row."""
         condition, shown, values = self._generated(network, batch)
-        false = network.discriminator(condition, shown, values)  # type: ignore[operator]
+        false = network.discriminator(condition, shown, values)
         zeros = (values * (1 - shown_truth(batch[1], values))).square().sum() / len(false)
         return -functional.logsigmoid(false).mean() + self.config.reconstruction * zeros
 
@@ -137,7 +137,7 @@ class CFGAN(DeepModel[CFGANConfig]):
         device, (condition, shown) = device_of(network), batch
         bags = Bags(powered(condition, ROOT), device)
         rows = tensor(np.repeat(np.arange(shown.shape[0]), np.diff(shown.indptr)), device)
-        generator: Generator = network.generator  # type: ignore[assignment]
+        generator: Generator = network.generator
         items = tensor(shown.indices.astype(np.int64), device)
         hidden = generator.hidden(bags)
         values = torch.sigmoid((hidden[rows] * generator.told[items]).sum(dim=1) + generator.bias_told[items])
@@ -145,7 +145,7 @@ class CFGAN(DeepModel[CFGANConfig]):
 
     def rate(self, network: nn.Module, histories: Histories, target: str) -> torch.Tensor:
         """What the generator says, before it is squeezed into 0..1."""
-        generator: Generator = network.generator  # type: ignore[assignment]
+        generator: Generator = network.generator
         bags, part = Bags(powered(distinct(histories), ROOT), device_of(network)), self.space_.slice(target)
         return generator.hidden(bags) @ generator.told[part].T + generator.bias_told[part]
 

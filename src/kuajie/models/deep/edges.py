@@ -58,12 +58,12 @@ class Bags:
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, edges: Edges, vectors: torch.Tensor) -> torch.Tensor:  # type: ignore[override]  # noqa: ANN401
+    def forward(ctx: Any, edges: Edges, vectors: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
         ctx.edges = edges
         return edges.rows.sums(vectors)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[None, torch.Tensor]:  # type: ignore[override]  # noqa: ANN401
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[None, torch.Tensor]:  # noqa: ANN401
         return None, ctx.edges.columns.sums(gradients[0].contiguous())
 
 

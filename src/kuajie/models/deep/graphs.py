@@ -66,7 +66,7 @@ class GraphModel(SetModel[C]):
 
     def prepare(self, network: nn.Module, interactions: Interactions, options: FitOptions) -> None:
         """Set the graph."""
-        network.hops = self.hops(self.known_people(interactions), device_of(network))  # type: ignore[assignment]
+        network.hops = self.hops(self.known_people(interactions), device_of(network))
 
     def known_people(self, interactions: Interactions) -> Histories:
         """Training histories without entries that weigh nothing."""
@@ -81,13 +81,13 @@ class GraphModel(SetModel[C]):
         """The spread vectors."""
         settled = network.spread if not network.training else None
         vectors = network() if settled is None else settled
-        return Tables(vectors, vectors * torch.exp(network.gain))  # type: ignore[arg-type,operator]
+        return Tables(vectors, vectors * torch.exp(network.gain))
 
     def release(self, network: nn.Module) -> None:
         """Keep what was spread instead of the graph."""
         with torch.no_grad():
-            network.items.weight.copy_(network())  # type: ignore[union-attr,operator]
-        network.hops, network.spread = [], None  # type: ignore[assignment]
+            network.items.weight.copy_(network())
+        network.hops, network.spread = [], None
 
     def size(self, shape: DataShape) -> Size:
         """Every step spreads over all edges."""

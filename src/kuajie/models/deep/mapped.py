@@ -70,12 +70,12 @@ class MappingModel(SetModel[C]):
     def between(self, network: nn.Module, source: str, target: str) -> nn.Module:
         """The mapping of a pair."""
         number = self.space_.index(source) * len(self.space_.domains) + self.space_.index(target)
-        found: nn.Module = network.mappings[number]  # type: ignore[index]
+        found: nn.Module = network.mappings[number]
         return found
 
     def tables(self, network: nn.Module) -> Tables:
         """The vectors."""
-        return Tables(network.read.weight, network.offered.weight)  # type: ignore[union-attr,arg-type]
+        return Tables(network.read.weight, network.offered.weight)
 
     def weights(self, histories: Histories, target: str) -> sparse.csr_array:
         """The target's own items alone."""
@@ -83,9 +83,9 @@ class MappingModel(SetModel[C]):
 
     def players(self, network: nn.Module) -> Sequence[Player]:
         """Vectors by what is used together inside a domain; mappings by linked people."""
-        vectors = [network.read.weight, network.offered.weight]  # type: ignore[union-attr]
-        mappings = list(network.mappings.parameters())  # type: ignore[union-attr]
-        players = [Player("vectors", vectors, lambda batch: self.loss(network, batch))]  # type: ignore[arg-type]
+        vectors = [network.read.weight, network.offered.weight]
+        mappings = list(network.mappings.parameters())
+        players = [Player("vectors", vectors, lambda batch: self.loss(network, batch))]
         if len(self.space_.domains) > 1:
             players.append(Player("mappings", mappings, lambda batch: self.loss_of_mappings(network, batch)))
         return players
@@ -94,7 +94,7 @@ class MappingModel(SetModel[C]):
         """The mean over pairs of domains with linked people in the batch; vectors stand still."""
         tables = Tables(*(vectors.detach() for vectors in (self.tables(network).read, self.tables(network).offered)))
         counts = self.counts(batch.histories)
-        total = 0.0 * sum(parameter.sum() for parameter in network.mappings.parameters())  # type: ignore[union-attr]
+        total = 0.0 * sum(parameter.sum() for parameter in network.mappings.parameters())
         pairs = 0
         for source in self.space_.domains:
             for target in self.space_.others(source):

@@ -89,7 +89,7 @@ class MF(DeepModel[MFConfig]):
 
     def release(self, network: nn.Module) -> None:
         """People's vectors are not kept."""
-        network.people = None  # type: ignore[assignment]
+        network.people = None
 
     def batches(self, interactions: Interactions) -> Batches:
         """People in a new order each epoch, with all their entries."""

@@ -66,11 +66,11 @@ class NeuMF(SetModel[NeuMFConfig]):
 
     def tables(self, network: nn.Module) -> Tables:
         """The tables."""
-        return Tables(network.read.weight, network.offered.weight)  # type: ignore[union-attr,arg-type]
+        return Tables(network.read.weight, network.offered.weight)
 
     def logits(self, network: nn.Module, people: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         """Scores of all pairs."""
-        scores: torch.Tensor = network.crossed(people, items)  # type: ignore[operator]
+        scores: torch.Tensor = network.crossed(people, items)
         return scores
 
     def paired(self, network: nn.Module, people: torch.Tensor, items: torch.Tensor) -> torch.Tensor:

@@ -28,8 +28,8 @@ class Bridge(nn.Module):
         super().__init__()
         self.attention = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, 1, bias=False))
         self.meta = nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, dim * dim))
-        nn.init.normal_(self.meta[2].weight, std=1e-2)  # type: ignore[arg-type]
-        nn.init.zeros_(self.meta[2].bias)  # type: ignore[arg-type]
+        nn.init.normal_(self.meta[2].weight, std=1e-2)
+        nn.init.zeros_(self.meta[2].bias)
 
     def forward(self, people: torch.Tensor, items: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Map people (n_rows, dim) by the vectors of their items (n_entries, dim), of which each belongs to a row."""

@@ -49,21 +49,21 @@ class TowerModel(SetModel[C]):
     def tables(self, network: nn.Module) -> Tables:
         """The tower's while training, else the ones written down."""
         if network.training and network.tower is not None:
-            found: Tables = network.tower()  # type: ignore[operator]
+            found: Tables = network.tower()
             return found
-        return Tables(network.read, network.offered)  # type: ignore[arg-type]
+        return Tables(network.read, network.offered)
 
     def settle(self, network: nn.Module) -> None:
         """Write the tables down."""
         with torch.no_grad():
-            found: Tables = network.tower()  # type: ignore[operator,misc]
-        network.read, network.offered = found.read.detach(), found.offered.detach()  # type: ignore[assignment]
+            found: Tables = network.tower()
+        network.read, network.offered = found.read.detach(), found.offered.detach()
 
     def release(self, network: nn.Module) -> None:
         """The tower is not kept."""
-        network.tower = None  # type: ignore[assignment]
+        network.tower = None
 
     def cover(self, network: nn.Module) -> npt.NDArray[np.bool_]:
         """Used items, and described ones."""
-        described: npt.NDArray[np.bool_] = network.described.cpu().numpy()  # type: ignore[union-attr,operator]
+        described: npt.NDArray[np.bool_] = network.described.cpu().numpy()
         return described | (self.support_ > 0)
