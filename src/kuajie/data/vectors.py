@@ -38,7 +38,7 @@ def vector(check: Checking, column: str, sizes: dict[str, int]) -> pl.Series:
     wrong = [row is not None and not row for row in read]
     size = sizes.get(column, 0)
     check.add_flags(pl.Series(wrong, dtype=pl.Boolean), Text("{column} is no list of finite numbers", column=column))
-    other = [bool(row) and len(row) != size for row in read]
+    other = [row is not None and len(row) not in {0, size} for row in read]
     check.add_flags(
         pl.Series(other, dtype=pl.Boolean), Text("{column} is not of length {size}", column=column, size=size)
     )

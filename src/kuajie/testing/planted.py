@@ -57,6 +57,6 @@ def planted_side(topics: np.ndarray) -> SideInformation:
         len(both),
         {"title": titles},
         {"category": Labels.of([name.split()[1] for name in names] * 2)},
-        {"price": 10.0 + np.arange(len(both))},
+        {"price": np.arange(10, 10 + len(both), dtype=np.float64)},
         {"image": images},
     )
