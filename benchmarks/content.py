@@ -5,8 +5,8 @@
     python -m benchmarks.content --new-items FOLDER
     python -m benchmarks.content --cut-links car-parts [--size small]
 
-A scenario's name stands for its generated world, whose people give their newest item of each domain. Sharpness and
-the power of popularity were looked for on the validation rows of `urllm_art_office`; the world's rows had no part in it.
+A scenario's name stands for its generated world, whose people give their newest item of each domain. Sharpness and the
+power of popularity were looked for on the validation rows of `urllm_art_office`; the world's rows had no part in it.
 """
 
 import argparse
