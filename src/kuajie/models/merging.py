@@ -85,9 +85,10 @@ def merge_mix(blend: Blend, mix: Mix, top_k: int | None) -> MergedMix:
         model, phi = blend.fits_[fit_key(member, mix.target)], phi_of(member)
         if isinstance(model, Popularity):
             base += np.float32(coefficient) * np.nan_to_num(model.score(no_history(blend.space_), mix.target)[0])
-        elif phi is not None:
+        elif phi is not None and isinstance(model, LinearModel):
             groups[phi].append((member, coefficient))
-            base += np.float32(coefficient) * np.where(model.known_[part], model.base(part), np.float32(0))
+            own = np.where(model.known_[part], model.base(part), 0)
+            base += (coefficient * own).astype(np.float32)
     return MergedMix({phi: merged_block(blend, mix.target, group, top_k) for phi, group in groups.items()}, base)
 
 
