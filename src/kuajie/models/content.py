@@ -118,9 +118,8 @@ class Content(LinearModel[ContentConfig]):
         )
         self.described_ = features.described
         histories = interactions.histories
-        self.popularity_ = np.bincount(
-            histories.items, histories.weights.astype(np.float64), interactions.space.n_items
-        ).astype(np.float64)
+        sums = np.bincount(histories.items, histories.weights, interactions.space.n_items)
+        self.popularity_ = sums.astype(np.float64)
         return SparseWeights(self._likeness(features, interactions.space, options.threads))
 
     def _likeness(self, features: ItemFeatures, space: ItemSpace, threads: int) -> sparse.csr_array:

@@ -5,13 +5,12 @@ identity. So any form of item weights merges, in batches of history items, witho
 """
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from kuajie.core.config import Config
 from kuajie.core.histories import Histories
 from kuajie.core.recommender import Arrays, Scope
 from kuajie.core.space import ItemSpace
@@ -86,11 +85,10 @@ def merge_mix(blend: Blend, mix: Mix, top_k: int | None) -> MergedMix:
         model, phi = blend.fits_[fit_key(member, mix.target)], phi_of(member)
         if isinstance(model, Popularity):
             base += np.float32(coefficient) * np.nan_to_num(model.score(no_history(blend.space_), mix.target)[0])
-        elif phi is not None:
+        elif phi is not None and isinstance(model, LinearModel):
             groups[phi].append((member, coefficient))
-            linear = cast("LinearModel[Config]", model)
-            own = np.where(linear.known_[part], linear.base(part), np.float32(0)).astype(np.float32)
-            base += np.float32(coefficient) * own
+            own = np.where(model.known_[part], model.base(part), 0)
+            base += (coefficient * own).astype(np.float32)
     return MergedMix({phi: merged_block(blend, mix.target, group, top_k) for phi, group in groups.items()}, base)
 
 
