@@ -80,6 +80,13 @@ def test_deep_models_are_named_among_the_others(kuajie: Callable, folder: Path) 
     assert all(name in seen.err for name in ("sasrec", "gru4rec", "caser"))
 
 
+def test_a_model_of_order_refuses_rows_without_one(kuajie: Callable, folder: Path) -> None:
+    pytest.importorskip("torch", reason="NOT TESTED on deep models: torch is not installed")
+    seen = kuajie("benchmark", folder, "--models", "sasrec")
+    assert seen.code == 1
+    assert "reads the order of events, and these have none. Choose a model of sets" in seen.err
+
+
 def test_without_pytorch_a_deep_model_names_the_extra(
     kuajie: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,25 @@ def test_wrong_calls(kuajie: Callable, trained: Path, arguments: list[str], word
     assert seen.out == ""
 
 
+@pytest.mark.slow
+def test_a_deep_model_is_trained_and_serves(kuajie: Callable, trained: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="NOT TESTED on deep models: torch is not installed")
+    shutil.copytree(trained, tmp_path / "w")
+    toml = (tmp_path / "w" / "kuajie.toml").read_text(encoding="utf-8").replace('"itemknn"', '"sasrec"')
+    toml += "[training.settings.sasrec]\ndim = 16\nblocks = 1\ntraining = { epochs = 4, learning_rate = 0.02 }\n"
+    (tmp_path / "w" / "kuajie.toml").write_text(toml, encoding="utf-8")
+    done = kuajie("train", "-w", tmp_path / "w", "--budget", "30s", "--json")
+    assert done.code == 0
+    for choice in done.data["chosen"].values():
+        assert any(member["kind"] == "sasrec" for member in choice["members"].values())
+    events = (trained / "car.csv").read_text(encoding="utf-8")
+    user = next(user for user in range(400) if events.count(f"\n{user:04d},") < 5)  # something that fits is left
+    seen = kuajie("recommend", "-w", tmp_path / "w", "--user", f"courses:{user:04d}", "--target", "car", "--json")
+    best = seen.data["items"][0]
+    assert int(best["item"].removeprefix("🚗")) % 4 == user % 4
+    assert best["reasons"]
+
+
 def test_trainings_are_written_down(kuajie: Callable, trained: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="NOT TESTED on trackers: tensorboard is not installed")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

@@ -6,7 +6,7 @@ trial of each family and scope -> blend weights -> joint or target-only for each
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -116,7 +116,7 @@ def choose(
     Raises:
         DataError: no model could be tried within the budget.
     """
-    config, options = config or ChooseConfig(), options or FitOptions()
+    config, options = config or ChooseConfig(), replace(options or FitOptions(), progress=progress)
     begun = time.monotonic()
     rng = np.random.default_rng([options.seed, 77])
     fits = Fits(some_people(interactions, config.people, rng), options)

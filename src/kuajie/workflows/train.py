@@ -2,7 +2,7 @@
 
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -56,7 +56,7 @@ def train(
         DataError: there is nothing to train on.
         ResourceError: the chosen blend does not fit into memory, or the disk refuses.
     """
-    options = options or FitOptions()
+    options = replace(options or FitOptions(), progress=progress)
     interactions = dataset.interactions()
     begun = time.monotonic()
     choice = choose_for(interactions, options, config, progress)

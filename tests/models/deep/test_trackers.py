@@ -48,6 +48,7 @@ def test_two_tensorboard_runs_of_one_moment_do_not_meet(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")  # of mlflow
 def test_mlflow_keeps_runs_in_sqlite(tmp_path: Path) -> None:
     pytest.importorskip("mlflow", reason="NOT TESTED on trackers: mlflow-skinny is not installed")
