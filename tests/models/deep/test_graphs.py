@@ -55,7 +55,7 @@ def test_lightgcn_spreads_as_the_dense_normalised_adjacency_does() -> None:
     model = config_class(LightGCNConfig())(LightGCNConfig(dim=3, rounds=2, training=NO_VALIDATION))
     model.space_, model.support_ = world.space, world.support()
     network = model.network(world.space)
-    model.prepare(network, world)
+    model.prepare(network, world, FitOptions())
     n, m = world.n_people, world.space.n_items
     x = world.matrix().toarray()
     whole = np.zeros((n + m, n + m))
@@ -82,7 +82,7 @@ def test_bitgcf_hands_on_what_the_formula_says(n_domains: int) -> None:
     model = config_class(config)(config)
     model.space_, model.support_ = world.space, world.support()
     network = model.network(world.space)
-    model.prepare(network, world)
+    model.prepare(network, world, FitOptions())
     x, space = world.matrix().toarray(), world.space
     items = world.support()
     layer = network.items.weight.detach().numpy().astype(np.float64)

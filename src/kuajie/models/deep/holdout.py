@@ -37,6 +37,10 @@ class Holdout:
     items: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float32]
 
+    def take(self, rows: npt.NDArray[np.integer]) -> "Holdout":
+        """Some of them."""
+        return Holdout(self.histories.take(rows), self.items[rows], self.weights[rows])
+
 
 def hold_out(interactions: Interactions, people: int, rng: np.random.Generator) -> tuple[Interactions, Holdout]:
     """Take an entry of at most `people` people away.
@@ -115,6 +119,9 @@ class Validation(Protocol):
     def n_rows(self) -> int:
         """How many held-out rows it reads."""
 
+    def only(self, domain: str) -> "Validation":
+        """The same of one domain's rows."""
+
     def __call__(self, score: Score) -> float:
         """The number, of `score(histories, domain)`."""
 
@@ -135,8 +142,7 @@ class Judge:
     def only(self, domain: str) -> "Judge":
         """A judge of one domain's rows."""
         judge, rows = copy.copy(self), np.flatnonzero(self.domains == self.space.index(domain))
-        own = self.holdout
-        judge.holdout = Holdout(own.histories.take(rows), own.items[rows], own.weights[rows])
+        judge.holdout = self.holdout.take(rows)
         judge.domains = self.domains[rows]
         return judge
 

@@ -115,9 +115,7 @@ class MappingModel(SetModel[C]):
         elsewhere = histories.keep(self.space_.domain_of(histories.items) != domains[histories.rows()])
         rows = np.flatnonzero(self.known(elsewhere).lengths)
         if len(rows):
-            holdout = replace(
-                holdout, histories=elsewhere.take(rows), items=holdout.items[rows], weights=holdout.weights[rows]
-            )
+            holdout = replace(holdout, histories=elsewhere).take(rows)
         return super().judge(holdout, training, rng)
 
     def rate(self, network: nn.Module, histories: Histories, target: str) -> torch.Tensor:

@@ -178,6 +178,10 @@ class RatingJudge:
         """How many are told."""
         return len(self.domains)
 
+    def only(self, domain: str) -> "RatingJudge":
+        """A judge of one domain's rows."""
+        return RatingJudge(self.holdout.take(np.flatnonzero(self.domains == self.space.index(domain))), self.space)
+
     def __call__(self, score: Score) -> float:
         """-RMSE of `score(histories, domain)`."""
         total = 0.0

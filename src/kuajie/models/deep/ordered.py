@@ -28,7 +28,7 @@ from kuajie.core.recommender import Arrays, DataShape, FitOptions, Plan, stored
 from kuajie.core.space import ItemSpace
 from kuajie.models.deep.base import DeepModel, Floats, Size
 from kuajie.models.deep.finetune import own_parameters, sharing_tables, tuning
-from kuajie.models.deep.holdout import Judge, Validation
+from kuajie.models.deep.holdout import Validation
 from kuajie.models.deep.lines import I64, Windows, line_of_target, newest, only_domain
 from kuajie.models.deep.losses import (
     bpr_max_loss,
@@ -162,7 +162,7 @@ class OrderModel(DeepModel[C]):
     def refine(self, network: nn.Module, training: Interactions, judge: Validation, options: FitOptions) -> None:
         """Fine-tune a copy for each target that has rows to judge it on; what is no better is not kept."""
         self.tuned_ = {}
-        if self.config.fine_tune is None or not isinstance(judge, Judge):  # others cannot be parted by target
+        if self.config.fine_tune is None:
             return
         windows = self._windows(training)
         judges = {target: judge.only(target) for target in self.space_.domains}
