@@ -162,7 +162,8 @@ SECRET = "0123456789abcdef"
 
 def hashed(users: list[tuple[str, str, str | None]], names: pl.DataFrame, *ready: str) -> list[list[int]]:
     table = pl.DataFrame(users, {"domain": str, "user": str, "key": str}, orient="row")
-    tables = Tables(pl.DataFrame(), table, pl.DataFrame(schema=LINKS), pl.DataFrame())
+    none = pl.DataFrame(schema=LINKS)
+    tables = Tables(pl.DataFrame(), table, none, pl.DataFrame(), friends=none, places=pl.DataFrame())
     config = IdentityConfig(method="hashed", hashed_domains=ready)
     return people(resolve(names, tables, config, KeyHasher(SECRET.encode()), NOW))
 

@@ -1,12 +1,14 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from kuajie.core.errors import UsageError
-from kuajie.core.recommender import Device
+
+if TYPE_CHECKING:
+    from kuajie.core.recommender import Device
 
 WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", "-w", help="The workspace folder.", show_default="the current folder")
@@ -52,12 +54,14 @@ BudgetOption = Annotated[
 DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda|auto", help="Where deep models are trained.")]
 
 
-def device_of(text: str) -> Device:
+def device_of(text: str) -> "Device":
     """The device of an option.
 
     Raises:
         UsageError: there is no such device.
     """
+    from kuajie.core.recommender import Device
+
     for device in get_args(Device):
         if text == device:
             return device  # type: ignore[no-any-return]

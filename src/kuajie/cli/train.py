@@ -10,10 +10,9 @@ import typer
 from kuajie.cli.options import BudgetOption, DeviceOption, JsonOption, LangOption, WorkspaceOption, device_of
 from kuajie.cli.screen import Screen
 from kuajie.core.durations import seconds_of
-from kuajie.core.recommender import FitOptions
-from kuajie.models.deep.trackers import open_tracker
 
 if TYPE_CHECKING:
+    from kuajie.core.recommender import FitOptions
     from kuajie.workflows.workspace import Workspace
 
 
@@ -49,6 +48,7 @@ def train(
       kuajie train --budget 30m --tracker tensorboard:runs
       kuajie train --workspace my-workspace --json
     """
+    from kuajie.models.deep.trackers import open_tracker
     from kuajie.workflows.workspace import Workspace
 
     opened = Workspace.open(workspace)
@@ -76,7 +76,7 @@ def run_refit(screen: Screen, workspace: "Workspace", from_version: str | None) 
     )
 
 
-def run_train(screen: Screen, workspace: "Workspace", options: FitOptions | None = None) -> None:
+def run_train(screen: Screen, workspace: "Workspace", options: "FitOptions | None" = None) -> None:
     """Train and show what was chosen."""
     from kuajie.bootstrap import model_store
     from kuajie.cli.show import show_choice

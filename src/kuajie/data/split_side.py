@@ -7,7 +7,6 @@ whole numbers (labels), lists of real numbers of one length (vectors), and real 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from kuajie.core import columns as c
 from kuajie.core.errors import DataError
 from kuajie.core.side import Labels, SideInformation
 from kuajie.core.space import ItemSpace
-from kuajie.data.split_graph import read_graph
 from kuajie.data.split_parquet import read_whole
 
 TEXTS = (c.TITLE, c.TITLE_EN, "description", c.CATEGORY, c.BRAND)
@@ -30,25 +28,36 @@ KEYS = (c.ITEM, c.DOMAIN)
 def read_side(folder: Path, space: ItemSpace, item_ids: Mapping[str, npt.NDArray[np.int64]]) -> SideInformation | None:
     """What the folder says of the items of its pools; None where it says nothing.
 
+    Args and errors: see `read_items`.
+    """
+    table = read_items(folder, space, item_ids)
+    return side_of_table(table) if len(table.columns) > len(KEYS) else None
+
+
+def read_items(folder: Path, space: ItemSpace, item_ids: Mapping[str, npt.NDArray[np.int64]]) -> pl.DataFrame:
+    """One row for each item of the joint space, in its order, with every column that some file has.
+
     Args:
         folder: a split folder.
         space: the joint item space.
         item_ids: of each domain, the ids behind its numbers.
 
+    Returns:
+        Columns `domain` and `item`, then what the files hold, null where they say nothing; where both files name an
+        item, what the first leaves out is the second's.
+
     Raises:
         DataError: a file is damaged, or has no column `item`.
     """
-    graph = read_graph(folder, space, item_ids)
-    frames = [frame for domain in space.domains for frame in _frames(folder, domain)]
-    if not frames:
-        return None if graph is None else SideInformation(space.n_items, graph=graph)
     known = pl.concat(
         pl.DataFrame({c.DOMAIN: domain, c.ITEM: item_ids[domain]}).with_columns(pl.col(c.ITEM).cast(pl.Int64))
         for domain in space.domains
     )
+    frames = [frame for domain in space.domains for frame in _frames(folder, domain)]
+    if not frames:
+        return known
     said = pl.concat(frames, how="diagonal_relaxed").group_by(KEYS).agg(pl.all().drop_nulls().first())
-    table = known.join(said, on=[c.DOMAIN, c.ITEM], how="left", maintain_order="left")
-    return replace(side_of_table(table), graph=graph)
+    return known.join(said, on=[c.DOMAIN, c.ITEM], how="left", maintain_order="left")
 
 
 def side_of_table(table: pl.DataFrame) -> SideInformation:

@@ -67,7 +67,8 @@ class Deep:
         try:
             importlib.import_module("torch")
         except ImportError:
-            raise MissingExtraError(Text("the model '{name}'", name=self.module), "torch", "deep") from None
+            kind = self.config_type.model_fields["kind"].default
+            raise MissingExtraError(Text("the model '{name}'", name=kind), "torch", "deep") from None
         found: type[Recommender] = getattr(importlib.import_module(f"kuajie.models.deep.{self.module}"), self.name)
         return found
 

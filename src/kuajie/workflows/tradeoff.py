@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kuajie import __version__
+from kuajie.core import columns as c
 from kuajie.core.config import Config
 from kuajie.core.errors import DataError, UsageError
 from kuajie.core.language import message
@@ -24,7 +25,7 @@ from kuajie.core.progress import Progress, silent
 from kuajie.core.texts import Text
 from kuajie.data.dataset import JointDataset
 from kuajie.data.split_folder import open_split_folder
-from kuajie.data.split_items import read_items
+from kuajie.data.split_side import read_items
 from kuajie.evaluation.compare import bootstrap_interval
 from kuajie.evaluation.protocols import Split, final_split, validation_split
 from kuajie.rerank.base import StepConfig, kind_of
@@ -293,7 +294,8 @@ def best_strength(points: Sequence[Point], goal: Goal, most_loss: float) -> floa
 def tradeoff_of_folder(folder: Path | str, *, seed: int = 0, **how: Any) -> TradeoffResult:  # noqa: ANN401
     """The curves on a split folder; the rest as in `tradeoff`."""
     data = open_split_folder(folder)
-    facts = facts_of_table(read_items(folder, data), data.space)
+    table = read_items(Path(folder), data.space, {domain.name: domain.item_ids for domain in data.domains})
+    facts = facts_of_table(table.drop(c.DOMAIN), data.space)
     valid = validation_split(data, np.random.default_rng([seed, 1]), seed=seed)
     return tradeoff(valid, final_split(data, seed=seed), facts.items, seed=seed, **how)
 

@@ -155,6 +155,7 @@ def test_the_losses_that_are_asked_for_are_added(planted: Interactions) -> None:
     def model(**more: object) -> SASRec:
         made = SASRec(SASRecConfig.parse({**SMALL, "negatives": None, **more}))
         made.space_, made.support_ = planted.space, planted.support()
+        made.covered_ = made.support_ > 0
         return made
 
     plain = model()

@@ -119,7 +119,7 @@ def test_an_item_that_nobody_used_is_scored_by_what_is_known_of_it(config) -> No
 
 
 def test_texts_are_needed(tmp_path) -> None:
-    world = two_domain_interactions(n_people=50)[0]
+    world = replace(two_domain_interactions(n_people=50)[0], side=None)
     with pytest.raises(DataError, match="no item has one of the texts"):
         build(TunedTextConfig()).fit(world)
 
