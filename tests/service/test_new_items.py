@@ -189,7 +189,7 @@ def test_a_swap_keeps_what_is_new(running: Running, kuajie: Callable[..., Outcom
     folder = running.service.workspace.root
     assert kuajie("train", "-w", folder).code == 0
     before = running.service.deployment.now
-    running.service.look()
+    running.service.deployment.look()
     assert running.service.deployment.now is not before
     assert "新a" in shown(running.recommend("0007", k=10))
 
