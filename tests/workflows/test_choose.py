@@ -157,7 +157,8 @@ def test_a_deep_family_without_its_package_is_named(monkeypatch: pytest.MonkeyPa
     found, missing = families_to_try(ordered, ChooseConfig(seconds=1_800))
     assert "sasrec" not in {family.name for family in found}
     assert [str(text) for text in missing] == [
-        'sasrec: not tried, torch is not installed. Run: pip install "kuajie[deep]"'
+        'sasrec: not tried, torch is not installed. Run: pip install "kuajie[deep]"',
+        "content: not tried, the data say nothing of their items",
     ]
 
 

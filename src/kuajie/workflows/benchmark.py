@@ -65,7 +65,6 @@ class BenchmarkResult:
         result: dict[str, Any] = {
             "folder": self.folder,
             "candidates": self.candidates,
-            "setting": self.setting,
             "seed": self.seed,
             "kuajie": __version__,
             "domains": domain_results(self.summaries, self.runs),
@@ -73,7 +72,11 @@ class BenchmarkResult:
             "seconds": self.seconds,
             "peak_memory_mb": self.peak_memory_mb,
         }
-        return plain(result | ({"skipped": dict(self.skipped)} if self.skipped else {}))  # type: ignore[no-any-return]
+        if self.setting != "plain":
+            result["setting"] = self.setting
+        if self.skipped:
+            result["skipped"] = dict(self.skipped)
+        return plain(result)  # type: ignore[no-any-return]
 
 
 def benchmark(
