@@ -1,5 +1,7 @@
 """Provider fairness: floors are kept over all lists, and cost little where they can."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,6 +61,36 @@ def test_one_list_at_a_time_is_the_same_as_all_at_once() -> None:
         state = dict(result.state)
         np.testing.assert_array_equal(result.order[0], together.order[row])
     np.testing.assert_array_equal(state["fairness"].counts, together.state["fairness"].counts)  # type: ignore[attr-defined]
+
+
+def test_lists_with_other_brands_each_are_the_same_one_at_a_time() -> None:
+    """100 brands, five of them in each list: what a brand is owed must not depend on the others in its list."""
+    rng = np.random.default_rng(7)
+    labels = Labels(np.repeat(np.arange(100), 4).astype(np.int32), tuple(f"牌{number}" for number in range(100)))
+    brands = np.stack([rng.choice(100, 5, replace=False) for _ in range(2_000)])
+    items = (4 * brands[:, :, None] + np.arange(4)).reshape(2_000, 20)
+    order = np.argsort(-(rng.random(items.shape) + (items < 240)), axis=1)  # most like the first 60
+    candidates = Candidates(
+        np.take_along_axis(items, order, 1).astype(np.int32), np.tile(np.linspace(1, 0, 20), (2_000, 1))
+    )
+    context, steps = Context(Items(labels={"brand": labels})), [FairnessConfig()]
+    together = rerank(steps, candidates, 5, context)
+    state: dict[str, object] = {}
+    for row in range(2_000):
+        one = Candidates(candidates.items[[row]], candidates.scores[[row]])
+        result = rerank(steps, one, 5, replace(context, state=state))
+        state = dict(result.state)
+        np.testing.assert_array_equal(result.order[0], together.order[row])
+    counts = together.state["fairness"].counts
+    assert (counts / 10_000 >= 0.005 - 1 / 10_000).all(), "every brand has half of its share of the catalogue"
+    plain = np.bincount(labels.codes[candidates.items[:, :5]].ravel(), minlength=100)
+    assert (plain / 10_000 < 0.005).any(), "else there was nothing to do"
+
+
+def test_floors_are_those_of_the_catalogue_that_lists_are_made_of() -> None:
+    labels = Labels(np.array([0, 0, 0, 1, 2, 2], np.int32), ("甲", "乙", "丙"))
+    assert Fairness(FairnessConfig()).floors(labels, slice(0, 4)).tolist() == [0.375, 0.125, 0]
+    assert Fairness(FairnessConfig(share="equal")).floors(labels, slice(3, 6)).tolist() == [0, 0.25, 0.25]
 
 
 def test_a_debt_is_paid_where_it_costs_least() -> None:

@@ -141,6 +141,18 @@ def test_what_brands_are_owed_is_remembered_from_list_to_list() -> None:
     assert counts.tolist() == [12, 8]
 
 
+def test_every_brand_of_the_target_has_its_floor_whatever_a_list_holds() -> None:
+    """乙 has a third of the parts, so a sixth of the places is its floor; alone with few 甲 it is owed no more."""
+    made = shaping({"kind": "fairness", "strength": 1})
+    counts = np.zeros(2)
+    for number in range(30):
+        given = ranked(list_id=f"l{number}")
+        few = msgspec.structs.replace(given, items=(*given.items[:2], *given.items[8:10]))
+        for place in numbers(made.shaped(few, 2, NOBODY)):
+            counts[int(place >= 8)] += 1
+    assert counts.tolist() == [50, 10]
+
+
 def test_shuffles_log_their_propensities_and_are_bound_to_the_list() -> None:
     made = shaping({"kind": "epsilon", "epsilon": 1.0, "pool": 6})
     first, again, other = (made.shaped(ranked(list_id=name), 6, NOBODY) for name in ("a", "a", "b"))

@@ -110,9 +110,16 @@ class Labels:
         return {name: place for place, name in enumerate(self.names)}
 
     @cached_property
-    def sizes(self) -> F64:
-        """Items with each code: float64 (n_names,)."""
-        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.names)).astype(np.float64)
+    def _sizes(self) -> dict[tuple[int | None, int | None], F64]:
+        return {}
+
+    def sizes(self, part: slice) -> F64:
+        """Items of a part of the space with each code, counted once: float64 (n_names,)."""
+        key = part.start, part.stop
+        if key not in self._sizes:
+            codes = self.codes[part]
+            self._sizes[key] = np.bincount(codes[codes >= 0], minlength=len(self.names)).astype(np.float64)
+        return self._sizes[key]
 
     def of(self, items: I32) -> I32:
         """The codes of candidates, -1 where nothing is known."""
@@ -251,12 +258,14 @@ class Context:
         items, people: what is known.
         seeds: uint64 (n,), of what is random in each list; None: list r has the seed r.
         state: by kind, what a step with a memory knows so far (`Exposures`, `Answers`, `Ridge`).
+        part: of the item space, the catalogue that lists are made of; left out: all of it.
     """
 
     items: Items
     people: People = field(default_factory=People)
     seeds: U64 | None = None
     state: Mapping[str, Any] = field(default_factory=dict)
+    part: slice = field(default_factory=lambda: slice(None))
 
     def seeds_of(self, n: int) -> U64:
         """A seed for each of n lists."""

@@ -79,12 +79,12 @@ class Fairness:
 
     config: FairnessConfig
 
-    def floors(self, labels: Labels, items: I32) -> F64:
-        """The floor of each provider: (n_providers,).
+    def floors(self, labels: Labels, part: slice) -> F64:
+        """The floor of each provider: (n_providers,), whatever the candidates of a list are.
 
         Args:
             labels: the providers.
-            items: (n, m), the candidates: their domain's providers are who is guaranteed something.
+            part: the catalogue whose providers are guaranteed something.
 
         Raises:
             UsageError: a provider that has a floor does not exist.
@@ -95,9 +95,8 @@ class Fairness:
             raise UsageError("there is no {label} '{name}' that could have a floor", label=config.by, name=unknown[0])
         if config.floors:
             return np.array([config.floors.get(name, 0.0) for name in labels.names])
-        asked, weights = labels.of(items).ravel(), np.zeros(len(labels.names))
-        asked = asked[asked >= 0]
-        weights[asked] = labels.sizes[asked] if config.share == "items" else 1.0
+        sizes = labels.sizes(part)
+        weights = sizes if config.share == "items" else (sizes > 0).astype(np.float64)
         return np.asarray(config.guarantee * weights / max(weights.sum(), 1.0))
 
     def rerank(self, candidates: Candidates, k: int, context: Context, threads: int = 1) -> Outcome:
@@ -110,7 +109,7 @@ class Fairness:
             self.config.strength,
             relevance(candidates.scores),
             labels.of(candidates.items),
-            self.floors(labels, candidates.items),
+            self.floors(labels, context.part),
             counts,
             before.total,
             order,

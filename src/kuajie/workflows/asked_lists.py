@@ -134,7 +134,8 @@ def ask(
         part = slice(0, space.n_items) if mixed else space.slice(domain)
         histories = task.histories.take(task.history_of)
         names = [name for name in ("category", "tail", *(["domain"] if mixed else [])) if has(items, name)]
-        context = Context(items, people_of(histories, items, names, space, None if mixed else domain))
+        people = people_of(histories, items, names, space, None if mixed else domain)
+        context = Context(items, people, part=part)
         positives = (task.positives + task.first_item).astype(np.int32)
         found[domain] = Asked(domain, candidates, positives, task.people, context, support, part)
     return {ALL: together(list(found.values()))} if mixed and found else found
@@ -198,7 +199,7 @@ def together(parts: Sequence[Asked]) -> Asked:
         candidates=candidates,
         positives=np.concatenate([each.positives for each in parts]),
         people=np.concatenate([each.people for each in parts]),
-        context=Context(first.context.items, People(mixes)),
+        context=replace(first.context, people=People(mixes)),
     )
 
 

@@ -147,7 +147,9 @@ class Shaping:
         age = np.full(1, np.nan) if declared is None else declared
         region = np.array([asker.attributes.get(REGION, "")])
         people = People(mixes, {AGE: age}, {REGION: region})
-        return rerank(steps, candidates, k, Context(self.items, people, np.array([seed], np.uint64), state))
+        part = self.catalog.space.slice(target)
+        context = Context(self.items, people, np.array([seed], np.uint64), state, part)
+        return rerank(steps, candidates, k, context)
 
     def _wanted(self, name: str, target: str) -> F64:
         """The groups that the target's items have, found out once."""
