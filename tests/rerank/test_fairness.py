@@ -82,9 +82,9 @@ def test_lists_with_other_brands_each_are_the_same_one_at_a_time() -> None:
         state = dict(result.state)
         np.testing.assert_array_equal(result.order[0], together.order[row])
     counts = together.state["fairness"].counts
-    assert (counts / 10_000 >= 0.005 - 1 / 10_000).all(), "every brand has half of its share of the catalogue"
+    assert counts.min() >= 45, "half of its share of the catalogue is 50, and a brand is in every twentieth list"
     plain = np.bincount(labels.codes[candidates.items[:, :5]].ravel(), minlength=100)
-    assert (plain / 10_000 < 0.005).any(), "else there was nothing to do"
+    assert plain.min() < 25, "else there was nothing to do"
 
 
 def test_floors_are_those_of_the_catalogue_that_lists_are_made_of() -> None:

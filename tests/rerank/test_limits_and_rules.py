@@ -1,6 +1,7 @@
 """Limits and rules: what must not be shown is not shown, and it is said why."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,6 +131,26 @@ def test_words_that_are_wanted_and_not() -> None:
     assert kept(RulesConfig(only={"brand": ("车品",)})) == [[0, 1, 4, 5]]
     assert kept(RulesConfig(only={"brand": ("车品",)}, unknown="drop")) == [[0, 1, 4]]
     assert kept(RulesConfig(never={"brand": ("车品", "没有")})) == [[2, 3, 5]]
+
+
+@pytest.mark.parametrize(
+    ("rule", "holds"),
+    [
+        ({"stock": "stock"}, False),
+        ({"least_age": "min_age"}, False),
+        ({"regions": "regions"}, False),
+        ({"only": {"brand": ("车品",)}}, False),
+        ({"numbers": {"price": Band(at_most=100)}}, True),
+        ({"never": {"brand": ("车品",)}}, True),
+    ],
+)
+def test_an_item_that_the_catalogue_lacks_is_not_known_to_be_allowed(rule: dict[str, Any], holds: bool) -> None:
+    candidates = Candidates(np.array([[-1, 3]], np.int32), np.array([[2.0, 1.0]]))
+    people = People(numbers={"age": np.array([40.0])}, words={"region": np.array(["上海"])})
+    outcome = Rules(RulesConfig(**rule)).rerank(candidates, 2, replace(shop(), people=people))
+    assert (0 in outcome.order[0]) == holds
+    assert outcome.why is not None
+    assert (outcome.why[0, 0] == 0) == holds, "and it is said why"
 
 
 def test_the_first_broken_rule_is_the_reason() -> None:

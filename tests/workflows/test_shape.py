@@ -126,6 +126,25 @@ def test_new_items_and_short_lists_are_no_error() -> None:
     assert made.shaped(ranked(0), 5, NOBODY).items == ()
 
 
+def test_rules_hold_for_items_and_domains_that_the_snapshot_lacks() -> None:
+    made = shaping({"kind": "rules", "least_age": "least_age", "stock": "stock"})
+    fresh = replace_item(ranked(4), 1, item="新品", score=25.0)
+    assert [each.item for each in made.shaped(fresh, 5, NOBODY, Asker({"age": "40"})).items] == ["件0", "件3"]
+    strange = msgspec.structs.replace(ranked(2), target="新店")
+    assert made.shaped(strange, 5, NOBODY, Asker({"age": "40"}), rules_only=True).items == ()
+
+
+def test_which_items_are_allowed() -> None:
+    made = shaping({"kind": "rules", "least_age": "least_age", "stock": "stock"}, {"kind": "mmr"})
+    asked = made.numbers("car", ["件3", "件2", "新品", "件0"])
+    assert asked.tolist() == [3, 2, -1, 0]
+    assert made.allowed("car", asked, Asker()).tolist() == [True, False, False, False]
+    assert made.allowed("car", asked, Asker({"age": "18"})).tolist() == [True, False, False, True]
+    assert made.allowed("car", np.array([3, 99]), Asker()).tolist() == [True, False]
+    bare = shaping({"kind": "rules", "stock": "stock", "targets": ["car"]})
+    assert bare.allowed("courses", np.array([12, 99]), Asker()).tolist() == [True, True]
+
+
 def replace_item(given: RankedList, place: int, **more: Any) -> RankedList:
     items = list(given.items)
     items[place] = msgspec.structs.replace(items[place], **more)

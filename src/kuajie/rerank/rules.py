@@ -45,7 +45,9 @@ class RulesConfig(StepConfig):
             be shown everywhere, others not to people whose region is not known.
         only: by label of items, the words of which one is needed.
         never: by label of items, words that are not wanted.
-        unknown: what becomes of items whose stock, number or label is not known.
+        unknown: what becomes of items of the catalogue whose stock, number or label is not known. An item that the
+            catalogue does not hold at all breaks `stock`, `least_age`, `regions` and `only` whatever this says: nobody
+            knows that it may be shown.
     """
 
     kind: Literal["rules"] = "rules"
@@ -73,26 +75,26 @@ class Rules:
         return Outcome(as_they_are(candidates, why == 0), why, tuple(words))
 
     def _broken(self, candidates: Candidates, context: Context) -> list[tuple[Text, Bools]]:
-        config, found = self.config, []
+        config, found, strange = self.config, [], candidates.items < 0
 
         def number(name: str, wrong: Callable[[npt.NDArray[np.float64]], Bools]) -> Bools:
             values = context.items.number(name, candidates.items)
             return np.asarray(np.where(np.isnan(values), config.unknown == "drop", wrong(values)))
 
         if config.stock:
-            found.append((Text("is out of stock"), number(config.stock, lambda left: left <= 0)))
+            found.append((Text("is out of stock"), strange | number(config.stock, lambda left: left <= 0)))
         for name, band in config.numbers.items():
             low = -np.inf if band.at_least is None else band.at_least
             high = np.inf if band.at_most is None else band.at_most
             outside = number(name, lambda value, low=low, high=high: (value < low) | (value > high))  # type: ignore[misc]
             found.append((Text("{name} is outside of what is allowed", name=name), outside))
         if config.least_age:
-            found.append((Text("is for older people"), too_young(config.least_age, candidates, context)))
+            found.append((Text("is for older people"), strange | too_young(config.least_age, candidates, context)))
         if config.regions:
-            found.append((Text("is not sold in this region"), elsewhere(config.regions, candidates, context)))
+            found.append((Text("is not sold in this region"), strange | elsewhere(config.regions, candidates, context)))
         for name, words in config.only.items():
             named, known = labelled(name, words, candidates, context)
-            wrong = np.where(known, ~named, config.unknown == "drop")
+            wrong = strange | np.where(known, ~named, config.unknown == "drop")
             found.append((Text("{name} is not among those wanted", name=name), wrong))
         for name, words in config.never.items():
             named, known = labelled(name, words, candidates, context)

@@ -96,7 +96,8 @@ async def listed(service: "Service", deployed: Deployed, person: Person, questio
     no = said_no(person, deployed.dataset.catalog, target, service.clock())
     asked = replace(question, exclude=question.exclude | no) if no else question
     if target not in deployed.dataset.space.domains and kept.editors.has(target):
-        return _chosen(service, deployed, person, asked, person.degraded)
+        chosen = _chosen(service, deployed, person, asked, person.degraded)
+        return await ruled(service, deployed, person, asked, chosen)
     given = _scored(service, deployed, person, asked)
     exploration = service.workspace.config.serving.exploration
     if shaping is not None:
@@ -137,8 +138,6 @@ async def shaped(
     """
     shaping, now = deployed.shaping, service.clock()
     assert shaping is not None  # noqa: S101 - asked for by who knows
-    if question.target not in deployed.dataset.space.domains:
-        return given
     declared, days = shaping.reads(question.target)
     asker = Asker()
     if declared or (days and not rules_only):

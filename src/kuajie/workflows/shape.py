@@ -82,7 +82,7 @@ class Shaping:
                     "[rerank]: there is no domain '{domain}'{hint}", domain=name, hint=suggest(name, domains)
                 )
         made = cls(config, catalog, facts_of_catalog(catalog).items(popularity))
-        nobody = Histories.from_lists([[]], catalog.space.n_items)
+        nobody = made._nobody()
         for domain in domains:
             first = np.array([[catalog.space.slice(domain).start]], np.int32)
             made.run(config.of(domain), Candidates(first, np.ones((1, 1))), 1, domain, nobody, Asker(), 0, {})
@@ -107,9 +107,7 @@ class Shaping:
             asker: what else is known.
             rules_only: whether nothing but business rules counts: for lists that somebody else put in order.
         """
-        steps = self.config.of(ranked.target)
-        if rules_only:
-            steps = tuple(step for step in steps if isinstance(step, RulesConfig))
+        steps = self.rules(ranked.target) if rules_only else self.config.of(ranked.target)
         if not steps or not ranked.items:
             return ranked if len(ranked.items) <= k else msgspec.structs.replace(ranked, items=ranked.items[:k])
         seed = int.from_bytes(blake2b(ranked.list_id.encode(), digest_size=8).digest(), "big")
@@ -147,7 +145,8 @@ class Shaping:
         age = np.full(1, np.nan) if declared is None else declared
         region = np.array([asker.attributes.get(REGION, "")])
         people = People(mixes, {AGE: age}, {REGION: region})
-        part = self.catalog.space.slice(target)
+        known = target in self.catalog.space.domains
+        part = self.catalog.space.slice(target) if known else slice(0, 0)
         context = Context(self.items, people, np.array([seed], np.uint64), state, part)
         return rerank(steps, candidates, k, context)
 
@@ -157,12 +156,41 @@ class Shaping:
             self._there[name, target] = there(self.items.group(name), self.catalog.space, target)
         return self._there[name, target]
 
+    def rules(self, target: str) -> tuple[StepConfig, ...]:
+        """The business rules for a target."""
+        return tuple(step for step in self.config.of(target) if isinstance(step, RulesConfig))
+
+    def allowed(self, target: str, items: npt.NDArray[np.integer], asker: Asker) -> npt.NDArray[np.bool_]:
+        """Which items of a target business rules allow: (m,).
+
+        Args:
+            target: the domain.
+            items: joint numbers; those that the catalogue does not hold are unknown items.
+            asker: who would see them.
+        """
+        steps, kept = self.rules(target), np.ones(len(items), bool)
+        if steps and len(items):
+            known = np.where(items < self.catalog.space.n_items, items, -1).astype(np.int32)[None]
+            candidates, nobody = Candidates(known, np.ones(known.shape)), self._nobody()
+            order = self.run(steps, candidates, len(items), target, nobody, asker, 0, {}).order[0]
+            kept[:] = False
+            kept[order[order >= 0]] = True
+        return kept
+
+    def _nobody(self) -> Histories:
+        return Histories.from_lists([[]], self.catalog.space.n_items)
+
+    def numbers(self, target: str, ids: Sequence[str]) -> npt.NDArray[np.int32]:
+        """Joint numbers of ids, -1 for those that the catalogue does not hold: (m,)."""
+        if target not in self.catalog.space.domains:
+            return np.full(len(ids), -1, np.int32)
+        numbers = self.catalog.ids[target].numbers(ids)
+        return np.where(numbers >= 0, numbers + self.catalog.space.slice(target).start, -1).astype(np.int32)
+
     def _candidates(self, ranked: RankedList, asker: Asker) -> Candidates:
         """Items that the snapshot does not know are unknown ones; scores fall as the list goes."""
         ids = [each.item for each in ranked.items]
-        start = self.catalog.space.slice(ranked.target).start
-        numbers = self.catalog.ids[ranked.target].numbers(ids)
-        items = np.where(numbers >= 0, numbers + start, -1).astype(np.int32)
+        items = self.numbers(ranked.target, ids)
         scores = np.minimum.accumulate(np.array([each.score for each in ranked.items], np.float64))
         counts = None if asker.shown is None else np.array([[asker.shown.get(item, 0) for item in ids]], np.int64)
         return Candidates(items[None], scores[None], counts)
