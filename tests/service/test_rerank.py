@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kuajie import api
-from kuajie.core.errors import UsageError
+from kuajie.core.errors import StoreError, UsageError
 from kuajie.core.records import Account, EditorList, Traits
 from kuajie.rerank.limits import Limits
 from kuajie.workflows.list_ids import plain
@@ -129,6 +129,67 @@ def test_who_is_old_enough_has_said_so(described: Path, tmp_path: Path) -> None:
         assert 3 in sold(running.recommend(user="大人", k=20))
 
 
+AGED = '\n[[rerank.steps]]\nkind = "rules"\nleast_age = "least_age"\ntargets = ["car"]\n'
+AGED += 'never = { category = ["禁售"] }\n'
+
+
+@pytest.fixture
+def aged(described: Path, tmp_path: Path) -> Iterator[Running]:
+    yield from _run(with_memory(served(described, tmp_path, AGED)))
+
+
+def declare(running: Running, **ages: str) -> None:
+    people = [
+        Traits(account=Account(domain=domain, user="0012" if domain == "courses" else "车12"), attributes={"age": age})
+        for domain, age in ages.items()
+    ]
+    running.service.store.catalogue.put_people(people)
+
+
+def test_of_several_ages_the_smallest_counts(aged: Running) -> None:
+    declare(aged, courses="30")
+    assert 3 in sold(aged.recommend(user="0012", k=20))
+    declare(aged, car="12")
+    assert 3 not in sold(aged.recommend(user="0012", k=20))
+
+
+def test_an_age_that_cannot_be_asked_for_is_said(aged: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    declare(aged, courses="30")
+    catalogue, asked = aged.service.store.catalogue, []
+
+    def down(accounts: object) -> None:
+        asked.append(accounts)
+        raise StoreError("the store is away")
+
+    whole = aged.recommend(user="0012", k=20)
+    assert (whole["degraded"], 3 in sold(whole)) == (False, True)
+    monkeypatch.setattr(catalogue, "people", down)
+    less = aged.recommend(user="0012", k=20)
+    assert (less["degraded"], 3 in sold(less)) == (True, False)
+    count = len(asked)
+    assert count
+    aged.service.tail.failed = True
+    aged.recommend(user="0012", k=20)
+    assert len(asked) == count, "a store that is known to fail is not asked"
+
+
+def test_rules_hold_in_what_is_found_and_in_similar_items(aged: Running) -> None:
+    declare(aged, courses="30")
+
+    def found(**more: object) -> list[int]:
+        return sold(aged.post("/v1/search", {"query": "🚗", "targets": ["car"], "k": 20, **more}))
+
+    allowed = {number for number in range(20) if number % 7}
+    assert set(found()) == allowed - {3}
+    assert set(found(domain="courses", user="0012")) == allowed
+    assert set(found(domain="courses", user="谁也不是")) == allowed - {3}
+    assert len(found(k=5)) == 5, "what is forbidden takes no place"
+    assert set(sold(aged.recommend(user="谁也不是", query="🚗", k=20))) == allowed - {3}
+    similar = aged.ask("GET", "/v1/items/courses/课3/similar?target=car&k=8").json()
+    assert len(similar["items"]) == 8
+    assert set(sold(similar)) <= allowed - {3}
+
+
 def test_a_step_that_cannot_work_is_said_at_the_start(workspace: Workspace) -> None:
     path = workspace.root / FILE
     path.write_text(path.read_text(encoding="utf-8") + '\n[[rerank.steps]]\nkind = "rules"\nstock = "库存"\n', "utf-8")
@@ -143,4 +204,5 @@ def test_a_fault_leaves_the_rules(shop: Running, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Limits, "rerank", fail)
     ranked = shop.recommend(user="谁也不是", k=12)
     assert len(ranked["items"]) == 12
+    assert ranked["degraded"]
     assert all(number % 7 for number in sold(ranked))

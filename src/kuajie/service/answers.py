@@ -1,16 +1,18 @@
 """Handlers that answer: lists, similar items, profiles, health."""
 
+from contextlib import suppress
+
 import msgspec
 
 from kuajie.core.errors import StoreError, UsageError
 from kuajie.core.histories import Histories
-from kuajie.core.records import Account, RankedList, Traits
+from kuajie.core.records import Account, RankedList
 from kuajie.core.texts import Text
 from kuajie.profiles.sensitive import allowed
 from kuajie.service.bodies import decoded
 from kuajie.service.calls import Call, Reply
 from kuajie.service.ids import checked_id as _id
-from kuajie.service.lists import listed, ruled
+from kuajie.service.lists import listed
 from kuajie.service.observing import seen
 from kuajie.service.profiling import fields_of
 from kuajie.service.refusals import not_found, wrong
@@ -30,6 +32,7 @@ from kuajie.service.wire import (
 from kuajie.workflows.accounts import answering_user
 from kuajie.workflows.answer import Question, similar
 from kuajie.workflows.context import Viewed
+from kuajie.workflows.declared import declared_by
 from kuajie.workflows.deploy import Deployed
 from kuajie.workflows.live import nobody
 from kuajie.workflows.schedule import LoopLog, told
@@ -70,8 +73,7 @@ async def composed(call: Call) -> tuple[RankedList, RecommendResponse]:
     )
     with service.tracing.span("model"):
         if asked.query:
-            found = await narrowed(call, deployed, person, question, asked.query)
-            given = await ruled(service, deployed, person, question, found)
+            given = await narrowed(call, deployed, person, question, asked.query)
         else:
             given = await listed(service, deployed, person, question)
     ranked, seen().model_version = given.ranked, given.ranked.model_version
@@ -180,14 +182,12 @@ def _tastes(call: Call, deployed: Deployed, history: Histories, kind: Kind) -> l
 
 def _attributes(call: Call, deployed: Deployed, accounts: list[Account]) -> dict[str, str]:
     """What accounts declared: before the snapshot, and since."""
-    frozen = deployed.dataset.declared(accounts)
-    told = {name: value for attributes in frozen.values() for name, value in attributes.items()}
-    try:
-        found: dict[Account, Traits] = call.service.store.catalogue.people(accounts)
-    except StoreError:
-        return told
-    newer = {name: value for each in accounts if each in found for name, value in found[each].attributes.items()}
-    return {**told, **newer}
+    newer: dict[Account, dict[str, str]] = {}
+    with suppress(StoreError):
+        found = call.service.store.catalogue.people(accounts)
+        newer = {account: traits.attributes for account, traits in found.items()}
+    told = declared_by(accounts, deployed.dataset, newer)
+    return {name: value for attributes in told.values() for name, value in attributes.items()}
 
 
 def _is_plain(account: Account, accounts: tuple[Account, ...]) -> bool:

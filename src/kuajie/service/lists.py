@@ -3,14 +3,20 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from kuajie.core.errors import StoreError
+from kuajie.core.records import Account
 from kuajie.rerank.exploration import explored
 from kuajie.workflows.answer import Answer, Question, answer, left_out, nothing, popular
+from kuajie.workflows.declared import declared_by, for_rules
 from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.dismissals import said_no
 from kuajie.workflows.fallbacks import CachedList, CachedLists, EditorLists, from_cache, from_editor
@@ -25,6 +31,8 @@ if TYPE_CHECKING:
     from kuajie.service.calls import Service
 
 log = logging.getLogger("kuajie.service")
+Allowed = Callable[[str, npt.NDArray[np.int64]], npt.NDArray[np.bool_]]
+"""Domain, joint numbers -> which of them may be shown."""
 CACHE_SECONDS = 0.3
 """So long an answer waits for the cache, when nothing better is known."""
 EDITOR_SECONDS = 2.0
@@ -134,38 +142,80 @@ async def shaped(
     """The k items that are shown, by the steps of `[rerank]`.
 
     What people have declared, and what they were shown, is asked of the store and the cache where a step reads it; what
-    does not answer in time is not known.
+    does not answer in time is not known, and the answer says that it is degraded.
     """
-    shaping, now = deployed.shaping, service.clock()
+    shaping = deployed.shaping
     assert shaping is not None  # noqa: S101 - asked for by who knows
     declared, days = shaping.reads(question.target)
-    asker = Asker()
-    if declared or (days and not rules_only):
-        asker = await _asker(service, person, question, declared, 0 if rules_only else days, now)
+    days = 0 if rules_only else days
+    asker, whole = await asked_by(service, deployed, person, question.account, question.target, declared, days)
     wanted = question.personalised and person.personalised
     try:
-        history = deployed.live.history(person, now) if wanted else nothing(deployed)
+        history = deployed.live.history(person, service.clock()) if wanted else nothing(deployed)
         ranked = shaping.shaped(given.ranked, k, history, asker, rules_only=rules_only)
     except Exception:  # a fault must neither leave the page empty nor show what is forbidden
         log.exception("re-ranking failed; business rules alone are kept")
-        ranked = shaping.shaped(given.ranked, k, nothing(deployed), asker, rules_only=True)
-    return replace(given, ranked=ranked)
+        ranked, whole = shaping.shaped(given.ranked, k, nothing(deployed), asker, rules_only=True), False
+    return replace(given, ranked=ranked, degraded=given.degraded or not whole)
 
 
-async def _asker(
-    service: "Service", person: Person, question: Question, declared: bool, days: int, now: datetime
-) -> Asker:
-    def ask() -> Asker:
-        traits = service.store.catalogue.people(person.accounts) if declared else {}
-        attributes = {name: value for each in traits.values() for name, value in each.attributes.items()}
-        shown = service.showings.counts(question.account, question.target, now, days) if days else None
-        return Asker(attributes, shown)
+async def permitting(
+    service: "Service", deployed: Deployed, person: Person | None, account: Account | None, targets: Sequence[str]
+) -> tuple[Allowed | None, bool]:
+    """What business rules allow in searches, and whether everything was known of who asks.
+
+    Args:
+        service: see `asked_by`.
+        deployed: has the rules.
+        person: who asks; None: nobody of whom anything is known.
+        account: theirs.
+        targets: that are searched; none: all.
+    """
+    shaping = deployed.shaping
+    if shaping is None:
+        return None, True
+    declared = any(shaping.reads(target)[0] for target in targets or deployed.dataset.space.domains)
+    if person is None or account is None:
+        return shaping.permitting(Asker()), True
+    asker, whole = await asked_by(service, deployed, person, account, "", declared, 0)
+    return shaping.permitting(asker), whole
+
+
+async def asked_by(
+    service: "Service", deployed: Deployed, person: Person, account: Account, target: str, declared: bool, days: int
+) -> tuple[Asker, bool]:
+    """What is known of who asks, and whether that is everything.
+
+    Args:
+        service: has the store, which is not asked while it is known to fail, and the cache.
+        deployed: its snapshot knows what was declared before.
+        person: whose accounts count.
+        account: who asks.
+        target: whose showings are counted.
+        declared: whether age and region are wanted.
+        days: over which showings are counted; 0: they are not wanted.
+    """
+    if not declared and not days:
+        return Asker(), True
+    now, failing = service.clock(), service.tail.failing
+
+    def ask() -> tuple[Asker, bool]:
+        newer, whole = dict[Account, dict[str, str]](), not (declared and failing)
+        if declared and whole:
+            try:
+                found = service.store.catalogue.people(person.accounts)
+                newer = {account: traits.attributes for account, traits in found.items()}
+            except StoreError:
+                whole = False
+        told = declared_by(person.accounts, deployed.dataset, newer) if declared else {}
+        shown = service.showings.counts(account, target, now, days) if days else None
+        return Asker(for_rules(told, account.domain), shown), whole
 
     try:
         async with asyncio.timeout(CACHE_SECONDS):
             return await asyncio.get_running_loop().run_in_executor(service.threads, ask)
     except (TimeoutError, StoreError):
-        return Asker()
+        return Asker(), False
 
 
 def _scored(service: "Service", deployed: Deployed, person: Person, question: Question) -> Answer:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 
 import msgspec
 
@@ -9,9 +10,11 @@ from kuajie.core.errors import UsageError
 from kuajie.core.histories import Histories
 from kuajie.core.records import Account
 from kuajie.core.texts import Text
+from kuajie.rerank.base import kind_of
 from kuajie.service.bodies import decoded
 from kuajie.service.calls import Call, Reply
 from kuajie.service.ids import checked_id
+from kuajie.service.lists import permitting
 from kuajie.service.refusals import wrong
 from kuajie.service.wire import (
     CategoryCount,
@@ -29,6 +32,7 @@ from kuajie.workflows.dismissals import said_no
 from kuajie.workflows.find import Findings, Hit, Search, check_query, find
 from kuajie.workflows.library import Library
 from kuajie.workflows.live import Person
+from kuajie.workflows.shape import TAG
 
 log = logging.getLogger("kuajie.service")
 
@@ -44,11 +48,19 @@ async def search(call: Call) -> Reply:
     engine = deployed.engines[asked.language or call.language]
     person = None if account is None or not account.user else await service.person(deployed, account)
     library = await _library(call, deployed)
+    allowed, whole = await permitting(service, deployed, person, account, asked.targets)
     findings = find(
         library,
         engine,
         _history(call, deployed, person, asked.personalised),
-        Search(asked.query, tuple(dict.fromkeys(asked.targets)), asked.k, asked.explain, owned=call.named),
+        Search(
+            asked.query,
+            tuple(dict.fromkeys(asked.targets)),
+            asked.k,
+            asked.explain,
+            owned=call.named,
+            allowed=allowed,
+        ),
         service.workspace.title,
     )
     list_id = ""
@@ -63,7 +75,7 @@ async def search(call: Call) -> Reply:
             list_id=list_id,
             model_version=deployed.model_version,
             personalised=findings.personalised,
-            degraded=findings.degraded or service.tail.failing or (person is not None and person.degraded),
+            degraded=findings.degraded or not whole or service.tail.failing or (person is not None and person.degraded),
             placement=asked.placement,
             items=[_item(hit) for hit in findings.hits],
             domains=_domains(call, findings, engine.language),
@@ -78,8 +90,9 @@ async def narrowed(call: Call, deployed: Deployed, person: Person, question: Que
     While the model is left alone for being slow, or fails, by its words and what everybody likes.
     """
     check_query(query)
-    service, pace = call.service, call.service.fallbacks.pace
+    service = call.service
     unwanted = left_out(person, question) | said_no(person, deployed.dataset.catalog, question.target, service.clock())
+    allowed, whole = await permitting(service, deployed, person, question.account, (question.target,))
     search = Search(
         query=query,
         domains=(question.target,),
@@ -88,7 +101,17 @@ async def narrowed(call: Call, deployed: Deployed, person: Person, question: Que
         exclude=frozenset((question.target, item) for item in unwanted),
         unseen=True,
         owned=question.owned,
+        allowed=allowed,
     )
+    given = await _narrowed(call, deployed, person, question, search)
+    shaping = deployed.shaping
+    done = () if shaping is None else tuple(TAG + kind_of(step) for step in shaping.rules(question.target))
+    ranked = msgspec.structs.replace(given.ranked, tags=(*given.ranked.tags, *done)) if done else given.ranked
+    return replace(given, ranked=ranked, degraded=given.degraded or not whole)
+
+
+async def _narrowed(call: Call, deployed: Deployed, person: Person, question: Question, search: Search) -> Answer:
+    service, pace = call.service, call.service.fallbacks.pace
     library = await _library(call, deployed)
     if pace.may_ask():
         began = time.monotonic()

@@ -23,6 +23,7 @@ from kuajie.workflows.deploy import Deployed
 from kuajie.workflows.live import Person
 from kuajie.workflows.reasons import reasons_of
 from kuajie.workflows.recommend import FALLBACK, Engine
+from kuajie.workflows.shape import Asker
 
 log = logging.getLogger("kuajie.answer")
 MOST_PATHS = 50
@@ -233,12 +234,26 @@ def similar(
 ) -> tuple[tuple[RankedItem, ...], str]:
     """Items of a domain that go with one item of any domain: what a person who used it alone would be shown.
 
+    Business rules hold as for somebody of whom nothing is known.
+
     Returns:
         The items, and "popular" where the model knows nothing of the item.
 
     Raises:
         UsageError: no such domain or item.
     """
+    if deployed.shaping is None:
+        return _similar(deployed, domain, item, target, k, language)
+    most = deployed.shaping.config.candidates(target, k)
+    items, fallback = _similar(deployed, domain, item, target, most, language)
+    numbers = deployed.shaping.numbers(target, [each.item for each in items])
+    allowed = deployed.shaping.allowed(target, numbers, Asker()).tolist()
+    return tuple(each for each, may in zip(items, allowed, strict=True) if may)[:k], fallback
+
+
+def _similar(
+    deployed: Deployed, domain: str, item: str, target: str, k: int, language: str
+) -> tuple[tuple[RankedItem, ...], str]:
     engine, account = deployed.engines[language], Account(domain=domain, user="")
     if deployed.new_items:
         question = Question(account, target, k, explain=False)

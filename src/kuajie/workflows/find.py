@@ -53,6 +53,7 @@ class Search:
         exclude: (domain, item) that must not be found.
         unseen: leave out what the history holds, as a recommendation does.
         owned: domains whose items reasons may name; None: all.
+        allowed: domain, joint numbers -> which of them business rules allow; None: all.
     """
 
     query: str
@@ -62,6 +63,7 @@ class Search:
     exclude: frozenset[tuple[str, str]] = frozenset()
     unseen: bool = False
     owned: frozenset[str] | None = None
+    allowed: Callable[[str, Ints], npt.NDArray[np.bool_]] | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,7 @@ def find(
     wanted = np.array([library.catalog.space.index(domain) for domain in domains])
     numbers, texts = library.find(search.query)
     kept = np.isin(library.domain[numbers], wanted) & ~_left_out(library, history, search, numbers)
+    kept[kept] = _allowed(library, search, numbers[kept])
     numbers, texts = numbers[kept], texts[kept]
     liked = _Liked(library, engine, history)
     relative = texts / texts.max(initial=np.float32(1e-9))
@@ -283,6 +286,16 @@ def _left_out(library: Library, history: Histories | None, search: Search, numbe
     excluded = (library.number(domain, item) for domain, item in search.exclude)
     left += [number for number in excluded if number is not None]
     return np.isin(numbers, np.array(left, np.int64))
+
+
+def _allowed(library: Library, search: Search, numbers: Ints) -> npt.NDArray[np.bool_]:
+    kept = np.ones(len(numbers), bool)
+    if search.allowed is not None:
+        domain_of = library.domain[numbers]
+        for place in np.unique(domain_of).tolist():
+            mine = domain_of == place
+            kept[mine] = search.allowed(library.catalog.space.domains[place], numbers[mine])
+    return kept
 
 
 def _hit(library: Library, engine: Engine, words: Wanted, number: int, score: float, text: float) -> Hit:

@@ -11,8 +11,7 @@ from kuajie.profiles.audience import Audience
 from kuajie.profiles.config import ProfilesConfig
 from kuajie.profiles.fields import Field, moment
 from kuajie.profiles.person import Profiler
-
-Declared = Mapping[Account, Mapping[str, str]]
+from kuajie.workflows.declared import Declared, declared_by
 
 
 class PersonProfile(Record, frozen=True):
@@ -73,6 +72,4 @@ def told_by(
     accounts: Sequence[Account], dataset: JointDataset, declared: Declared
 ) -> list[tuple[Mapping[str, str], float]]:
     """What some accounts declared: of the snapshot, and newer, which goes first; nobody knows when it was declared."""
-    frozen = dataset.declared(accounts)
-    merged = [{**frozen.get(each, {}), **declared.get(each, {})} for each in accounts]
-    return [(attributes, float(np.nan)) for attributes in merged if attributes]
+    return [(attributes, float(np.nan)) for attributes in declared_by(accounts, dataset, declared).values()]

@@ -10,12 +10,13 @@ from kuajie.core.names import suggest
 from kuajie.core.records import Account, RankedList
 from kuajie.data.dataset import JointDataset
 from kuajie.data.side import side_of
+from kuajie.workflows.declared import declared_by, for_rules
 from kuajie.workflows.find import Findings, Search, find
 from kuajie.workflows.library import Library, Shelves
 from kuajie.workflows.links import Things
 from kuajie.workflows.ports import ModelStore
 from kuajie.workflows.recommend import Engine
-from kuajie.workflows.shape import Shaping
+from kuajie.workflows.shape import Asker, Shaping
 from kuajie.workflows.workspace import Workspace
 
 
@@ -52,10 +53,20 @@ class Server:
         if self.shaping is None or k < 1:
             return self.engine.recommend(account, history, target, k, repeats=repeats)
         most = self.shaping.config.candidates(target, k)
-        return self.shaping.shaped(self.engine.recommend(account, history, target, most, repeats=repeats), k, history)
+        ranked = self.engine.recommend(account, history, target, most, repeats=repeats)
+        return self.shaping.shaped(ranked, k, history, self.asker(account))
+
+    def asker(self, account: Account | None) -> Asker:
+        """What the accounts of a person had declared when the snapshot was made."""
+        if account is None:
+            return Asker()
+        accounts = self.dataset.accounts_of(self.dataset.person_of(account))
+        return Asker(for_rules(declared_by(accounts, self.dataset, {}), account.domain))
 
     def search(self, query: str, account: Account | None = None, targets: Sequence[str] = (), k: int = 10) -> Findings:
         """Items and knowledge that fit a question in words, ranked for an account if one is named.
+
+        Business rules hold for whom is named, else for somebody of whom nothing is known.
 
         Raises:
             UsageError: no such domain or account, or a query without a word.
@@ -63,7 +74,8 @@ class Server:
         for domain in (*targets, *([] if account is None else [account.domain])):
             check_domain(self.dataset, domain)
         history = None if account is None else self.dataset.history_of(account)
-        return find(self.library, self.engine, history, Search(query, tuple(targets), k))
+        allowed = None if self.shaping is None else self.shaping.permitting(self.asker(account))
+        return find(self.library, self.engine, history, Search(query, tuple(targets), k, allowed=allowed))
 
     def history(self, account: Account, most: int = 10) -> list[tuple[str, str]]:
         """(domain, title) of what the person used last, newest first, each once."""

@@ -7,7 +7,7 @@ this process, list by list: floors that hold in each process hold in all of them
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Self
@@ -28,11 +28,10 @@ from kuajie.rerank.limits import LimitsConfig
 from kuajie.rerank.pipeline import RerankConfig, Reranked, rerank
 from kuajie.rerank.popularity import XQuADConfig
 from kuajie.rerank.rules import RulesConfig
-from kuajie.workflows.item_facts import as_numbers, facts_of_catalog, mix_of, there
+from kuajie.workflows.declared import AGE, REGION, number
+from kuajie.workflows.item_facts import facts_of_catalog, mix_of, there
 
 TAG = "rerank:"
-AGE, REGION = "age", "region"
-"""What people have declared that rules read."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +140,8 @@ class Shaping:
         names = [step.by for step in steps if isinstance(step, (CalibrationConfig, XQuADConfig))]
         used = history.matrix().astype(np.float64)
         mixes = {name: mix_of(used, self.items.group(name), self._wanted(name, target)) for name in names}
-        declared = as_numbers([asker.attributes.get(AGE, "")])
-        age = np.full(1, np.nan) if declared is None else declared
+        declared = number(asker.attributes.get(AGE, ""))
+        age = np.array([np.nan if declared is None else declared])
         region = np.array([asker.attributes.get(REGION, "")])
         people = People(mixes, {AGE: age}, {REGION: region})
         known = target in self.catalog.space.domains
@@ -176,6 +175,14 @@ class Shaping:
             kept[:] = False
             kept[order[order >= 0]] = True
         return kept
+
+    def permitting(self, asker: Asker) -> Callable[[str, npt.NDArray[np.int64]], npt.NDArray[np.bool_]]:
+        """What `allowed` says where one person asks, for searches."""
+
+        def allowed(target: str, items: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+            return self.allowed(target, items, asker)
+
+        return allowed
 
     def _nobody(self) -> Histories:
         return Histories.from_lists([[]], self.catalog.space.n_items)
