@@ -118,6 +118,7 @@ def test_editors_must_not_sell_what_is_forbidden(shop: Running, monkeypatch: pyt
     ranked = shop.recommend(user="谁也不是", k=4)
     assert ranked["fallback"] == "editor"
     assert sold(ranked) == [8, 1]
+    assert sold(shop.recommend(user="谁也不是", k=2)) == [8, 1], "what is forbidden takes no place"
 
 
 def test_who_is_old_enough_has_said_so(described: Path, tmp_path: Path) -> None:

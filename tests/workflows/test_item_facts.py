@@ -87,3 +87,11 @@ def test_numbers_are_told_from_words() -> None:
     assert as_numbers(["1", "二"]) is None
     assert as_numbers(["", None]) is None
     assert as_numbers([]) is None
+    assert as_numbers(["1", "inf"]) is None, "numbers are finite"
+
+
+def test_a_bad_cell_does_not_take_a_column_away() -> None:
+    words = ["1", "N/A", "", "inf", "1e999"]
+    np.testing.assert_array_equal(as_numbers(words, np.nan), [1, np.nan, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(as_numbers(words, np.inf), [1, np.inf, np.nan, np.inf, np.inf])
+    assert as_numbers(["有货", "无货"], np.nan) is None, "then it is a column of words"

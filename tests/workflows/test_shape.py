@@ -24,9 +24,10 @@ WHO = Account(domain="courses", user="张三")
 WHY = (Reason(domain="courses", item="1", title="", share=1.0, exact=True, text="因为您用过"),)
 
 
-def catalog() -> Catalog:
+def catalog(last: str = '{"stock": 5}') -> Catalog:
     """Twelve car parts of two brands; part 0 is for adults, part 1 for Shanghai, part 2 sold out."""
-    attributes = ['{"least_age": 18, "stock": 1}', '{"regions": "上海,杭州"}', '{"stock": 0}'] + ['{"stock": 5}'] * 9
+    attributes = ['{"least_age": 18, "stock": 1}', '{"regions": "上海,杭州"}', '{"stock": 0}'] + ['{"stock": 5}'] * 8
+    attributes.append(last)
     return Catalog.of(
         pl.DataFrame(
             {
@@ -132,6 +133,17 @@ def test_rules_hold_for_items_and_domains_that_the_snapshot_lacks() -> None:
     assert [each.item for each in made.shaped(fresh, 5, NOBODY, Asker({"age": "40"})).items] == ["件0", "件3"]
     strange = msgspec.structs.replace(ranked(2), target="新店")
     assert made.shaped(strange, 5, NOBODY, Asker({"age": "40"}), rules_only=True).items == ()
+
+
+def test_what_a_partner_writes_wrongly_does_not_end_the_rules() -> None:
+    config = RerankConfig.parse({"steps": [{"kind": "rules", "stock": "stock", "least_age": "least_age"}]})
+    made = Shaping.of(config, catalog('{"stock": "N/A", "least_age": "成人"}'), np.arange(13.0))
+    assert made is not None
+    asked = made.numbers("car", ["件2", "件3", "件11"])
+    assert made.allowed("car", asked, Asker({"age": "40"})).tolist() == [False, True, False]
+    other = Shaping.of(config, catalog('{"stock": "N/A"}'), np.arange(13.0))
+    assert other is not None
+    assert other.allowed("car", asked, Asker({"age": "40"})).tolist() == [False, True, True]
 
 
 def test_which_items_are_allowed() -> None:

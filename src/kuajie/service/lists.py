@@ -249,8 +249,14 @@ async def _cached(service: "Service", deployed: Deployed, person: Person, questi
         return None
     engine = deployed.engines[question.language]
     without = left_out(person, question)
-    ranked = from_cache(engine, question.account, question.target, question.k, found, without)
+    ranked = from_cache(engine, question.account, question.target, _most(deployed, question), found, without)
     return Answer(ranked, personalised=True, degraded=True)
+
+
+def _most(deployed: Deployed, question: Question) -> int:
+    """So many items that k are left when rules have dropped some."""
+    shaping = deployed.shaping
+    return question.k if shaping is None else shaping.config.candidates(question.target, question.k)
 
 
 def _chosen(service: "Service", deployed: Deployed, person: Person, question: Question, degraded: bool) -> Answer:
@@ -258,5 +264,5 @@ def _chosen(service: "Service", deployed: Deployed, person: Person, question: Qu
     engine = deployed.engines[question.language]
     chosen = service.fallbacks.editors.find(question.target, question.placement)
     without = left_out(person, question)
-    ranked = from_editor(engine, question.account, question.target, question.k, chosen, without)
+    ranked = from_editor(engine, question.account, question.target, _most(deployed, question), chosen, without)
     return Answer(ranked, personalised=False, degraded=degraded)

@@ -3,9 +3,11 @@
 catalogue, or a split folder's table  ->  labels, groups, numbers, vectors  ->  `rerank.base.Items`
 """
 
+import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -20,6 +22,7 @@ from kuajie.data.catalog import Catalog
 from kuajie.evaluation.balance import tail_of
 from kuajie.rerank.base import Groups, Items, Labels, People, shares, unit_rows
 
+log = logging.getLogger("kuajie.rerank")
 SEPARATORS = re.compile(r"[,;、，；|]")
 """Between several words of one attribute, such as regions."""
 NOT_CONTENT = frozenset({"domain"})
@@ -35,11 +38,14 @@ class Facts:
     groups: dict[str, Groups] = field(default_factory=dict)
     numbers: dict[str, Floats] = field(default_factory=dict)
 
-    def add_words(self, name: str, words: Sequence[str | None]) -> None:
-        """A column of texts: a label, and if it holds separators, groups; numbers are numbers too."""
-        numbers = as_numbers(words)
+    def add_words(self, name: str, words: Sequence[str | None], bad: float | None = None) -> None:
+        """A column of texts: a label, and if it holds separators, groups; numbers too (see `as_numbers`)."""
+        numbers = as_numbers(words, bad)
         if numbers is not None:
             self.numbers[name] = numbers
+            strange = sum(bool(word) for word in words) - int(np.isfinite(numbers).sum())
+            if strange:
+                log.warning("%d items have a '%s' that is no number", strange, name)
         self.labels[name] = labels_of(words)
         parts = [[part.strip() for part in SEPARATORS.split(word)] if word else [] for word in words]
         self.groups[name] = groups_of(parts)
@@ -61,8 +67,14 @@ class Facts:
         return Items(vectors, self.labels, {**self.groups, "tail": tails}, known)
 
 
-def facts_of_catalog(catalog: Catalog) -> Facts:
-    """Domain, category, brand, price and every attribute of a workspace's items."""
+def facts_of_catalog(catalog: Catalog, numeric: Mapping[str, float] = MappingProxyType({})) -> Facts:
+    """Domain, category, brand, price and every attribute of a workspace's items.
+
+    Args:
+        catalog: the items.
+        numeric: attributes that are read as numbers, and what a text in them counts as that is none: one partner's bad
+            cell must not take the whole column away.
+    """
     facts, table = Facts(catalog.space), catalog.table
     add_domains(facts)
     for name in (c.CATEGORY, c.BRAND):
@@ -73,7 +85,7 @@ def facts_of_catalog(catalog: Catalog) -> Facts:
     for name in names:
         if name not in facts.labels and name not in facts.numbers:
             values = [each.get(name) for each in told]
-            facts.add_words(name, ["" if value is None else str(value) for value in values])
+            facts.add_words(name, ["" if value is None else str(value) for value in values], numeric.get(name))
     return facts
 
 
@@ -138,13 +150,23 @@ def groups_of(lists: Sequence[Iterable[str]]) -> Groups:
     return Groups.of(sparse.csr_array((np.ones(len(flat.codes)), flat.codes, starts), shape=shape), flat.names)
 
 
-def as_numbers(words: Sequence[str | None]) -> Floats | None:
-    """Texts as numbers, NaN where there is none; None where some text is no number, or none is there."""
+def as_numbers(words: Sequence[str | None], bad: float | None = None) -> Floats | None:
+    """Texts as finite numbers, NaN where there is none.
+
+    Args:
+        words: texts.
+        bad: what a text counts as that is no finite number; None: then the column holds no numbers.
+
+    Returns:
+        float64 (n,); None where there is no number, or a text that is none and must not be there.
+    """
     column = pl.Series(words, dtype=pl.String).fill_null("")
-    values = column.cast(pl.Float64, strict=False)
-    if values.is_null().all() or (values.is_null() & (column != "")).any():
+    values = column.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+    finite = np.isfinite(values)
+    wrong = ~finite & (column != "").to_numpy()
+    if not finite.any() or (bad is None and wrong.any()):
         return None
-    return values.fill_null(np.nan).to_numpy()
+    return np.where(finite, values, np.where(wrong, np.nan if bad is None else bad, np.nan))
 
 
 def content_vectors(groups: Sequence[sparse.csr_array], n_items: int) -> sparse.csr_array:

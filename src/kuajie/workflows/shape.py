@@ -80,7 +80,7 @@ class Shaping:
                 raise ConfigError(
                     "[rerank]: there is no domain '{domain}'{hint}", domain=name, hint=suggest(name, domains)
                 )
-        made = cls(config, catalog, facts_of_catalog(catalog).items(popularity))
+        made = cls(config, catalog, facts_of_catalog(catalog, numeric_of(config)).items(popularity))
         nobody = made._nobody()
         for domain in domains:
             first = np.array([[catalog.space.slice(domain).start]], np.int32)
@@ -201,6 +201,16 @@ class Shaping:
         scores = np.minimum.accumulate(np.array([each.score for each in ranked.items], np.float64))
         counts = None if asker.shown is None else np.array([[asker.shown.get(item, 0) for item in ids]], np.int64)
         return Candidates(items[None], scores[None], counts)
+
+
+def numeric_of(config: RerankConfig) -> dict[str, float]:
+    """Attributes that rules read as numbers, and what a text in them counts as that is none.
+
+    A least age that nobody can read is one that nobody has; other numbers are not known.
+    """
+    rules = [step for step in config.steps if isinstance(step, RulesConfig)]
+    names = {name: np.nan for step in rules for name in (step.stock, *step.numbers)}
+    return {**names, **{step.least_age: np.inf for step in rules}}
 
 
 def steps_of(ranked: RankedList) -> list[str]:
