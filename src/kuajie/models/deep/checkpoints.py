@@ -6,7 +6,7 @@ last.safetensors    the network after its latest epoch, the optimizers' moments,
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,9 +125,11 @@ def said_of(side: SideInformation) -> Iterator[str | Array]:
     for field, labels in sorted(side.labels.items()):
         yield from (field, *labels.names)
         yield from (labels.matrix.indptr, labels.matrix.indices)
+    parts: Mapping[str, Array]
     for parts in (side.numbers, side.vectors):
         for field, values in sorted(parts.items()):
-            yield from (field, values)
+            yield field
+            yield values
     if side.graph is not None:
         yield from ("graph", *side.graph.entities, *side.graph.relations)
         yield from (side.graph.heads, side.graph.kinds, side.graph.tails)

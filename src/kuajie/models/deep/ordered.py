@@ -172,9 +172,7 @@ class OrderModel(DeepModel[C]):
             tuned = self._fine_tune(network, windows.only(self.space_.slice(target)), target, own, options)
             if tuned is not None:
                 self.tuned_[target] = tuned.eval()
-        for (
-            tuned
-        ) in self.tuned_.values():  # moving one moves the tables that all share, so not before the last is tuned
+        for tuned in self.tuned_.values():  # this moves the tables that all share, so not before the last
             tuned.to("cpu")
 
     def _fine_tune(
