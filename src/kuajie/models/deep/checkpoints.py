@@ -6,7 +6,7 @@ last.safetensors    the network after its latest epoch, the optimizers' moments,
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,11 +125,12 @@ def said_of(side: SideInformation) -> Iterator[str | Array]:
     for field, labels in sorted(side.labels.items()):
         yield from (field, *labels.names)
         yield from (labels.matrix.indptr, labels.matrix.indices)
-    parts: Mapping[str, Array]
-    for parts in (side.numbers, side.vectors):
-        for field, values in sorted(parts.items()):
-            yield field
-            yield values
+    for field, numbers in sorted(side.numbers.items()):
+        yield f"number {field}"
+        yield numbers
+    for field, vectors in sorted(side.vectors.items()):
+        yield f"vector {field}"
+        yield vectors
     if side.graph is not None:
         yield from ("graph", *side.graph.entities, *side.graph.relations)
         yield from (side.graph.heads, side.graph.kinds, side.graph.tails)
