@@ -81,3 +81,8 @@ def test_the_process_is_the_textbook_one() -> None:
     stranger = Histories.from_lists([[0, 1, 2, 3, 20, 21, 22, 23], [0, 4, 8]], data.space.n_items)
     unlike, like = process.certainty(stranger)
     assert unlike < like
+
+
+def test_where_nobody_is_sparse_nothing_is_added() -> None:
+    data = two_domain_interactions(n_people=30)[0]
+    assert augment(data, KNNConfig(below=1), FitOptions(threads=1)) is data

@@ -12,9 +12,11 @@ from kuajie.core.side import Labels, SideInformation, TripleGraph
 from kuajie.core.space import ItemSpace
 from kuajie.models.als import ALSConfig
 from kuajie.models.blend import Blend, BlendConfig, Member, Mix
+from kuajie.models.content import ContentConfig
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
 from kuajie.models.popularity import PopularityConfig
 from kuajie.models.ranker import Generator, Ranker, RankerConfig
+from kuajie.models.ranker_stage import FirstStage
 from kuajie.models.sequence import SequenceConfig
 from kuajie.testing.planted import two_domain_interactions
 from kuajie.testing.recommenders import RecommenderContract
@@ -54,7 +56,8 @@ def test_candidates_stand_above_the_rest_which_keeps_its_order(world) -> None:
     for row in range(30):
         chosen = found.items[found.rows == row]
         rest = np.setdiff1d(np.arange(scores.shape[1]), chosen)
-        np.testing.assert_allclose(scores[row, chosen], trees[found.rows == row], rtol=1e-6)
+        own = trees[found.rows == row]
+        np.testing.assert_allclose(scores[row, chosen], 1 + own - own.min(), rtol=1e-5)
         assert scores[row, chosen].min() > scores[row, rest].max()
         np.testing.assert_array_equal(
             np.argsort(-scores[row, rest], kind="stable"), np.argsort(-found.base[row, rest], kind="stable")
@@ -136,8 +139,11 @@ def test_profiles_are_features_of_their_own(world) -> None:
 
 def test_too_few_examples_leave_the_first_generator_its_order() -> None:
     small = two_domain_interactions(n_people=12)[0]
-    ranker = Ranker(SMALL.model_copy(update={"depth": 10_000})).fit(small, FitOptions(threads=1))
+    told: list[str] = []
+    options = FitOptions(threads=1, progress=lambda stage, done, total: told.append(str(stage)))
+    ranker = Ranker(SMALL.model_copy(update={"depth": 10_000})).fit(small, options)
     assert not ranker.trees_
+    assert told == [f"ranker: too few examples for {target}, the first generator decides" for target in ("a", "b")]
     knn = ItemKNN(ItemKNNConfig()).fit(small).score(small.histories, "b")
     np.testing.assert_array_equal(np.argsort(-ranker.score(small.histories, "b")), np.argsort(-knn))
 
@@ -176,3 +182,66 @@ def test_generators_need_distinct_names_and_one_without_order() -> None:
     for generators in ((ordered,), (SMALL.generators[0], SMALL.generators[0])):
         with pytest.raises(pydantic.ValidationError, match="distinct names"):
             RankerConfig(generators=generators)
+
+
+def test_new_items_that_only_content_knows_are_ranked() -> None:
+    """Through a ranker over a blend with content: unused items are candidates, and histories of them are read."""
+    data, level = described()
+    new = 33
+    side = replace(data.side, texts={"title": tuple(np.array(["便宜 实惠", "适中 普通", "昂贵 豪华"])[level])})
+    data = replace(data, side=side, histories=data.histories.keep(data.histories.items != new))
+    members = (Member(name="content", model=ContentConfig()), Member(name="popular", model=PopularityConfig()))
+    mixes = tuple(Mix(target=target, weights={"content": 1.0, "popular": 0.1}) for target in ("a", "b"))
+    config = RankerConfig(
+        generators=(Generator(name="auto", model=BlendConfig(members=members, mixes=mixes)),), rounds=5, least_rows=20
+    )
+    ranker = Ranker(config).fit(data, FitOptions(threads=1))
+    assert set(ranker.trees_) == {"a", "b"}
+    again = Ranker.from_arrays(config, data.space, ranker.arrays())
+    for model in (ranker, again):
+        assert np.isfinite(model.score(data.histories.take(np.arange(9)), "b")).all()
+        assert np.isfinite(model.score(Histories.from_lists([[new]], 60), "a")).all()
+    assert new - 30 in ranker.stage.candidates(data.histories.take([0]), "b").items
+
+
+def test_the_best_items_carry_reasons(ranker, world) -> None:
+    spoken = 0
+    for target in ("a", "b"):
+        for person in range(10):
+            history = world.histories.take([person])
+            scores = ranker.score(history, target)[0]
+            best = np.argsort(-scores)[:10]
+            explanation = ranker.explain(history, target, best)
+            assert (scores[best] > 0).all()
+            parts = np.maximum(explanation.contributions, 0)
+            assert (explanation.base >= 0).all()
+            assert (np.maximum(parts.max(axis=1), explanation.base) > 0).all()
+            assert (parts.sum(axis=1) + explanation.base <= scores[best] * (1 + 1e-6)).all()
+            spoken += int((parts > 0).any())
+    assert spoken, "for somebody, something in the history speaks for something"
+
+
+def test_a_fall_is_what_the_trees_say_without_the_item(ranker, world) -> None:
+    history = world.histories.take([3])
+    found = ranker.stage.candidates(history, "b")
+    distinct = np.unique(history.items).astype(np.int32)
+    falls = ranker._falls(history, "b", found.items[:4], distinct)
+    before = ranker.trees_["b"].predict(found.features)[:4]
+    without = history.keep(history.items != distinct[0])
+    after = ranker.trees_["b"].predict(ranker.stage.candidates(without, "b", only=found.items[:4]).features)
+    np.testing.assert_allclose(falls[:, 0], before - after, atol=1e-6)
+
+
+def test_of_a_long_history_the_heaviest_entries_are_removed(ranker, world, monkeypatch) -> None:
+    history = Histories.from_lists([list(range(12))], world.space.n_items)
+    history = history.with_weights(np.array([1, 1, 5, *[1] * 9], np.float32))
+    monkeypatch.setattr("kuajie.models.ranker.REMOVED", 3)
+    rows = []
+    candidates = FirstStage.candidates
+    monkeypatch.setattr(
+        FirstStage, "candidates",
+        lambda self, copies, *a, **k: rows.append(copies) or candidates(self, copies, *a, **k),
+    )  # fmt: skip
+    ranker._falls(history, "b", np.array([0, 1]), np.arange(12, dtype=np.int32))
+    gone = [set(range(12)) - set(rows[0].take([row]).items.tolist()) for row in range(4)]
+    assert gone == [set(), {2}, {11}, {10}]

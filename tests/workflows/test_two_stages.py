@@ -1,5 +1,8 @@
 """`auto` takes a ranker where validation says that it pays, and only there."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -9,10 +12,12 @@ from kuajie.core.side import Labels, SideInformation
 from kuajie.core.space import ItemSpace
 from kuajie.evaluation.protocols import Split, leave_one_out
 from kuajie.models.blend import BlendConfig, Member, Mix
-from kuajie.models.popularity import PopularityConfig
+from kuajie.models.popularity import Popularity, PopularityConfig
+from kuajie.models.ranker import Ranker, RankerConfig
 from kuajie.testing.planted import two_domain_interactions
 from kuajie.workflows.choose import ChooseConfig, choose
-from kuajie.workflows.two_stages import try_ranker
+from kuajie.workflows.refit import blend_of_version, note_of
+from kuajie.workflows.two_stages import over, try_ranker
 
 pytest.importorskip("lightgbm", reason="the extra ml is not installed")
 OPTIONS = FitOptions(threads=1)
@@ -75,3 +80,32 @@ def test_auto_tries_it_where_time_is_granted(seconds: float, rerank: str, tried:
     assert choice.config == (choice.ranker or choice.blend)
     if tried:
         assert choice.summary("b")["ranker"]["used"] == choice.gains["b"].pays
+
+
+def test_what_was_not_tried_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    split = split_of(described=True, n_people=100)
+    clock = iter([0.0, 1.0, 99.0])
+    monkeypatch.setattr("kuajie.workflows.two_stages.time.monotonic", lambda: next(clock, 99.0))
+    _, gains, skipped = try_ranker(BLEND, split.train, split.tasks, OPTIONS, 10, 60.0)
+    assert len(gains) == 1
+    assert [str(each) for each in skipped] == [
+        f"ranker: not tried for {list(split.tasks)[1]}, the time of choosing was over"
+    ]
+
+
+def test_no_blend_is_fitted_where_lightgbm_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    split = split_of(described=True, n_people=100)
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    monkeypatch.setattr("kuajie.workflows.two_stages.build", lambda _: pytest.fail("nothing is built"))
+    config, gains, skipped = try_ranker(BLEND, split.train, split.tasks, OPTIONS, 10, 60.0)
+    assert (config, gains) == (None, {})
+    assert "kuajie[ml]" in str(skipped[0])
+
+
+def test_the_loop_finds_the_blend_below_a_ranker_and_says_what_is_left_out() -> None:
+    ranker, space = Ranker(over(BLEND)), ItemSpace(("课程", "b"), (40, 40))
+    assert blend_of_version(SimpleNamespace(model=ranker), space) == BLEND
+    assert blend_of_version(SimpleNamespace(model=ranker), ItemSpace(("别的",), (3,))) is None
+    assert blend_of_version(SimpleNamespace(model=Ranker(RankerConfig())), space) is None
+    assert "second stage" in str(note_of(ranker))
+    assert note_of(Popularity(PopularityConfig())) is None

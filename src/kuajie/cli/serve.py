@@ -14,6 +14,8 @@ from kuajie.core.hosts import LOOPBACK
 from kuajie.core.texts import Text
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from kuajie.core.records import Account, Item
     from kuajie.data.dataset import JointDataset
     from kuajie.workflows.stores import Store
@@ -83,8 +85,7 @@ def _serve_one(screen: Screen, workspace: "Workspace", host: str, port: int, *, 
         except BaseException:
             service.close()
             raise
-        shown = f"[{host}]" if ":" in host else host
-        url = f"http://{shown}:{bound.getsockname()[1]}"
+        url = _url(host, bound)
         dataset = service.deployment.now.dataset
         with controlled(service, bound):
             run(service, bound, lambda: _announce(screen, url, dataset, demo=service.demo))
@@ -104,13 +105,21 @@ def _serve_many(screen: Screen, workspace: "Workspace", host: str, port: int, wo
                 demo = demo or _without_keys(store, host)
             finally:
                 store.close()
-            url = f"http://{host}:{bound.getsockname()[1]}"
-            screen.say("kuajie answers on {url} with {workers} processes.", url=url, workers=workers)
-            if demo:
-                screen.warn(OPEN)
-                screen.say("The demo page: {url}/demo", url=url)
-            serve_with_workers(workspace, bound, workers, demo=demo, insist=insist)
+            url = _url(host, bound)
+
+            def announce() -> None:
+                screen.say("kuajie answers on {url} with {workers} processes.", url=url, workers=workers)
+                if demo:
+                    screen.warn(OPEN)
+                    screen.say("The demo page: {url}/demo", url=url)
+
+            serve_with_workers(workspace, bound, workers, announce, demo=demo, insist=insist)
     screen.say("Stopped; everything that was acknowledged is stored.")
+
+
+def _url(host: str, bound: "socket") -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{bound.getsockname()[1]}"
 
 
 OPEN = Text("DEMO MODE: whoever is on this machine may read and write everything, without a key.")

@@ -67,13 +67,15 @@ def run_refit(screen: Screen, workspace: "Workspace", from_version: str | None) 
     from kuajie.api import refit
 
     result = refit(workspace, model=from_version)
-    screen.data({"version": result.version, "fit_seconds": result.fit_seconds, "how": result.how})
+    screen.data({"version": result.version, "fit_seconds": result.fit_seconds, "how": result.how, "note": result.note})
     screen.say(
         "Model {version} serves now; the blend of {based_on}, fitted in {fit} s.",
         version=result.version.model_version,
         based_on=result.version.based_on,
         fit=f"{result.fit_seconds:.1f}",
     )
+    if result.note is not None:
+        screen.warn(result.note)
 
 
 def run_train(screen: Screen, workspace: "Workspace", options: "FitOptions | None" = None) -> None:

@@ -136,6 +136,8 @@ def _with_predictions(
             items = best[rows, places].astype(np.int64)
             sure = model.certainty(asked)[rows] if isinstance(model, GaussianProcess) else np.ones(len(rows))
             added.append((people[rows], items + part.start, config.weight * sure))
+    if not added:  # nobody is sparse
+        return interactions
     people, numbers, weights = (np.concatenate(each) for each in zip(*added, strict=True))
     return replace(interactions, histories=_with_entries(histories, people, numbers, weights))
 

@@ -112,6 +112,14 @@ def fit_scoped(model: Config, target: str | None, interactions: Interactions, op
 FitOne: TypeAlias = Callable[[Config, str | None, Interactions, FitOptions], Recommender]
 
 
+def known_by(model: Recommender, target: str) -> npt.NDArray[np.bool_]:
+    """The items that a model knows when it scores a target, whether they were used or not: bool (n_items,)."""
+    if hasattr(model, "known_of"):
+        return np.asarray(model.known_of(target))
+    support: npt.NDArray[np.float64] = model.support_  # type: ignore[attr-defined]
+    return np.asarray(getattr(model, "known_", support > 0))
+
+
 def score_scale(scores: Floats) -> float:
     """Root of the mean over rows of the variance over items, of what is known; 1 where nothing varies."""
     known = np.flatnonzero(~np.isnan(scores).all(axis=1))
@@ -153,7 +161,7 @@ class Blend:
         """
         known = self.support_ > 0
         for member in self.members_of(target):
-            known = known | getattr(self.fits_[fit_key(member, target)], "known_", False)
+            known = known | known_by(self.fits_[fit_key(member, target)], target)
         return known
 
     def plan(self, shape: DataShape, options: FitOptions) -> Plan:

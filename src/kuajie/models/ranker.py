@@ -2,9 +2,12 @@
 
     candidates(h, T) = the best items of each generator;   score = sum of trees over features of (h, item)
 
-Everything that is not a candidate stands below, in the order of the first generator. Trees are learned point in time:
-from what people used after a moment, with generators and features that know only what was before it (`ranker_folds`);
-then the generators are fitted on everything. Without times, some people lose an item each instead.
+Everything that is not a candidate stands below, in the order of the first generator. Sums of trees have no particular
+zero; each row is shifted, so that candidates have 1 and more and the rest 0 to 1/2.
+
+Trees are learned point in time: from what people used after a moment, with generators and features that know only what
+was before it (`ranker_folds`); then the generators are fitted on everything. Without times, some people lose an item
+each instead.
 """
 
 from collections.abc import Mapping
@@ -22,7 +25,7 @@ from kuajie.core.recommender import Arrays, DataShape, Explanation, FitOptions, 
 from kuajie.core.space import ItemSpace
 from kuajie.core.texts import Text
 from kuajie.models.als import ALSConfig
-from kuajie.models.blend import BlendConfig, Member, fit_scoped, scoped
+from kuajie.models.blend import BlendConfig, Member, fit_scoped, known_by, scoped
 from kuajie.models.itemknn import ItemKNNConfig
 from kuajie.models.linear import mask_unknown
 from kuajie.models.popularity import PopularityConfig
@@ -43,6 +46,8 @@ LEAST_GROUPS = 50
 """With fewer examples whose item a generator found, nothing is learned for a target and the first generator decides."""
 HELD_OUT = 0.2
 """Of the examples: what says when to stop growing trees."""
+REMOVED = 30
+"""Entries of a history that are removed one by one to see what they carry: the heaviest, and the newest of them."""
 
 
 Key = tuple[str, str | None]
@@ -129,6 +134,7 @@ class Ranker:
         self.fits_: dict[Key, Recommender] = {}
         self.ordered_: bool
         self.facts_: Facts
+        self.known_by_: dict[str, npt.NDArray[np.bool_]] = {}
         self.trees_: dict[str, Trees] = {}
 
     @property
@@ -158,9 +164,25 @@ class Ranker:
         self.space_, self.support_ = interactions.space, interactions.support()
         self.ordered_ = interactions.histories.order != "none"
         self.trees_ = self._learn(self.fold(interactions, options.seed), options, profile)
+        for target in self._targets:
+            if target not in self.trees_:
+                options.progress(
+                    Text("ranker: too few examples for {target}, the first generator decides", target=target), 1, 1
+                )
         self.fits_ = self._fit_generators(interactions, options)
         self.facts_ = Facts.of(interactions, self.config.labels)
+        self.known_by_ = {target: self._known(target) for target in self.space_.domains}
         return self
+
+    def _known(self, target: str) -> npt.NDArray[np.bool_]:
+        known = self.support_ > 0
+        for each in self._generators if self.space_.sizes[self.space_.index(target)] else ():
+            known = known | known_by(self.fits_[key_of(each, target)], target)
+        return known
+
+    def known_of(self, target: str) -> npt.NDArray[np.bool_]:
+        """Items that some generator knows, trained ones among them: bool (n_items,); all others score NaN."""
+        return self.known_by_[target]
 
     def _learn(self, fold: Fold, options: FitOptions, profile: Profile | None) -> dict[str, Trees]:
         """The trees of each target that has enough examples."""
@@ -254,7 +276,7 @@ class Ranker:
         out = np.empty((histories.n_rows, part.stop - part.start), np.float32)
         for rows in _batches(np.arange(histories.n_rows), out.shape[1]):
             out[rows] = self._ranked(stage, histories.take(rows), target, None if profile is None else profile[rows])
-        return mask_unknown(out, histories, self.support_, part)
+        return mask_unknown(out, histories, self.known_by_[target], part)
 
     def _ranked(
         self, stage: FirstStage, histories: Histories, target: str, profile: npt.NDArray[np.floating] | None
@@ -264,19 +286,59 @@ class Ranker:
             return below(models[target].score(scoped(histories, self.space_, first.scope, target), target))
         found = stage.candidates(histories, target, profile)
         scores = self.trees_[target].predict(found.features)
-        lowest = np.zeros(histories.n_rows)
+        lowest = np.full(histories.n_rows, np.inf)
         np.minimum.at(lowest, found.rows, scores)
-        out = below(found.base) + lowest[:, None].astype(np.float32)
-        out[found.rows, found.items] = scores
-        return np.asarray(out, np.float32)
+        out = below(found.base)
+        out[found.rows, found.items] = 1 + scores - lowest[found.rows]
+        return out
 
     def explain(self, histories: Histories, target: str, items: npt.NDArray[np.int64]) -> Explanation:
-        """How far each score falls when one history item is removed; the falls need not sum to the score."""
-        distinct = np.unique(histories.items)
-        copies = histories.take(np.zeros(len(distinct) + 1, dtype=np.int64))
-        removed = np.concatenate([[-1], distinct])[copies.rows()]
-        scores = np.nan_to_num(self.score(copies.keep(copies.items != removed), target)[:, items].astype(np.float64))
-        return Explanation(distinct.astype(np.int32), (scores[0] - scores[1:]).T, np.zeros(len(items)), exact=False)
+        """How far each score falls when one history item is removed; what no removal takes away is the base.
+
+        Falls that sum to more than the score are scaled down to it. What is ordered by the first generator is explained
+        by it.
+        """
+        distinct = np.unique(histories.items).astype(np.int32)
+        scores = np.nan_to_num(self.score(histories, target)[0, items].astype(np.float64))
+        falls, ranked = np.zeros((len(items), len(distinct))), (scores >= 1) & (target in self.trees_)
+        if ranked.any():
+            falls[ranked] = self._falls(histories, target, items[ranked], distinct)
+        if not ranked.all():
+            falls[~ranked] = self._said_by_first(histories, target, items[~ranked], distinct)
+        total = np.maximum(falls, 0).sum(axis=1)
+        falls *= np.divide(scores, total, out=np.ones_like(total), where=total > scores)[:, None]
+        base = np.maximum(scores - np.maximum(falls, 0).sum(axis=1), 0)
+        return Explanation(distinct, falls, base, exact=False)
+
+    def _falls(
+        self, histories: Histories, target: str, items: npt.NDArray[np.int64], distinct: npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.float64]:
+        """How far the trees' sums of some candidates fall without each of the heaviest entries: (n, distinct)."""
+        numbers = np.searchsorted(distinct, histories.items)
+        newest = np.zeros(len(distinct), np.int64)
+        newest[numbers] = np.arange(len(numbers))
+        weights = np.bincount(numbers, histories.weights, len(distinct))
+        chosen = np.lexsort((-newest, -weights))[:REMOVED]
+        copies = histories.take(np.zeros(len(chosen) + 1, dtype=np.int64))
+        removed = np.concatenate([[-1], distinct[chosen]])[copies.rows()]
+        only, places = np.unique(items, return_inverse=True)
+        found = self.stage.candidates(copies.keep(copies.items != removed), target, only=only)
+        sums = self.trees_[target].predict(found.features).reshape(len(chosen) + 1, len(only))[:, places]
+        falls = np.zeros((len(items), len(distinct)))
+        falls[:, chosen] = (sums[0] - sums[1:]).T
+        return falls
+
+    def _said_by_first(
+        self, histories: Histories, target: str, items: npt.NDArray[np.int64], distinct: npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.float64]:
+        """The first generator's contributions on the scale of `below`: (n, distinct)."""
+        member, models = next(iter(self.stage.generators.values()))
+        seen = scoped(histories, self.space_, member.scope, target)
+        scores = models[target].score(seen, target)
+        said = models[target].explain(seen, target, items)
+        falls = np.zeros((len(items), len(distinct)))
+        falls[:, np.searchsorted(distinct, said.history_items)] = np.nan_to_num(said.contributions)
+        return np.asarray(falls / (2 * _range(scores)[1][0, 0]))
 
     def arrays(self) -> Arrays:
         """The generators' arrays under numbered names, the facts, and the trees of each target."""
@@ -284,6 +346,8 @@ class Ranker:
         arrays |= {f"facts.{name}": array for name, array in self.facts_.arrays().items()}
         for number, key in enumerate(self._fits()):
             arrays |= {f"fit{number}.{name}": array for name, array in self.fits_[key].arrays().items()}
+        for target, known in self.known_by_.items():
+            arrays[f"known.{self.space_.index(target)}"] = known
         for target, trees in self.trees_.items():
             arrays |= {f"trees{self.space_.index(target)}.{name}": array for name, array in trees.arrays().items()}
         return arrays
@@ -306,6 +370,8 @@ class Ranker:
             kind = model.kind  # type: ignore[attr-defined]
             ranker.fits_[key] = model_class(kind).from_arrays(model, space, own)
         for target in space.domains:
+            known = per_item(arrays, f"known.{space.index(target)}", space)
+            ranker.known_by_[target] = np.asarray(known, np.bool_)
             own = _under(arrays, f"trees{space.index(target)}.")
             if own:
                 ranker.trees_[target] = Trees.from_arrays(own, len(ranker.stage.names(target)))
@@ -318,13 +384,18 @@ def key_of(generator: Generator, target: str) -> Key:
 
 
 def below(base: F32) -> F32:
-    """Scores brought between -2 and -1, in their order; -2 where unknown."""
+    """Scores brought between 0 and 1/2, in their order; 0 where unknown."""
+    low, span = _range(base)
+    return np.asarray(np.nan_to_num((base - low) / span, nan=0.0) / 2, np.float32)
+
+
+def _range(base: F32) -> tuple[F32, F32]:
+    """The least known score of each row, 0 if none, and how far the largest is from it, 1 if nowhere: (n_rows, 1)."""
     known = np.where(np.isnan(base), np.inf, base)
     low = known.min(axis=1, keepdims=True, initial=np.inf)
     high = np.nan_to_num(base, nan=-np.inf).max(axis=1, keepdims=True, initial=-np.inf)
     span = np.where(np.isfinite(low) & (high > low), high - low, np.float32(1))
-    low = np.where(np.isfinite(low), low, np.float32(0))
-    return np.asarray(np.nan_to_num((base - low) / span, nan=0.0) - 2, np.float32)
+    return np.where(np.isfinite(low), low, np.float32(0)), span
 
 
 def _under(arrays: Arrays, prefix: str) -> Arrays:

@@ -36,6 +36,7 @@ class Facts:
         price: float64 (n_items,), log of the price over the typical one of its domain; NaN unknown.
         labels: field -> float32 (n_items, n_labels), rows of length one.
         edges: the graph's neighbours, both ways, without repeats: bool (n_entities, n_entities); None: no graph.
+        first: int64 (n_items,), day of the first use; the largest number where there is none.
     """
 
     space: ItemSpace
@@ -44,19 +45,22 @@ class Facts:
     price: F64
     labels: Mapping[str, sparse.csr_array]
     edges: sparse.csr_array | None
+    first: I64
 
     @classmethod
     def of(cls, interactions: Interactions, fields: Sequence[str]) -> Self:
         """Count, and take what the side information says of the fields that it has."""
         side = interactions.side or SideInformation(interactions.space.n_items)
         labels = {name: _unit_rows(side.labels[name]) for name in fields if name in side.labels}
+        trend = Trend.of(interactions.histories)
         return cls(
             interactions.space,
             interactions.support(),
-            Trend.of(interactions.histories),
+            trend,
             _price_levels(side, interactions.space),
             {name: matrix for name, matrix in labels.items() if matrix.nnz},
             None if side.graph is None else _edges(side.graph),
+            _first_days(trend),
         )
 
     @property
@@ -107,9 +111,7 @@ class Facts:
 
     def _age(self, asked: I64, items: I64, part: slice) -> F64:
         """Days since the first use of the item; NaN where it was not used before the day of the pair."""
-        first = np.full(self.space.n_items, np.iinfo(np.int64).max)
-        np.minimum.at(first, self.trend.items, self.trend.days)
-        born = first[part][items]
+        born = self.first[part][items]
         return np.where(born < asked, (asked - born).astype(np.float64), np.nan)
 
     def _price_of(self, histories: Histories) -> F64:
@@ -148,7 +150,14 @@ class Facts:
             if f"labels.{name}.indptr" in arrays
         }
         edges = _matrix(arrays, "graph", None) if "graph.indptr" in arrays else None
-        return cls(space, support, Trend.from_arrays(arrays, space.n_items), price, labels, edges)
+        trend = Trend.from_arrays(arrays, space.n_items)
+        return cls(space, support, trend, price, labels, edges, _first_days(trend))
+
+
+def _first_days(trend: Trend) -> I64:
+    first = np.full(trend.n_items, np.iinfo(np.int64).max)
+    np.minimum.at(first, trend.items, trend.days)
+    return first
 
 
 def _matrix(arrays: Arrays, prefix: str, n_rows: int | None) -> sparse.csr_array:

@@ -74,15 +74,21 @@ class FirstStage:
         return (*voices, *parts, *self.facts.names, *profile)
 
     def candidates(
-        self, histories: Histories, target: str, profile: npt.NDArray[np.floating] | None = None, threads: int = 1
+        self,
+        histories: Histories,
+        target: str,
+        profile: npt.NDArray[np.floating] | None = None,
+        threads: int = 1,
+        only: I64 | None = None,
     ) -> Candidates:
-        """The best items of every generator.
+        """The best items of every generator, or the features that some items have beside them.
 
         Args:
             histories: one row for each person.
             target: the domain to recommend from.
             profile: (n_rows, profile_features); left out: unknown.
             threads: how many threads.
+            only: int64 (n,), ascending numbers inside the target: these items alone, for every row.
 
         Raises:
             UsageError: the profile has another shape.
@@ -92,14 +98,18 @@ class FirstStage:
         seen, width = None if self.repeats else histories, part.stop - part.start
         best = [_keys(top_k(scores, self.depth, seen, part.start, threads).items, width) for scores in lists]
         pairs = np.unique(np.concatenate([keys for keys, _ in best]))
+        beside = np.divmod(pairs, max(width, 1))
+        if only is not None:
+            pairs = (np.arange(histories.n_rows)[:, None] * width + only).reshape(-1)
         rows, items = np.divmod(pairs, max(width, 1))
         columns: list[F32] = []
         for scores, (keys, places) in zip(lists, best, strict=True):
             rank = np.full(len(pairs), self.depth + 1, np.float32)  # as if it stood after the list
-            rank[np.searchsorted(pairs, keys)] = places + 1
-            columns += [*_shares(scores, rows, items), rank]
+            asked = np.isin(keys, pairs)
+            rank[np.searchsorted(pairs, keys[asked])] = places[asked] + 1
+            columns += [*_shares(scores, rows, items, beside), rank]
         for scores in alone:
-            columns += _shares(scores, rows, items)
+            columns += _shares(scores, rows, items, beside)
         known = self.facts.pairs(histories, target, rows, items, self.steps)
         parts = [np.stack(columns, axis=1), known, self._profile(profile, histories.n_rows)[rows]]
         return Candidates(rows, items, rounded(np.concatenate(parts, axis=1)), lists[0])
@@ -128,11 +138,11 @@ class FirstStage:
         return np.asarray(profile, np.float32)
 
 
-def _shares(scores: F32, rows: I64, items: I64) -> tuple[F32, F32]:
-    """The score of each pair, and as a share of the best score of its row's candidates."""
+def _shares(scores: F32, rows: I64, items: I64, beside: tuple[I64, I64]) -> tuple[F32, F32]:
+    """The score of each pair, and as a share of the best score of its row's candidates, the pairs `beside`."""
     own = scores[rows, items]
     best = np.full(len(scores), -np.inf, np.float32)
-    np.maximum.at(best, rows, np.nan_to_num(own, nan=-np.inf))
+    np.maximum.at(best, beside[0], np.nan_to_num(scores[beside], nan=-np.inf))
     top = best[rows]
     share = np.divide(own, top, out=np.full(len(own), np.nan, np.float32), where=np.isfinite(top) & (top > 0))
     return own, share

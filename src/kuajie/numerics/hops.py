@@ -23,8 +23,8 @@ def hops(histories: Histories, edges: sparse.csr_array, part: slice, rows: I64, 
     _walk(
         histories.indptr,
         histories.items,
-        edges.indptr.astype(np.int64),
-        edges.indices.astype(np.int32),
+        edges.indptr,  # as they are: a copy of a whole graph would take longer than the walk
+        edges.indices,
         starts,
         items + part.start,
         most,
@@ -37,7 +37,7 @@ def hops(histories: Histories, edges: sparse.csr_array, part: slice, rows: I64, 
 def _walk(indptr: I64, history: I32, edges: I64, ends: I32, starts: I64, asked: I64, most: int, found: I32) -> None:
     n_entities = len(edges) - 1
     seen = np.full(n_entities, -1, np.int64)  # the row that last came here
-    steps = np.zeros(n_entities, np.int32)
+    steps = np.empty(n_entities, np.int32)
     queue = np.empty(n_entities, np.int32)
     for row in range(len(indptr) - 1):
         if starts[row] == starts[row + 1]:

@@ -144,8 +144,22 @@ def serve(service: Service, bound: socket.socket, announce: Callable[[], None]) 
     server.run([bound])
 
 
-def serve_with_workers(workspace: Workspace, bound: socket.socket, workers: int, *, demo: bool, insist: bool) -> None:
-    """Serve in several processes until told to stop; `workers.shared_numbers` is entered by then."""
+def serve_with_workers(
+    workspace: Workspace, bound: socket.socket, workers: int, announce: Callable[[], None], *, demo: bool, insist: bool
+) -> None:
+    """Serve in several processes until told to stop; `workers.shared_numbers` is entered by then.
+
+    Args:
+        workspace: what is served.
+        bound: where.
+        workers: how many processes.
+        announce: called when the first of them answers.
+        demo: whether who has no key is answered.
+        insist: whether that stays so when there is a key.
+
+    Raises:
+        JobError: they cannot start.
+    """
     log_as_json()
 
     def made() -> Starlette:
@@ -156,8 +170,10 @@ def serve_with_workers(workspace: Workspace, bound: socket.socket, workers: int,
         share_the_processor()
         return make_app(service)
 
-    def work() -> None:
-        uvicorn.Server(uvicorn.Config(made, factory=True, **options(workspace.config.service))).run([bound])
+    def work(answers: Callable[[], None]) -> None:
+        server = AnnouncedServer(uvicorn.Config(made, factory=True, **options(workspace.config.service)))
+        server.announce = answers
+        server.run([bound])
 
     start_compiler()
-    Workers(work, workers, workspace.config.service.drain_seconds + MORE_SECONDS).run()
+    Workers(work, workers, workspace.config.service.drain_seconds + MORE_SECONDS, announce).run()

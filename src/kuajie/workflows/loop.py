@@ -20,7 +20,7 @@ from kuajie.core.locks import locked
 from kuajie.core.progress import Progress, silent
 from kuajie.core.recommender import FitOptions
 from kuajie.core.records import ModelVersion
-from kuajie.core.texts import Text
+from kuajie.core.texts import Joined, Text
 from kuajie.data.dataset import JointDataset
 from kuajie.data.snapshot import latest_snapshot
 from kuajie.models.blend import BlendConfig
@@ -28,7 +28,7 @@ from kuajie.workflows.deploy import try_out
 from kuajie.workflows.guard import Limits, Served, Verdict, compare
 from kuajie.workflows.ports import ModelStore
 from kuajie.workflows.prune import prune
-from kuajie.workflows.refit import blend_of_version, fit_again
+from kuajie.workflows.refit import blend_of_version, fit_again, note_of
 from kuajie.workflows.schedule import LoopConfig, LoopLog, Outcome, Round
 from kuajie.workflows.serving import open_server
 from kuajie.workflows.step import Earlier, Step
@@ -148,7 +148,12 @@ class Loop:
             serve=False,
         )
         current = msgspec.structs.replace(current, model_version=made.model_version)
-        return self._activated(current, verdict.note)
+        return self._activated(current, self._note(served, verdict))
+
+    @staticmethod
+    def _note(served: Served | None, verdict: Verdict) -> Text | None:
+        notes = [] if served is None else [note for note in (note_of(served.model), verdict.note) if note is not None]
+        return Joined(notes) if notes else verdict.note
 
     def _activated(self, current: Round, note: Text | None) -> Round:
         """Let the version serve, if it answers and nobody holds another one fast."""

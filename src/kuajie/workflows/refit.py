@@ -8,12 +8,14 @@ from datetime import datetime
 
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.errors import ResourceError, UsageError
-from kuajie.core.recommender import FitOptions
+from kuajie.core.recommender import FitOptions, Recommender
 from kuajie.core.records import ModelVersion
 from kuajie.core.space import ItemSpace
+from kuajie.core.texts import Text
 from kuajie.data.dataset import JointDataset
 from kuajie.models.blend import Blend, BlendConfig
 from kuajie.models.merged import Merged, merge
+from kuajie.models.ranker import Ranker
 from kuajie.workflows.ports import ModelStore, StoredModel
 from kuajie.workflows.serving import Server
 from kuajie.workflows.step import Earlier, Step
@@ -28,11 +30,13 @@ class RefitResult:
         version: it; `based_on` is the one that its blend is from.
         fit_seconds: fitting, merging and storing.
         how: what was done for its members: "updated", "summed", "warm", "anew" (see `workflows.step`).
+        note: what is not as in the version that its blend is from; None: nothing.
     """
 
     version: ModelVersion
     fit_seconds: float
     how: tuple[str, ...] = ()
+    note: Text | None = None
 
 
 def refit(
@@ -82,7 +86,7 @@ def refit(
         clock=clock,
         serve=serve,
     )
-    return RefitResult(version, time.monotonic() - begun, tuple(step.how))
+    return RefitResult(version, time.monotonic() - begun, tuple(step.how), note_of(stored.model))
 
 
 def earlier_of(server: Server, store: ModelStore) -> Earlier:
@@ -91,12 +95,22 @@ def earlier_of(server: Server, store: ModelStore) -> Earlier:
 
 
 def blend_of_version(stored: StoredModel, space: ItemSpace) -> BlendConfig | None:
-    """The blend that a version was merged from, if it serves the domains of an item space."""
-    if not isinstance(stored.model, Merged):
+    """The blend that a version was merged from or ranks anew, if it serves the domains of an item space."""
+    model = stored.model
+    blend = model.config.generators[0].model if isinstance(model, Ranker) else None
+    if isinstance(model, Merged):
+        blend = model.config.blend
+    if not isinstance(blend, BlendConfig):
         return None
-    blend = stored.model.config.blend
     filled = {name for name, size in zip(space.domains, space.sizes, strict=True) if size}
     return blend if set(blend.targets) == filled else None
+
+
+def note_of(model: Recommender) -> Text | None:
+    """What a blend that is fitted again lacks of the model that it is from."""
+    if not isinstance(model, Ranker):
+        return None
+    return Text("the second stage of the ranker is left out: its blend alone is fitted. For both run: kuajie train")
 
 
 def fit_again(

@@ -21,6 +21,7 @@ from kuajie.evaluation.ranking import rank_task
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.models.blend import BlendConfig
 from kuajie.models.ranker import Generator, RankerConfig
+from kuajie.models.ranker_trees import lightgbm_or_refuse
 from kuajie.models.registry import build
 
 LEAST_SECONDS = 60.0
@@ -76,6 +77,7 @@ def try_ranker(
     """
     config = over(blend)
     try:
+        lightgbm_or_refuse()  # before the blend is fitted
         planned = 1.5 * build(config).plan(DataShape.of(interactions), options).seconds
         if planned > seconds:
             why = Text("ranker: not tried, it needs about {needed:.0f} s more than are left of choosing",
@@ -86,15 +88,17 @@ def try_ranker(
     except KuajieError as error:
         return None, {}, [Text("ranker: not tried: {why}", why=error.text)]
     gains: dict[str, RankerGain] = {}
+    untried: list[Text] = []
     for target, task in tasks.items():
         if time.monotonic() - begun > seconds:
-            break
+            untried.append(Text("ranker: not tried for {target}, the time of choosing was over", target=target))
+            continue
         without, with_ranker = (_ndcg(model, task, k, options.threads) for model in models)
         gain = with_ranker - without
         low, high = bootstrap_interval(gain, task.people, np.random.default_rng([options.seed, 79]))
         gains[target] = RankerGain(float(gain.mean()), float(low), float(high))
     paying = tuple(target for target, gain in gains.items() if gain.pays)
-    return (over(blend, paying) if paying else None), gains, []
+    return (over(blend, paying) if paying else None), gains, untried
 
 
 def _ndcg(model: Recommender, task: RankingTask, k: int, threads: int) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -127,6 +127,27 @@ def test_fine_tuning_keeps_what_is_better_and_shares_the_tables(which: str, plan
         assert same is (domain not in model.tuned_)
 
 
+def test_tuned_networks_stay_on_the_device_until_the_last_is_tuned(
+    planted: Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They share the tables: one that is moved takes those of all others along."""
+    from kuajie.models.deep.finetune import sharing_tables
+
+    done: list[str] = []
+
+    def tuned(self: SASRec, network: torch.nn.Module, windows: object, target: str, *_: object) -> torch.nn.Module:
+        done.append(target)
+        found = sharing_tables(network)
+        monkeypatch.setattr(found, "to", lambda device: done.append(f"to {device}"), raising=False)
+        return found
+
+    monkeypatch.setattr(SASRec, "_fine_tune", tuned)
+    early = QUICK.model_copy(update={"epochs": 1})
+    config = SASRecConfig.parse({**SMALL, "blocks": 1, "training": early, "fine_tune": FineTuneConfig()})
+    SASRec(config).fit(planted, FitOptions(threads=1))
+    assert done == [*planted.space.domains, "to cpu", "to cpu"]
+
+
 def test_a_prior_is_multiplied_to_the_probabilities(planted: Interactions) -> None:
     few = {**SMALL, "blocks": 1, "training": QUICK.model_copy(update={"epochs": 2})}
     plain = SASRec(SASRecConfig.parse(few)).fit(planted, FitOptions(threads=1))

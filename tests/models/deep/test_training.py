@@ -1,18 +1,26 @@
 """The loop, on a network so small that its optimum is known."""
 
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kuajie.core.errors import ArtifactError, JobError, UsageError
+from kuajie.core.histories import Histories, Interactions
 from kuajie.core.recommender import FitOptions
+from kuajie.core.side import Labels, SideInformation
+from kuajie.core.space import ItemSpace
 from kuajie.core.tracking import NoRun
 from kuajie.models.deep.configs import TrainingConfig
+from kuajie.models.deep.order_configs import SASRecConfig
 
 torch = pytest.importorskip("torch", reason="NOT TESTED on deep models: torch is not installed")
 
-from kuajie.models.deep.checkpoints import Checkpoints  # noqa: E402 # needs torch
+from kuajie.models.deep.checkpoints import Checkpoints, checkpoints_of  # noqa: E402 # needs torch
 from kuajie.models.deep.training import Job, Player, chosen_device, mixed, reproducible, train  # noqa: E402
 
 WANTED = torch.tensor([1.0, -2.0, 3.0])
@@ -92,6 +100,42 @@ def test_time_ends_it_within_an_epoch() -> None:
     assert run(job(), options=FitOptions(seconds=0.0)) == 0
 
 
+def test_an_epoch_that_time_cuts_is_no_checkpoint(tmp_path: Path) -> None:
+    what = job([0.1, 0.2])
+
+    def slow(rng: np.random.Generator) -> Iterator[np.ndarray]:
+        for batch in what.batches(rng):
+            yield batch
+            time.sleep(0.02)
+
+    limited = replace(what, batches=slow)
+    assert run(limited, options=FitOptions(seconds=0.1), folder=tmp_path) == 1  # of 0.4 s
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_trained_on_names_the_checkpoints(tmp_path: Path) -> None:
+    options = FitOptions(checkpoints=tmp_path)
+    histories = Histories.from_lists([[0, 1], [2]], 3, times=[[1.0, 2.0], [3.0]], order="joint")
+    side = SideInformation(3, texts={"title": ("书", "车", "课")}, vectors={"image": np.eye(3, dtype=np.float32)})
+    data = Interactions(ItemSpace(("书", "车"), (2, 1)), histories, side)
+    later = replace(histories, times=np.array([1.0, 2.5, 3.0]))
+    others = [
+        data,
+        replace(data, histories=later),
+        replace(data, histories=replace(histories, order="domain")),
+        replace(data, space=ItemSpace(("书", "店"), (2, 1))),
+        replace(data, space=ItemSpace(("书", "车"), (1, 2))),
+        replace(data, side=replace(side, texts={"title": ("书", "车", "新课")})),
+        replace(data, side=replace(side, vectors={"image": np.ones((3, 3), np.float32)})),
+        replace(data, side=replace(side, numbers={"price": np.ones(3)})),
+        replace(data, side=replace(side, labels={"brand": Labels.of(["甲", "乙", "甲"])})),
+        replace(data, side=None),
+    ]
+    folders = [checkpoints_of(SASRecConfig(), each, options).last.parent for each in others]
+    assert len(set(folders)) == len(others)
+    assert checkpoints_of(SASRecConfig(), data, options).last.parent == folders[0]
+
+
 def test_a_loss_that_is_no_number_is_named() -> None:
     what = job()
     broken = Player("train", what.players[0].parameters, lambda batch: what.players[0].loss(batch) * float("nan"))
@@ -152,11 +196,21 @@ def test_random_state_and_threads_are_given_back() -> None:
     torch.manual_seed(4)
     wanted = torch.rand(1)
     torch.manual_seed(4)
-    with reproducible(7, threads=1):
+    with reproducible(7, threads=1, device=torch.device("cpu")):
         torch.rand(5)
         assert torch.get_num_threads() == 1
     assert torch.rand(1) == wanted
     assert torch.get_num_threads() == threads
+
+
+def test_only_the_chosen_device_s_random_state_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[int]] = []
+    monkeypatch.setattr(torch.random, "fork_rng", lambda devices: asked.append(devices) or nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    for name in ("cpu", "cuda"):
+        with reproducible(7, threads=1, device=torch.device(name)):
+            pass
+    assert asked == [[], [1]]
 
 
 def test_bfloat16_where_it_is_asked_for() -> None:

@@ -175,8 +175,9 @@ class DeepModel(ABC, Generic[C]):
         rng = np.random.default_rng([options.seed, 4])
         training, holdout = hold_out(interactions, self.config.training.validation_people, rng)
         self.support_ = training.support()
-        with reproducible(options.seed, options.threads):
-            network = self.network(self.space_).to(chosen_device(options.device))
+        device = chosen_device(options.device)
+        with reproducible(options.seed, options.threads, device):
+            network = self.network(self.space_).to(device)
             self.prepare(network, training, options)
             self.covered_ = self.cover(network)
             if self.support_.any():
@@ -203,7 +204,7 @@ class DeepModel(ABC, Generic[C]):
         job = Job(self.kind, network, players, batches, validate if judge.n_rows else None, metric=judge.metric)
         with closing(options.tracker.begin(self.kind, self.config.model_dump(mode="json"))) as run:
             train(job, self.config.training, options, run, checkpoints)
-            if checkpoints is not None:
+            if checkpoints is not None and checkpoints.last.exists():
                 run.artefact(checkpoints.last)
         self.settle(network)
         left = None if options.seconds is None else max(options.seconds - (time.monotonic() - begun), 0.0)
@@ -263,7 +264,7 @@ class DeepModel(ABC, Generic[C]):
         model = cls(config)  # type: ignore[arg-type]
         model.space_ = space
         model.support_ = np.asarray(per_item(arrays, "support", space), dtype=np.float64)
-        with reproducible(0, torch.get_num_threads()):
+        with reproducible(0, torch.get_num_threads(), torch.device("cpu")):
             network = model.network(space)
         for name, parameter in network.named_parameters():
             parameter.data = torch.from_numpy(np.array(stored(arrays, f"network.{name}", tuple(parameter.shape))))

@@ -6,10 +6,12 @@ last.safetensors    the network after its latest epoch, the optimizers' moments,
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -20,8 +22,10 @@ from kuajie.core.errors import ArtifactError
 from kuajie.core.files import write_file
 from kuajie.core.histories import Interactions
 from kuajie.core.recommender import FitOptions
+from kuajie.core.side import SideInformation
 
 State = dict[str, torch.Tensor]
+Array = npt.NDArray[Any]
 
 
 class Stand:
@@ -105,12 +109,41 @@ def checkpoints_of(config: Config, interactions: Interactions, options: FitOptio
     """The folder of one model on one set of data with one seed, below the folder of the options."""
     if options.checkpoints is None:
         return None
-    digest = hashlib.sha256(config.model_dump_json().encode())
-    histories = interactions.histories
-    for array in (histories.indptr, histories.items, histories.weights, np.array([options.seed])):
-        digest.update(np.ascontiguousarray(array).tobytes())
+    histories, space = interactions.histories, interactions.space
+    words: list[str] = [config.model_dump_json(), histories.order, *space.domains]
+    arrays: list[Array] = [np.array([options.seed, *space.sizes]), histories.indptr, histories.items, histories.weights]
+    arrays += [np.zeros(0) if given is None else given for given in (histories.times, histories.at)]
+    digest = digest_of([*words, *arrays, *(() if interactions.side is None else said_of(interactions.side))])
     kind: str = config.kind  # type: ignore[attr-defined]
-    return Checkpoints(options.checkpoints / f"{kind}-{digest.hexdigest()[:16]}")
+    return Checkpoints(options.checkpoints / f"{kind}-{digest[:16]}")
+
+
+def said_of(side: SideInformation) -> Iterator[str | Array]:
+    """All that side information holds, with the names of its parts."""
+    for field, texts in sorted(side.texts.items()):
+        yield from (field, *texts)
+    for field, labels in sorted(side.labels.items()):
+        yield from (field, *labels.names)
+        yield from (labels.matrix.indptr, labels.matrix.indices)
+    for field, numbers in sorted(side.numbers.items()):
+        yield f"number {field}"
+        yield numbers
+    for field, vectors in sorted(side.vectors.items()):
+        yield f"vector {field}"
+        yield vectors
+    if side.graph is not None:
+        yield from ("graph", *side.graph.entities, *side.graph.relations)
+        yield from (side.graph.heads, side.graph.kinds, side.graph.tails)
+
+
+def digest_of(parts: Iterable[str | Array]) -> str:
+    """SHA-256 of words and arrays in a row; each says how long it is, so that no two rows of parts look alike."""
+    digest = hashlib.sha256()
+    for each in parts:
+        data = each.encode() if isinstance(each, str) else np.ascontiguousarray(each).tobytes()
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.hexdigest()
 
 
 def copied(network: nn.Module) -> State:

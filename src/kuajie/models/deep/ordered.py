@@ -165,14 +165,15 @@ class OrderModel(DeepModel[C]):
         if self.config.fine_tune is None:
             return
         windows = self._windows(training)
-        judges = {target: judge.only(target) for target in self.space_.domains}
+        judges = {target: own for target in self.space_.domains if (own := judge.only(target)).n_rows}
         if options.seconds is not None:
-            options = replace(options, seconds=options.seconds / len(judges))
+            options = replace(options, seconds=options.seconds / max(len(judges), 1))
         for target, own in judges.items():
-            if own.n_rows:
-                tuned = self._fine_tune(network, windows.only(self.space_.slice(target)), target, own, options)
-                if tuned is not None:
-                    self.tuned_[target] = tuned.to("cpu").eval()
+            tuned = self._fine_tune(network, windows.only(self.space_.slice(target)), target, own, options)
+            if tuned is not None:
+                self.tuned_[target] = tuned.eval()
+        for tuned in self.tuned_.values():  # this moves the tables that all share, so not before the last
+            tuned.to("cpu")
 
     def _fine_tune(
         self, network: nn.Module, windows: Windows, target: str, judge: Validation, options: FitOptions

@@ -28,7 +28,7 @@ from kuajie.models.deep.checkpoints import Checkpoints, Stand
 from kuajie.models.deep.configs import TrainingConfig
 
 Batch = Any
-"""Whatever a model's batches are made of and its loss reads; arrays are moved by `models.deep.batches.moved`."""
+"""Whatever a model's batches are made of and its loss reads; the loss moves its arrays to the network's device."""
 Batches = Callable[[np.random.Generator], Iterable[Batch]]
 """An epoch of batches."""
 
@@ -52,6 +52,7 @@ class Epoch:
         metric: of the validation; None without one.
         seconds: of training and validating.
         name: of the metric.
+        cut: whether time was up before its last batch; no checkpoint is made of it.
     """
 
     number: int
@@ -59,6 +60,7 @@ class Epoch:
     metric: float | None
     seconds: float
     name: str = "ndcg@10"
+    cut: bool = False
 
     def values(self) -> dict[str, float]:
         """What a tracker keeps."""
@@ -122,7 +124,7 @@ def train(
         epochs.append(epoch)
         stand.see(epoch.metric)
         run.metrics(epoch.values(), epoch.number)
-        if checkpoints is not None:
+        if checkpoints is not None and not epoch.cut:
             checkpoints.write(stand, optimizers)
     options.progress(stage, config.epochs, config.epochs)
     stand.restore()
@@ -141,18 +143,19 @@ def _epoch(
     begun = time.monotonic()
     torch.manual_seed(options.seed * 1_000_003 + number)
     rng = np.random.default_rng([options.seed, number])
-    sums, steps = dict.fromkeys((player.name for player in job.players), 0.0), 0
+    sums, steps, cut = dict.fromkeys((player.name for player in job.players), 0.0), 0, False
     job.network.train()
     for batch in job.batches(rng):
+        cut = steps > 0 and over()
+        if cut:
+            break
         for player, optimizer in zip(job.players, optimizers, strict=True):
             sums[player.name] += _step(job, player, optimizer, batch, number, config)
         steps += 1
-        if over():
-            break
     job.network.eval()
     metric = None if job.validate is None else job.validate()
     losses = {name: total / max(steps, 1) for name, total in sums.items()}
-    return Epoch(number, losses, metric, time.monotonic() - begun, job.metric)
+    return Epoch(number, losses, metric, time.monotonic() - begun, job.metric, cut)
 
 
 def _step(
@@ -211,10 +214,10 @@ def mixed(precision: str, device: torch.device) -> AbstractContextManager[Any]:
 
 
 @contextmanager
-def reproducible(seed: int, threads: int) -> Iterator[None]:
-    """PyTorch's random state and threads for a while; both are afterwards what they were before."""
+def reproducible(seed: int, threads: int, device: torch.device) -> Iterator[None]:
+    """PyTorch's random state on the CPU and on a device, and its threads, for a while; afterwards all are as before."""
     before = torch.get_num_threads()
-    with torch.random.fork_rng():
+    with torch.random.fork_rng([torch.cuda.current_device()] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         torch.set_num_threads(max(1, threads))
         try:
