@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from kuajie.core.histories import Histories, Interactions
-from kuajie.core.recommender import Recommender
+from kuajie.core.language import translator
+from kuajie.core.recommender import Explanation, Recommender
 from kuajie.core.records import Account, Event, RankedItem, RankedList
 from kuajie.core.side import SideInformation
 from kuajie.core.space import ItemSpace
@@ -23,6 +24,7 @@ from kuajie.data.content import BrandAndCategory, Neighbours
 from kuajie.models.content import Content
 from kuajie.models.itemknn import ItemKNN
 from kuajie.workflows.answer import Question
+from kuajie.workflows.links import Links, Things
 from kuajie.workflows.new_items import Group, Kinds, NewItems, NewItemsConfig, in_turn
 from kuajie.workflows.recommend import Engine
 from kuajie.workflows.stand_ins import StandIns
@@ -87,18 +89,21 @@ def test_an_item_that_the_model_knows_by_its_content_is_in_a_list_once() -> None
     account, history = Account(domain="courses", user="新"), Histories.from_lists([[0]], 5)
     question = Question(account, "parts", 5)
 
-    def listed(model: Recommender) -> list[str]:
-        engine = Engine(model, catalog, data.support(), "v")
+    def listed(model: Recommender) -> list[RankedItem]:
+        engine = Engine(model, catalog, data.support(), "v", things=Things.of(SideInformation(5)))
         dataset: Any = SimpleNamespace(
             catalog=catalog, strength=StrengthConfig(), snapshot=SimpleNamespace(store_sequence=0)
         )
         content = BrandAndCategory(catalog, data.support())
         new = NewItems(dataset, {"en": engine}, content, NewItemsConfig(share=1.0, optimism=10.0))
         ranked = engine.recommend(account, history, "parts", 5)
-        return [each.item for each in new.complete(engine, question, ranked, history, [], NOW).items]
+        return list(new.complete(engine, question, ranked, history, [], NOW).items)
 
-    assert sorted(listed(Content().fit(data))) == ["2", "3", "4"]
-    assert "4" in listed(ItemKNN().fit(data)), "this model does not know it"
+    def kinds(items: list[RankedItem]) -> list[str]:
+        return [each.reasons[0].kind for each in items if each.item == "4"]
+
+    assert kinds(listed(Content().fit(data))) == ["words"], "what both titles say; once, and as no new item"
+    assert kinds(listed(ItemKNN().fit(data))) == ["new"], "this model does not know it"
 
 
 def test_what_is_ranked_already_is_not_put_in_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,3 +122,28 @@ def test_what_is_ranked_already_is_not_put_in_again(monkeypatch: pytest.MonkeyPa
 LIST = RankedList(
     list_id="l", account=Account(domain="d", user="u"), target="d", model_version="v", created_at=NOW, items=()
 )
+
+
+def test_reasons_beside_those_of_stand_ins_say_how_things_belong_together_and_hide_what_others_did() -> None:
+    titles = ["涡轮增压入门", "别的", "涡轮增压套件", "口红", "刹车"]
+    engine: Any = SimpleNamespace(
+        catalog=SimpleNamespace(name=lambda number: ("d", str(number))),
+        titles=titles,
+        translate=translator("en"),
+        links=Links.of(Things.of(SideInformation(5)), titles),
+    )
+    real = Histories(
+        np.array([0, 2]), np.array([0, 4], np.int32), np.ones(2, np.float32), 5, borrowed=np.array([False, True])
+    )
+    explanation = Explanation(np.array([0, 1, 4], np.int32), np.array([[0.5, 0.3, 0.2]]), np.zeros(1), exact=True)
+    lent = {("d", "x"): np.array([1], np.int32)}
+    stand_ins = StandIns(5, StrengthConfig(), 0.0)
+    (why,) = stand_ins.reasons(
+        explanation, [1.0], engine, real, lent, [("d", "x", "新品")], np.array([2], np.int32)
+    )  # fmt: skip
+    assert [(each.kind, each.item, each.via) for each in why] == [
+        ("words", "0", ("涡轮增压",)),
+        ("history", "x", ()),
+        ("history", "", ()),
+    ]
+    assert why[2].text == "Because of what people you know like"
