@@ -233,6 +233,8 @@ def deployed(
     new_items = NewItems(server.dataset, engines, content, config.new_items, near)
     with suppress(StoreError):  # the next look at the tail goes on
         new_items.read(store.catalogue)
+    for engine in engines.values():
+        _ = engine.links  # made here, not in the first request of each language
     return Deployed(
         engines=engines,
         dataset=server.dataset,

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -135,3 +135,16 @@ def test_impossible_histories_are_refused(change: dict[str, list[float]], messag
 def test_interactions_need_the_items_of_their_space() -> None:
     with pytest.raises(UsageError, match="over 3 items, the space has 2"):
         Interactions(ItemSpace(("a",), (2,)), Histories.from_lists([[0]], 3))
+
+
+def test_what_is_borrowed_stays_marked() -> None:
+    rows = Histories.from_lists([[3, 1, 2], [], [4, 4, 0]], 5)
+    marked = replace(rows, borrowed=np.array([False, True, True, True, False, True]))
+    assert marked.own_items.tolist() == [3, 4]
+    assert marked.borrowed_items.tolist() == [0, 1, 2]  # 4 is the person's own, too
+    assert marked.take([2, 0]).own().items.tolist() == [4, 3]
+    assert marked.only(slice(0, 4)).own().items.tolist() == [3]
+    assert rows.own() is rows
+    assert rows.borrowed_items.tolist() == []
+    with pytest.raises(UsageError, match="6 values of 'borrowed', got 1"):
+        replace(rows, borrowed=np.array([True]))

@@ -2,8 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
+import numpy as np
+import pytest
+
+from kuajie.core.histories import Histories
 from kuajie.profiles.config import ProfilesConfig
+from kuajie.workflows.live import Person
 from kuajie.workflows.profile import profiler_of
 from kuajie.workflows.segment_people import segment_people
 
@@ -71,3 +77,16 @@ def test_sensitive_attributes_stay_unsaid(fast: Running, token: Callable[..., st
     assert profile["attributes"] == {"爱好": "园艺"}
     assert fields(profile)["爱好"]["source"] == "declared"
     assert "age_band" not in fields(profile)
+
+
+def test_a_profile_holds_nothing_that_others_did(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = running.service.deployment.now.live
+    whole = live.history
+
+    def borrowed(person: Person, now: datetime) -> Histories:
+        history = whole(person, now)
+        return replace(history, borrowed=np.arange(len(history.items)) > 0)
+
+    monkeypatch.setattr(live, "history", borrowed)
+    profile = running.ask("GET", "/v1/people/courses/0007/profile").json()
+    assert len(profile["recent"]) == 1

@@ -41,3 +41,9 @@ def test_reasons_are_spoken(running: Running, call: str, body: Any, reason: str,
     kept = running.service.store.events.quarantined()
     assert len(kept) == (2 if english else 0)
     assert all(each.bad.reason.startswith(english) for each in kept)
+
+
+def test_no_request_waits_for_the_links_of_its_language(running: Running) -> None:
+    engines = running.service.deployment.now.engines
+    assert set(engines) == {"en", "zh"}
+    assert all(vars(engine).get("links") is not None for engine in engines.values())

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from kuajie.core.side import Labels, SideInformation, TripleGraph
-from kuajie.workflows.links import Link, Links, Things, shared_words, words_of
+from kuajie.workflows.links import FURTHER, MOST_SHARE, Link, Links, Things, shared_words, words_of
 
 TITLES = ["涡轮增压入门", "Turbo kits for beginners", "涡轮增压套件", "口红", "Turbo basics", "口红"]
 NAMES = ["涡轮", "动力", "大家", "光"]
@@ -20,7 +21,7 @@ def graph(*triples: tuple[int, int, int], n_items: int = 6) -> TripleGraph:
 
 
 def links(*triples: tuple[int, int, int], titles: list[str] = TITLES) -> Links:
-    return Links.of(SideInformation(len(titles), graph=graph(*triples) if triples else None), titles)
+    return Links.of(Things.of(SideInformation(len(titles), graph=graph(*triples) if triples else None)), titles)
 
 
 def one(found: Links, used: int, item: int) -> Link | None:
@@ -45,7 +46,7 @@ def test_the_rarer_thing_tells_more_and_what_everybody_has_tells_nothing() -> No
 
 def test_labels_stand_in_where_there_is_no_graph() -> None:
     side = SideInformation(4, labels={"brand": Labels.of(["花", "", "花", "x"]), "none": Labels.of([""] * 4)})
-    found = Links.of(side, ["a", "b", "c", "d"])
+    found = Links.of(Things.of(side), ["a", "b", "c", "d"])
     assert one(found, 0, 2) == Link("path", ("brand", "花", "brand"))
     assert one(found, 0, 1) is None
 
@@ -77,7 +78,7 @@ def test_every_path_can_be_walked(seed: int) -> None:
         for a, kind, b in zip(heads.tolist(), made.kinds.tolist(), tails.tolist(), strict=True)
         for pair in ((a, b), (b, a))
     }
-    found = Links.of(SideInformation(n_items, graph=made), [""] * n_items)
+    found = Links.of(Things.of(SideInformation(n_items, graph=made)), [""] * n_items)
     first, second = np.divmod(np.arange(n_items**2, dtype=np.int32), n_items)
     seen = 0
     for a, b, link in zip(first.tolist(), second.tolist(), found.between(first, second), strict=True):
@@ -93,8 +94,6 @@ def test_every_path_can_be_walked(seed: int) -> None:
 def test_the_best_shared_column_against_the_obvious() -> None:
     rng = np.random.default_rng(1)
     dense = (rng.random((40, 25)) * (rng.random((40, 25)) < 0.15)).astype(np.float32)
-    from scipy import sparse
-
     from kuajie.workflows.links import Shared
 
     first, second = rng.integers(0, 40, (2, 300)).astype(np.int32)
@@ -107,3 +106,28 @@ def test_the_best_shared_column_against_the_obvious() -> None:
 def test_large_catalogues_are_not_read_for_words() -> None:
     assert words_of(["x y"] * 50_001).matrix.shape == (50_001, 0)
     assert Things.of(SideInformation(3)).shared.between(ints(0), ints(1)).tolist() == [-1]
+
+
+def test_hubs_are_dropped_before_the_product_without_another_result() -> None:
+    rng = np.random.default_rng(3)
+    items, things = 60, 30
+    beside = sparse.csr_array((rng.random((items, things)) < np.linspace(0.01, 0.4, things)).astype(np.int32))
+    onwards = sparse.csr_array((rng.random((things, things)) < 0.08).astype(np.int32))
+    near, leads = beside.toarray() > 0, onwards.toarray() > 0
+    reached = np.maximum(near, FURTHER * (near.astype(int) @ leads.astype(int) > 0))
+    holding = (reached > 0).sum(axis=0)
+    telling = (holding > 1) & (holding <= MOST_SHARE * items)
+    slow = reached * np.where(telling, np.sqrt(np.log(items / np.maximum(holding, 1)) + 1e-6), 0)
+    assert 0 < telling.sum() < things
+    found = Things(tuple(map(str, range(things))), ("r",), beside, onwards).shared.matrix
+    np.testing.assert_allclose(found.toarray(), slow, rtol=1e-5)
+
+
+def test_words_of_an_old_title_are_no_link_any_more() -> None:
+    titles = ["涡轮增压入门", "别的", "涡轮增压套件", "口红", "口红"]
+    found = Links.of(Things.of(SideInformation(5)), titles)
+    assert one(found, 0, 2) == Link("words", ("涡轮增压",))
+    titles[2] = "轮胎"
+    found.retitled(2)
+    assert one(found, 0, 2) is None
+    assert one(found, 3, 4) == Link("words", ("口红",))

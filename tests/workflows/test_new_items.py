@@ -1,17 +1,32 @@
 """Bounds of groups against a slow second implementation; stand-ins of several new items at once."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
+import msgspec
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from kuajie.core.histories import Histories
-from kuajie.core.records import Event
+from kuajie.core.histories import Histories, Interactions
+from kuajie.core.language import translator
+from kuajie.core.recommender import Explanation, Recommender
+from kuajie.core.records import Account, Event, RankedItem, RankedList
+from kuajie.core.side import SideInformation
+from kuajie.core.space import ItemSpace
+from kuajie.data.catalog import Catalog
 from kuajie.data.config import StrengthConfig
-from kuajie.workflows.new_items import Kinds, in_turn
+from kuajie.data.content import BrandAndCategory, Neighbours
+from kuajie.models.content import Content
+from kuajie.models.itemknn import ItemKNN
+from kuajie.workflows.answer import Question
+from kuajie.workflows.links import Links, Things
+from kuajie.workflows.new_items import Group, Kinds, NewItems, NewItemsConfig, in_turn
+from kuajie.workflows.recommend import Engine
 from kuajie.workflows.stand_ins import StandIns
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -58,3 +73,77 @@ def test_stand_ins_share_the_strength_and_stand_at_their_time() -> None:
     assert got.order == "joint"
     only = {("d", "x"): [event("x", 4), event("x", 5, "dismiss")], ("d", "y"): [event("y", 1, "dismiss")]}
     assert stand_ins.added(history, lent, only, NOW) is history
+
+
+def test_an_item_that_the_model_knows_by_its_content_is_in_a_list_once() -> None:
+    titles = ["涡轮增压入门", "口红的秘密", "涡轮套件", "哑光口红", "涡轮增压器"]
+    space = ItemSpace(("courses", "parts"), (2, 3))
+    data = Interactions(
+        space, Histories.from_lists([[0, 2], [1, 3], [0, 2]], 5), SideInformation(5, {"title": titles})
+    )  # nobody used the last item
+    table = {
+        "domain": ["courses"] * 2 + ["parts"] * 3, "item": list("01234"), "title": titles, "title_en": [""] * 5,
+        "brand": [""] * 5, "category": ["甲"] * 5,
+    }  # fmt: skip
+    catalog = Catalog.of(pl.DataFrame(table), space.domains)
+    account, history = Account(domain="courses", user="新"), Histories.from_lists([[0]], 5)
+    question = Question(account, "parts", 5)
+
+    def listed(model: Recommender) -> list[RankedItem]:
+        engine = Engine(model, catalog, data.support(), "v", things=Things.of(SideInformation(5)))
+        dataset: Any = SimpleNamespace(
+            catalog=catalog, strength=StrengthConfig(), snapshot=SimpleNamespace(store_sequence=0)
+        )
+        content = BrandAndCategory(catalog, data.support())
+        new = NewItems(dataset, {"en": engine}, content, NewItemsConfig(share=1.0, optimism=10.0))
+        ranked = engine.recommend(account, history, "parts", 5)
+        return list(new.complete(engine, question, ranked, history, [], NOW).items)
+
+    def kinds(items: list[RankedItem]) -> list[str]:
+        return [each.reasons[0].kind for each in items if each.item == "4"]
+
+    assert kinds(listed(Content().fit(data))) == ["words"], "what both titles say; once, and as no new item"
+    assert kinds(listed(ItemKNN().fit(data))) == ["new"], "this model does not know it"
+
+
+def test_what_is_ranked_already_is_not_put_in_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    new: Any = NewItems.__new__(NewItems)
+    new._config = NewItemsConfig(share=1.0)
+    group = Group(Neighbours(np.array([0], np.int32), "甲"))
+    monkeypatch.setattr(new, "_best", lambda *_: [((group, "b"), 2.0), ((group, "c"), 1.5)])
+    shown = [RankedItem(domain="d", item=item, title="", score=score) for item, score in (("b", 3.0), ("a", 1.0))]
+    monkeypatch.setattr(new, "_shown", lambda *given: msgspec.structs.replace(shown[0], item=given[3], score=given[4]))
+    ranked: Any = msgspec.structs.replace(LIST, items=tuple(shown))
+    question = Question(LIST.account, "d", 5)
+    merged = new._merged(None, question, ranked, (None, np.array([2.0])), {})
+    assert [each.item for each in merged.items] == ["b", "c", "a"]
+
+
+LIST = RankedList(
+    list_id="l", account=Account(domain="d", user="u"), target="d", model_version="v", created_at=NOW, items=()
+)
+
+
+def test_reasons_beside_those_of_stand_ins_say_how_things_belong_together_and_hide_what_others_did() -> None:
+    titles = ["涡轮增压入门", "别的", "涡轮增压套件", "口红", "刹车"]
+    engine: Any = SimpleNamespace(
+        catalog=SimpleNamespace(name=lambda number: ("d", str(number))),
+        titles=titles,
+        translate=translator("en"),
+        links=Links.of(Things.of(SideInformation(5)), titles),
+    )
+    real = Histories(
+        np.array([0, 2]), np.array([0, 4], np.int32), np.ones(2, np.float32), 5, borrowed=np.array([False, True])
+    )
+    explanation = Explanation(np.array([0, 1, 4], np.int32), np.array([[0.5, 0.3, 0.2]]), np.zeros(1), exact=True)
+    lent = {("d", "x"): np.array([1], np.int32)}
+    stand_ins = StandIns(5, StrengthConfig(), 0.0)
+    (why,) = stand_ins.reasons(
+        explanation, [1.0], engine, real, lent, [("d", "x", "新品")], np.array([2], np.int32)
+    )  # fmt: skip
+    assert [(each.kind, each.item, each.via) for each in why] == [
+        ("words", "0", ("涡轮增压",)),
+        ("history", "x", ()),
+        ("history", "", ()),
+    ]
+    assert why[2].text == "Because of what people you know like"

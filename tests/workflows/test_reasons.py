@@ -4,7 +4,7 @@ import pytest
 from kuajie.core.language import translator
 from kuajie.core.recommender import Explanation
 from kuajie.core.side import SideInformation, TripleGraph
-from kuajie.workflows.links import Links, Things, words_of
+from kuajie.workflows.links import Links, Things
 from kuajie.workflows.reasons import reasons_of, spoken
 
 
@@ -60,7 +60,7 @@ GRAPH = TripleGraph(
 def test_reasons_say_how_things_belong_together(language: str, path: str, words: str) -> None:
     things = Things.of(SideInformation(4, graph=GRAPH))
     titles = ["a", "改装课", "汽车改装件", "d"]
-    links = Links(things, words_of(titles), titles, GRAPH.english if language == "en" else {})
+    links = Links.of(things, titles, GRAPH.english if language == "en" else {})
     explanation = explained([0.5, 0.3, 0.0], base=0.2)
     items = np.array([2])
     (reasons,) = reasons_of(explanation, [1.0], name, translator(language), links=links, items=items)

@@ -1,13 +1,18 @@
+from dataclasses import replace
+
+import numpy as np
 import polars as pl
 import pytest
 
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.records import Account, RankedItem
+from kuajie.core.side import SideInformation
 from kuajie.core.space import ItemSpace
 from kuajie.data.catalog import Catalog
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
 from kuajie.models.repeat import Repeat
 from kuajie.testing.planted import two_domain_interactions
+from kuajie.workflows.links import Things
 from kuajie.workflows.recommend import Engine, Remembered
 
 
@@ -94,3 +99,14 @@ def test_what_was_used_may_come_again_where_that_is_wanted() -> None:
     assert {"a", "b"}.isdisjoint(each.item for each in engine.recommend(account, history, "咖啡", 4).items)
     assert engine.recommend(account, history, "咖啡", 4, repeats=True).items[0].item == "a"
     assert {"a", "b"}.isdisjoint(each.item for each in engine.recommend(account, history, "咖啡", 4).items)
+
+
+def test_an_item_with_another_title_is_connected_by_no_word_of_the_old_one() -> None:
+    engine, interactions = small_engine("zh")
+    engine = replace(engine, things=Things.of(SideInformation(interactions.space.n_items)))
+    engine.titles[0], engine.titles[1] = "口红的秘密", "哑光口红"
+    pair = np.array([0], np.int32), np.array([1], np.int32)
+    assert engine.links is not None
+    assert engine.links.between(*pair)[0] is not None
+    engine.retitle(1, "轮胎")
+    assert engine.links.between(*pair) == [None]

@@ -6,19 +6,25 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from kuajie.core.errors import ConfigError
-from kuajie.core.histories import Histories
-from kuajie.core.records import Account
-from kuajie.data.config import DataConfig, StrengthConfig
+from kuajie.core.histories import Histories, Interactions
+from kuajie.core.records import Account, Consent
+from kuajie.core.side import Labels
+from kuajie.core.space import ItemSpace
+from kuajie.data.config import CleaningConfig, DataConfig, IdentityConfig, StrengthConfig
 from kuajie.data.dataset import JointDataset
+from kuajie.models.groups import GroupPopularity
 from kuajie.models.itemknn import ItemKNN
-from kuajie.workflows.answer import Question, answer
+from kuajie.storage.cache.memory import MemoryCache
+from kuajie.testing.memory_store import MemoryStore
+from kuajie.workflows.answer import Question, answer, explained
 from kuajie.workflows.deploy import Deployed
-from kuajie.workflows.groups import group_lists
+from kuajie.workflows.groups import GroupLists, group_lists
 from kuajie.workflows.ingest import ingest
-from kuajie.workflows.live import Person
+from kuajie.workflows.live import LiveHistories, Person
 from kuajie.workflows.recommend import Engine
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -67,9 +73,10 @@ def test_the_closest_friends_lend(tmp_path: Path) -> None:
 
 
 def test_people_of_a_place_lend_if_there_are_enough(tmp_path: Path) -> None:
-    dataset, _ = opened(tmp_path, {"places": PLACES, "least_people": 3, "place_share": 0.3})
+    dataset, _ = opened(tmp_path, {"places": PLACES, "least_people": 2, "place_share": 0.3, "most": 1})
     assert borrowed(dataset, "外地") == pytest.approx({"灯": 0.3})
-    assert borrowed(dataset, "孤") == {}  # two people are no crowd
+    assert borrowed(dataset, "孤") == {}  # one person is no crowd, whoever else is there and did nothing
+    assert dataset.lenders_of([dataset.person_of(Account(domain="shop", user="外地"))]) != []
 
 
 def test_what_is_popular_in_a_place_comes_before_what_everybody_likes(tmp_path: Path) -> None:
@@ -97,6 +104,67 @@ def test_what_is_popular_in_a_place_comes_before_what_everybody_likes(tmp_path: 
     assert first("游客") == ("防晒", "在您所在的地方很受欢迎", "popular")
     assert first("新客", personalised=False) == ("防晒", "大家都喜欢", "popular")
     assert first("不认识") == ("防晒", "大家都喜欢", "popular")
+
+
+def test_places_lend_nothing_where_few_did_something(tmp_path: Path) -> None:
+    dataset, _ = opened(tmp_path, {"places": PLACES, "least_people": 3, "place_share": 0.3})
+    assert borrowed(dataset, "外地") == {}  # three people, of whom two did something
+
+
+def test_places_are_those_that_the_asking_domain_was_told() -> None:
+    space = ItemSpace(("a", "b"), (4, 4))
+    rows = [[0 if person < 30 else 1, 4] for person in range(60)]
+    told = {"b": Labels.of(["伦敦" if person < 30 else "三亚" for person in range(60)])}
+    lists = GroupLists(GroupPopularity.fit(Interactions(space, Histories.from_lists(rows, 8)), told), told)
+    found = lists.liked([0], "b", "a", str)
+    assert found is not None
+    assert np.nanargmax(found.scores) == 0
+    assert found.text == "Popular where you are"
+    assert lists.liked([0], "a", "a", str) is None  # nobody told a
+    assert lists.liked([0], "b", "b", str) is None  # everybody uses one thing: the place does not count
+
+
+def live_of(dataset: JointDataset, store: MemoryStore) -> LiveHistories:
+    return LiveHistories(dataset, store, MemoryCache(), IdentityConfig(), CleaningConfig())
+
+
+NEW = Account(domain="shop", user="新人")
+
+
+def test_what_friends_did_is_not_named_and_may_be_shown(tmp_path: Path) -> None:
+    dataset, _ = opened(tmp_path, {"friends": FRIENDS})
+    data, live = dataset.interactions(), live_of(dataset, MemoryStore())
+    person = live.load(NEW, NOW)
+    history = live.history(person, NOW)
+    assert len(history.items) == 3
+    assert history.own().items.tolist() == []
+    engine = Engine(ItemKNN().fit(data), dataset.catalog, data.support(), "v", language="zh")
+    deployed = Deployed({"zh": engine}, dataset, live, None)
+    items = answer(deployed, person, Question(NEW, "shop", 5, language="zh"), NOW, lambda d, _: d).ranked.items
+    assert {"涡轮", "刹车"} <= {each.item for each in items}  # what friends did is not seen yet
+    why = [each.reasons for each in items] + [explained(deployed, person, "shop", "刹车", NOW, "zh")]
+    assert any(why)
+    assert {(each.item, each.title, each.via, each.kind) for some in why for each in some} == {("", "", (), "history")}
+    assert {each.text for some in why for each in some} == {"因为您认识的人喜欢"}
+    assert all(len(some) <= 1 for some in why)
+
+
+def test_who_said_no_lends_nothing_at_once(tmp_path: Path) -> None:
+    dataset, _ = opened(tmp_path, {"friends": FRIENDS})
+    store = MemoryStore()
+    live = live_of(dataset, store)
+
+    def titles() -> set[str]:
+        person = live.ready(NEW, NOW) or live.load(NEW, NOW)
+        return {dataset.catalog.name(number)[1] for number in live.history(person, NOW).items.tolist()}
+
+    assert titles() == {"涡轮", "刹车"}
+    for user, left in (("李", {"涡轮"}), ("小王", set())):
+        account = Account(domain="shop", user=user)
+        store.catalogue.put_consents([Consent(account=account, personalised=False, changed_at=NOW)])
+        live.forget([account])
+        assert titles() == left
+    assert not len(live.history(live.without_store(NEW, NOW), NOW).items)
 
 
 def test_a_place_of_an_unknown_domain_is_named(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class Histories:
         times: float64 unix seconds, (n_entries,), NaN where unknown; or None where no entry has one.
         at: float64 unix seconds, (n_rows,): "now" of each row; or None where there are no times.
         order: what the order of a row's entries means.
+        borrowed: (n_entries,), which entries are what other people did; None where all are the person's own.
     """
 
     indptr: npt.NDArray[np.int64]
@@ -41,6 +42,7 @@ class Histories:
     times: npt.NDArray[np.float64] | None = None
     at: npt.NDArray[np.float64] | None = None
     order: Order = "none"
+    borrowed: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         entries = int(self.indptr[-1])
@@ -57,6 +59,10 @@ class Histories:
             raise UsageError("history weights must be finite and >= 0")
         if self.times is not None and len(self.times) != entries:
             raise UsageError("histories need {entries} times, got {got}", entries=entries, got=len(self.times))
+        if self.borrowed is not None and len(self.borrowed) != entries:
+            raise UsageError(
+                "histories need {entries} values of 'borrowed', got {got}", entries=entries, got=len(self.borrowed)
+            )
         if self.at is not None and len(self.at) != self.n_rows:
             raise UsageError("histories need {n_rows} values of 'at', got {got}", n_rows=self.n_rows, got=len(self.at))
 
@@ -84,6 +90,18 @@ class Histories:
         matrix.sum_duplicates()
         return matrix
 
+    @property
+    def own_items(self) -> npt.NDArray[np.int32]:
+        """Items of the entries that are nobody else's, repeats kept."""
+        return self.own().items
+
+    @property
+    def borrowed_items(self) -> npt.NDArray[np.int32]:
+        """Items that are in histories only because others used them, each once."""
+        if self.borrowed is None:
+            return np.empty(0, np.int32)
+        return np.setdiff1d(self.items[self.borrowed], self.own_items)
+
     def reversed_positions(self) -> npt.NDArray[np.int64]:
         """0 for the newest entry of each row, 1 for the one before, ..."""
         return np.repeat(self.indptr[1:], self.lengths) - 1 - np.arange(len(self.items))
@@ -97,7 +115,12 @@ class Histories:
             items=self.items[mask],
             weights=self.weights[mask],
             times=None if self.times is None else self.times[mask],
+            borrowed=None if self.borrowed is None else self.borrowed[mask],
         )
+
+    def own(self) -> "Histories":
+        """The same rows without what is borrowed."""
+        return self if self.borrowed is None else self.keep(~self.borrowed)
 
     def only(self, part: slice) -> "Histories":
         """The same rows with the items of one slice of the item space alone; numbering unchanged."""
@@ -120,6 +143,7 @@ class Histories:
             weights=self.weights[source],
             times=None if self.times is None else self.times[source],
             at=None if self.at is None else self.at[wanted],
+            borrowed=None if self.borrowed is None else self.borrowed[source],
         )
 
     def with_weights(self, weights: npt.NDArray[np.float32]) -> "Histories":

@@ -200,7 +200,7 @@ class SocialConfig(Config):
         friend_share: weight of all friends together, against 1 for what a person did.
         place_share: weight of all people of a place together, as lenders; 0: a place lends no history.
         most: lenders of a borrower, the closest friends and the most active people of a place.
-        least_people: places of fewer accounts lend nothing: it would tell what one of them does.
+        least_people: places of fewer people who did something lend nothing: it would tell what one of them does.
     """
 
     friends: tuple[LinkSourceConfig, ...] = ()

@@ -99,11 +99,14 @@ class JointDataset:
         return self.snapshot.read(snapshots.KNOWLEDGE)
 
     @cached_property
-    def places(self) -> Labels | None:
-        """Where people are: labels of each person, of one account or several; None where nobody said."""
+    def places(self) -> dict[str, Labels]:
+        """Where people are, by the domain that was told: labels of each person; no domain where nobody said."""
         if snapshots.PLACES not in self.snapshot.manifest.files:
-            return None
+            return {}
         rows = self.snapshot.read(snapshots.PLACES)
+        return {str(domain): self._places(some) for (domain,), some in rows.group_by(c.DOMAIN, maintain_order=True)}
+
+    def _places(self, rows: pl.DataFrame) -> Labels:
         names = rows["place"].unique(maintain_order=True)
         codes = rows["place"].replace_strict(names, np.arange(len(names)), return_dtype=pl.Int32).to_numpy()
         found = sparse.coo_array(
@@ -119,18 +122,23 @@ class JointDataset:
             vectors = self.snapshot.read(snapshots.VECTORS)
         return side_of(self.catalog, self.knowledge(), vectors)
 
-    def interactions(self, as_of: datetime | None = None, *, lent: bool = False) -> Interactions:
+    def interactions(
+        self, as_of: datetime | None = None, *, lent: bool = False, described: bool = True
+    ) -> Interactions:
         """One history for each person, oldest first.
 
         Args:
             as_of: events at or after it are left out and ages count from it; left out: everything, ages from `now`.
             lent: whether history lent by one-to-many links is in it (for evaluation it would leak).
+            described: whether what is known of the items goes along; once made it stays in memory.
         """
         events, at = self._trained(slice(None)), self.now if as_of is None else as_of.timestamp()
         own = events if as_of is None else events.where(~(events.time >= at))
         people = np.arange(self.n_people)
         borrowed = [self._borrowed(people, at, as_of is not None)] if lent else []
-        return Interactions(self.space, self._assemble(own, borrowed, self.n_people, at), self.side)
+        return Interactions(
+            self.space, self._assemble(own, borrowed, self.n_people, at), self.side if described else None
+        )
 
     def support(self) -> npt.NDArray[np.float64]:
         """How many events of each item count, those of flagged accounts as configured: float64 (n_items,).
@@ -189,16 +197,28 @@ class JointDataset:
         events = self.events.where(places)
         return Events(np.zeros(len(places), np.int32), events.item, events.kind, events.time, events.value)
 
-    def lent_to(self, people: Sequence[int], at: float) -> Weighed:
-        """What one-to-many links lend to some people, as entries of one history, oldest first."""
-        starts, rows = self._loans_of_people, np.asarray(people, np.int64)
-        if not (starts[rows + 1] > starts[rows]).any():
-            none = np.zeros(0, np.int32)
-            return Weighed(none, none, np.zeros(0, np.float32), np.zeros(0))
-        found = self._borrowed(rows, at, cut=False)
+    def lent_to(self, people: Sequence[int], lenders: Sequence[int], at: float) -> Weighed:
+        """What some people (rows) lend to others, as entries of one history, oldest first."""
+        found = self._borrowed(np.asarray(people, np.int64), at, cut=False, willing=lenders)
         order = np.argsort(np.nan_to_num(found.time, nan=-np.inf), kind="stable")
         rows = np.zeros(len(order), np.int32)
-        return Weighed(rows, found.item[order], found.weight[order], found.time[order])
+        return Weighed(rows, found.item[order], found.weight[order], found.time[order], np.ones(len(order), bool))
+
+    def lenders_of(self, people: Sequence[int]) -> list[int]:
+        """The people (rows) who lend history to some people."""
+        loans = slices(self._loans_of_people, np.asarray(people, np.int64))
+        people_of_loans = self._person[self._lent[LENDER].to_numpy()[loans.places]]
+        return [int(person) for person in np.unique(people_of_loans)]
+
+    def borrowers_of(self, accounts: Sequence[Account]) -> list[Account]:
+        """The accounts of those who borrow from the people behind some accounts; unknown accounts lend nothing."""
+        if self._lent.is_empty():
+            return []
+        known = self.accounts.select(c.DOMAIN, c.USER, c.PERSON)
+        names = {c.DOMAIN: [account.domain for account in accounts], c.USER: [account.user for account in accounts]}
+        people = known.join(pl.DataFrame(names, schema={c.DOMAIN: pl.String, c.USER: pl.String}), on=list(names))
+        lends = np.isin(self._person[self._lent[LENDER].to_numpy()], people[c.PERSON].to_numpy())
+        return [each for person in self._lent[c.PERSON].filter(lends).unique() for each in self.accounts_of(person)]
 
     def person_of(self, account: Account) -> int:
         """The row of the person in `interactions`.
@@ -298,8 +318,11 @@ class JointDataset:
         account = self.account[places]
         return places[np.argsort(account, kind="stable")], starts_of(account, len(self.accounts))
 
-    def _borrowed(self, people: Numbers, at: float, cut: bool) -> Weighed:
-        """Events lent to people, each with its strength for the lender times the confidence."""
+    def _borrowed(self, people: Numbers, at: float, cut: bool, willing: Sequence[int] | None = None) -> Weighed:
+        """Events lent to people, each with its strength for the lender times the confidence.
+
+        Of `willing` lenders alone, rows of people, where they are named.
+        """
         loans = slices(self._loans_of_people, people)
         lenders = self._lent[LENDER].to_numpy()[loans.places]
         confidence = self._lent[c.CONFIDENCE].to_numpy()[loans.places]
@@ -307,10 +330,12 @@ class JointDataset:
         found = slices(starts, lenders.astype(np.int64))
         source = self.events.where(order[found.places])
         keep = ~(source.time >= at) if cut else np.ones(len(source), bool)
+        if willing is not None:
+            keep &= np.isin(self._person[lenders], np.asarray(willing, np.int64))[found.rows]
         loan, source = found.rows[keep], source.where(keep)
         events = Events(loan, source.item, source.kind, source.time, source.value)
         weights = strength(events, at, self.strength) * confidence[loan].astype(np.float32)
-        return Weighed(loans.rows[loan], events.item, weights, events.time)
+        return Weighed(loans.rows[loan], events.item, weights, events.time, np.ones(len(loan), bool))
 
     def _assemble(self, own: Events, borrowed: list[Weighed], n_rows: int, at: float) -> Histories:
         mine = Weighed(own.row, own.item, strength(own, at, self.strength), own.time)

@@ -1,6 +1,6 @@
 """Entries of many histories as flat arrays: the index arithmetic of `data.dataset`, without a loop over people."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,13 @@ Numbers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Weighed:
-    """Entries of histories, oldest first in each row."""
+    """Entries of histories, oldest first in each row; `borrowed` where they are what others did."""
 
     row: npt.NDArray[np.integer]
     item: npt.NDArray[np.int32]
     weight: npt.NDArray[np.float32]
     time: npt.NDArray[np.float64]
+    borrowed: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,9 @@ def histories(parts: list[Weighed], n_rows: int, n_items: int, at: float, order:
         fields = [np.concatenate([getattr(part, name) for part in parts]) for name in ("row", "item", "weight", "time")]
         oldest_first = np.lexsort((np.nan_to_num(fields[3], nan=-np.inf), fields[0]))
         merged = Weighed(*(field[oldest_first] for field in fields))
+        if any(part.borrowed is not None for part in parts):
+            flags = [np.zeros(len(part.item), bool) if part.borrowed is None else part.borrowed for part in parts]
+            merged = replace(merged, borrowed=np.concatenate(flags)[oldest_first])
     timed = order != "none"
     return Histories(
         indptr=starts_of(merged.row, n_rows),
@@ -44,6 +48,7 @@ def histories(parts: list[Weighed], n_rows: int, n_items: int, at: float, order:
         times=merged.time if timed else None,
         at=np.full(n_rows, at) if timed else None,
         order=order,
+        borrowed=merged.borrowed,
     )
 
 

@@ -3,7 +3,7 @@
 A person with fewer than `below` events borrows, by the mechanism of links that join nobody (`data.identity`):
 
     from friends          confidence_f = friend_share * w_f / sum of the closest friends' w
-    from their place      confidence_p = place_share / number of its most active people
+    from their place      confidence_p = place_share / number of its most active people, who are `least_people` at least
 
 so that what is borrowed is the weighted mean of what they did. Who did something of their own borrows nothing.
 """
@@ -75,11 +75,12 @@ def _of_places(numbers: pl.DataFrame, places: pl.DataFrame, config: SocialConfig
     if not config.place_share:
         return pl.DataFrame(schema=LENT)
     there = places.unique((c.DOMAIN, c.USER), keep="last", maintain_order=True).join(numbers, on=(c.DOMAIN, c.USER))
-    crowd = there.filter(pl.len().over("place") >= config.least_people)
-    active = crowd.filter((pl.col("events") > 0) & ~pl.col("borrows"))
+    active = there.filter((pl.col("events") > 0) & ~pl.col("borrows"))  # only they hide what one of them did
+    active = active.sort("events", ACCOUNT, descending=[True, False]).unique((c.PERSON, "place"), maintain_order=True)
+    active = active.filter(pl.len().over("place") >= config.least_people)
     active = _closest(active.with_columns(pl.col("place").alias(BORROWER), pl.col(ACCOUNT).alias(LENDER)), ["events"],
-                      config.most)  # fmt: skip
-    borrowers = crowd.filter("borrows").select(pl.col(ACCOUNT).alias(BORROWER), "place")
+                      max(config.most, config.least_people))  # fmt: skip
+    borrowers = there.filter("borrows").select(pl.col(ACCOUNT).alias(BORROWER), "place")
     pairs = borrowers.join(active.select("place", LENDER), on="place")
     return pairs.with_columns((config.place_share / pl.len().over(BORROWER)).alias(c.CONFIDENCE))
 

@@ -22,7 +22,8 @@ from kuajie.core.space import ItemSpace
 from kuajie.numerics.shrinkage import F64, fitted_strength, shrunk_shares
 
 LEAST_PEOPLE = 5
-"""Groups of fewer people are told what is popular: a list of their own would tell what one of them does."""
+"""Where fewer people of a group used anything of a domain, it is told what is popular: a list of its own would tell
+what one of them does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +32,27 @@ class Group:
 
     Attributes:
         names: of the groups.
-        lifts: float32 (n_groups, n_items): share in the group over everybody's; 1 where nothing is known.
-        strength: how many events of its own a group needs to count half.
+        counts: float32 CSR (n_groups, n_items), people of the group who used the item; 0 in domains where they are few.
+        strengths: of each domain: how many events of its own a group needs there to count half.
     """
 
     names: tuple[str, ...]
-    lifts: npt.NDArray[np.float32]
-    strength: float
+    counts: sparse.csr_array
+    strengths: tuple[float, ...]
+
+    def lifts(self, groups: npt.NDArray[np.integer], shares: F64, domain: int, part: slice) -> F64:
+        """Share in some groups over everybody's, 1 where nothing is known: float64 (len(groups), items of the domain).
+
+        Args:
+            groups: their numbers.
+            shares: float64 (n_items,), everybody's.
+            domain: number of the domain.
+            part: its slice.
+        """
+        own, usual, strength = self.counts[groups][:, part], shares[part], self.strengths[domain]
+        if not np.isfinite(strength):
+            return np.ones(own.shape)
+        return np.divide(shrunk_shares(own, usual, strength), usual, out=np.ones(own.shape), where=usual > 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,12 +104,15 @@ class GroupPopularity:
             target: the domain.
             n_rows: people who are asked for.
         """
-        part = self.space.slice(target)
+        part, domain = self.space.slice(target), self.space.index(target)
         total = np.repeat(np.log(np.maximum(self.shares[part], 1e-300))[None, :], n_rows, axis=0)
         for name, labels in attributes.items():
             group = self.fields.get(name)
             if group is not None:
-                total += _mean_log_lift(labels, group, part)
+                known = {name: number for number, name in enumerate(group.names)}
+                place = np.array([known.get(name, -1) for name in labels.names], np.int64)
+                seen = np.flatnonzero(place >= 0)
+                total += _mean_of_row(labels, seen, np.log(group.lifts(place[seen], self.shares, domain, part)))
         return np.where(self.shares[part] > 0, np.exp(total), np.nan).astype(np.float32)
 
 
@@ -107,28 +125,23 @@ def _by_domain(support: F64, space: ItemSpace) -> F64:
 
 
 def _group(labels: Labels, used: sparse.csr_array, shares: F64, space: ItemSpace) -> Group:
-    """Lifts of one field's groups; each domain is a question of its own, the strength is that of the surest."""
-    belongs = labels.matrix.astype(np.float32)
-    counts = sparse.csr_array(belongs.T @ used)
-    people = np.asarray(belongs.sum(axis=0)).reshape(-1)
-    lifts, strengths = np.ones(counts.shape, np.float32), []
+    """Counts of one field's groups that are large enough; each domain is a question of its own."""
+    belongs = sparse.csr_array(labels.matrix.astype(np.float32).T)
+    parts, strengths = [], []
     for domain in space.domains:
         part = space.slice(domain)
-        own, usual = counts[:, part], shares[part]
-        if not own.nnz:
-            continue
-        strengths.append(fitted_strength(own, usual))
-        shrunk = shrunk_shares(own, usual, strengths[-1])
-        lifts[:, part] = np.divide(shrunk, usual, out=np.ones(own.shape), where=usual > 0)
-    lifts[people < LEAST_PEOPLE] = 1.0
-    return Group(labels.names, lifts, min(strengths, default=float("inf")))
+        inside = used[:, part]
+        people = belongs @ (np.diff(inside.indptr) > 0).astype(np.float32)
+        enough = sparse.diags_array((people >= LEAST_PEOPLE).astype(np.float32), format="csr")
+        counts = sparse.csr_array(enough @ belongs @ inside)
+        counts.eliminate_zeros()
+        strengths.append(fitted_strength(counts, shares[part]) if counts.nnz else float("inf"))
+        parts.append(counts)
+    return Group(labels.names, sparse.csr_array(sparse.hstack(parts, format="csr")), tuple(strengths))
 
 
-def _mean_log_lift(labels: Labels, group: Group, part: slice) -> F64:
-    """Of the groups of each row that were seen at the fit: (n_rows, n_target)."""
-    known = {name: number for number, name in enumerate(group.names)}
-    place = np.array([known.get(name, -1) for name in labels.names], np.int64)
-    seen = np.flatnonzero(place >= 0)
+def _mean_of_row(labels: Labels, seen: npt.NDArray[np.integer], values: F64) -> F64:
+    """The mean of the values (n_seen, n) of each row's groups that were seen at the fit: (n_rows, n)."""
     belongs = labels.matrix.astype(np.float64)[:, seen]
     count = np.maximum(np.asarray(belongs.sum(axis=1)).reshape(-1, 1), 1.0)
-    return np.asarray(belongs @ np.log(group.lifts[place[seen]][:, part].astype(np.float64)) / count)
+    return np.asarray(belongs @ values / count)

@@ -122,7 +122,7 @@ async def profile(call: Call) -> Reply:
     service, deployed = call.service, call.service.deployment.now
     person = await service.person(deployed, account)
     own = [each for each in person.accounts if each.domain in call.caller.domains and _is_plain(each, person.accounts)]
-    history = deployed.live.history(person, service.clock())
+    history = deployed.live.history(person, service.clock()).own()
     numbers = list(dict.fromkeys(history.items[::-1].tolist()))
     named = [(*deployed.dataset.catalog.name(number), number) for number in numbers]
     titles = deployed.engines[call.language].titles

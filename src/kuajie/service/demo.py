@@ -140,4 +140,5 @@ def with_one_more(history: Histories, item: int) -> Histories:
         times=None if history.times is None or history.at is None else np.append(history.times, history.at),
         at=history.at,
         order=history.order,
+        borrowed=None if history.borrowed is None else np.append(history.borrowed, False),
     )

@@ -150,7 +150,7 @@ def popular(deployed: Deployed, person: Person, question: Question) -> Answer:
 def _of_group(deployed: Deployed, engine: Engine, person: Person, question: Question) -> RankedList | None:
     """What is popular where the person is; None where nothing is known of that."""
     assert deployed.groups is not None  # noqa: S101 - asked for
-    liked = deployed.groups.liked(person.people, question.target, engine.translate)
+    liked = deployed.groups.liked(person.people, question.account.domain, question.target, engine.translate)
     if liked is None:
         return None
     most = question.k + len(question.exclude)
@@ -201,7 +201,16 @@ def explained(
         return (*catalog.name(number), engine.titles[number])
 
     joint = np.array([catalog.number(target, item)])
-    return reasons_of(explanation, [score], name, engine.translate, most=MOST_PATHS, links=engine.links, items=joint)[0]
+    return reasons_of(
+        explanation,
+        [score],
+        name,
+        engine.translate,
+        most=MOST_PATHS,
+        links=engine.links,
+        items=joint,
+        borrowed=history.borrowed_items,
+    )[0]
 
 
 def generalised(

@@ -39,6 +39,7 @@ def with_viewed(history: Histories, viewed: Viewed, dataset: JointDataset, momen
         times=times,
         at=at,
         order=dataset.order,
+        borrowed=None if history.borrowed is None else np.append(history.borrowed, False),
     )
 
 

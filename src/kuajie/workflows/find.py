@@ -282,7 +282,7 @@ def falling(n: int) -> Floats:
 def _left_out(library: Library, history: Histories | None, search: Search, numbers: Ints) -> npt.NDArray[np.bool_]:
     left: list[int] = []
     if search.unseen and history is not None:
-        left += history.items.tolist()
+        left += history.own_items.tolist()
     excluded = (library.number(domain, item) for domain, item in search.exclude)
     left += [number for number in excluded if number is not None]
     return np.isin(numbers, np.array(left, np.int64))
@@ -367,4 +367,4 @@ def _reasons(engine: Engine, history: Histories, domain: str, places: Ints) -> l
     def name(number: int) -> tuple[str, str, str]:
         return (*engine.catalog.name(number), engine.titles[number])
 
-    return reasons_of(explanation, scores.tolist(), name, engine.translate)
+    return reasons_of(explanation, scores.tolist(), name, engine.translate, borrowed=history.borrowed_items)

@@ -231,8 +231,8 @@ def _write_tables(target: Path, items: Items, accounts: pl.DataFrame, identity: 
     if len(declared := tables.declared()):
         declared.write_parquet(target / snapshots.DECLARED)
     if len(tables.places):
-        where = tables.places.join(people, on=(c.DOMAIN, c.USER)).select(c.PERSON, "place")
-        where.unique().sort(c.PERSON, "place").write_parquet(target / snapshots.PLACES)
+        where = tables.places.join(people, on=(c.DOMAIN, c.USER)).select(c.DOMAIN, c.PERSON, "place")
+        where.unique().sort(c.DOMAIN, c.PERSON, "place").write_parquet(target / snapshots.PLACES)
 
 
 def _free(folder: Path, as_of: datetime) -> Path:

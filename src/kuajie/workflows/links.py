@@ -116,14 +116,18 @@ class Things:
     @cached_property
     def shared(self) -> Shared:
         """Items and the things at one or two steps, by weight."""
-        near = (self.beside > 0).astype(np.float32)
-        steps = np.diff(self.onwards.indptr)
-        narrow = sparse.diags_array((steps <= MOST_THINGS).astype(np.float32), format="csr")
-        far = (near @ narrow @ (self.onwards > 0).astype(np.float32) > 0).astype(np.float32)
-        reached = near.maximum(FURTHER * far)
-        holding = np.bincount(reached.indices, minlength=reached.shape[1])
-        n_items = max(reached.shape[0], 1)
-        telling = (holding > 1) & (holding <= max(2, MOST_SHARE * n_items))
+        near, leads = ((matrix > 0).astype(np.float32) for matrix in (self.beside, self.onwards))
+        n_items, size = max(near.shape[0], 1), near.shape[1]
+        most = max(2, MOST_SHARE * n_items)
+        narrow = np.diff(leads.indptr) <= MOST_THINGS
+        hub = np.bincount(near.indices, minlength=size) > most
+        middle = _diagonal(narrow & ~hub)  # what a hub leads to is reached by as many items: neither is in the product
+        end = _diagonal(~(hub | (leads.T @ (hub & narrow).astype(np.float32) > 0)))
+        far = (near @ middle @ leads @ end > 0).astype(np.float32)
+        reached = sparse.csr_array((near @ end).maximum(FURTHER * far))
+        reached.eliminate_zeros()
+        holding = np.bincount(reached.indices, minlength=size)
+        telling = (holding > 1) & (holding <= most)
         rarity = np.where(telling, np.sqrt(np.log(n_items / np.maximum(holding, 1)) + 1e-6), 0.0)
         weighed = sparse.csr_array(reached @ sparse.diags_array(rarity.astype(np.float32), format="csr"))
         weighed.eliminate_zeros()
@@ -163,6 +167,11 @@ def _edges(graph: TripleGraph) -> tuple[sparse.csr_array, sparse.csr_array]:
     far = ~item
     onwards = sparse.csr_array((kinds[far], (heads[far] - graph.n_items, tails[far])), shape=(size, size))
     return beside, onwards
+
+
+def _diagonal(mask: npt.NDArray[np.bool_]) -> sparse.csr_array:
+    """A diagonal that keeps some rows or columns."""
+    return sparse.csr_array(sparse.diags_array(mask.astype(np.float32), format="csr"))
 
 
 def _row(matrix: sparse.csr_array, row: int) -> dict[int, int]:
@@ -219,25 +228,33 @@ class Links:
 
     Attributes:
         things: of the graph.
+        shared: items and things, `things.shared`.
         words: of the titles.
         titles: in the reader's language.
         names: of things in that language, where they are called otherwise there.
     """
 
     things: Things
+    shared: Shared
     words: Shared
     titles: Sequence[str]
     names: Mapping[str, str] = field(default_factory=dict)
     _kept: dict[tuple[int, int], Link | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, side: SideInformation, titles: Sequence[str]) -> "Links":
-        """Of a catalogue, in one language."""
-        return cls(Things.of(side), words_of(titles), titles)
+    def of(cls, things: Things, titles: Sequence[str], names: Mapping[str, str] | None = None) -> "Links":
+        """Of a catalogue, in one language; `names` of things in it. Reads the whole graph and all titles."""
+        return cls(things, things.shared, words_of(titles), titles, names or {})
+
+    def retitled(self, number: int) -> None:
+        """An item has another title: words of the old one are no link any more, those of the new one not yet."""
+        row = slice(self.words.matrix.indptr[number], self.words.matrix.indptr[number + 1])
+        self.words.matrix.data[row] = 0
+        self._kept.clear()
 
     def between(self, used: Ints, items: Ints) -> list[Link | None]:
         """How each pair of joint item numbers is connected; None: no way that tells something."""
-        things = self.things.shared.between(used, items)
+        things = self.shared.between(used, items)
         words = self.words.between(used, items)
         pairs = zip(used.tolist(), items.tolist(), things.tolist(), words.tolist(), strict=True)
         return [self._worded(*pair) if pair[2] >= 0 or pair[3] >= 0 else None for pair in pairs]

@@ -50,6 +50,7 @@ class Person:
         people: rows of the snapshot.
         personalised: False where one of the accounts said no.
         degraded: the store did not answer, so that something may be missing.
+        lenders: rows of the snapshot whose history may be lent to this person: none of them said no.
         until: unix seconds; then the store is asked again, since a link may have expired.
         events: in the store, by domain and event id.
         dismissals: those that say no, as of a version.
@@ -61,6 +62,7 @@ class Person:
     degraded: bool
     until: float
     events: OrderedDict[tuple[str, str], Event]
+    lenders: tuple[int, ...] = ()
     history: Histories | None = field(default=None, repr=False)
     built_at: float = 0.0
     version: int = 0
@@ -194,7 +196,17 @@ class LiveHistories:
         willing = all(consent.personalised for consent in about.consents.values())
         person = self._person(self._accounts.with_answering(own), now, events, personalised=willing, degraded=False)
         ends = [link.expires_at.timestamp() for link in joining if link.expires_at is not None]
-        return replace(person, until=min([person.until, *ends]))
+        return replace(person, lenders=self._willing(person.people), until=min([person.until, *ends]))
+
+    def _willing(self, people: Sequence[int]) -> tuple[int, ...]:
+        """Who lends to some people, without those who said no."""
+        accounts = {lender: self._dataset.accounts_of(lender) for lender in self._dataset.lenders_of(people)}
+        if not accounts:
+            return ()
+        named = [self._accounts.with_answering(each) for each in accounts.values()]
+        said = self._store.about([each for some in named for each in some], [], with_links=False).consents
+        refused = {account for account, consent in said.items() if not consent.personalised}
+        return tuple(lender for lender, own in zip(accounts, named, strict=True) if refused.isdisjoint(own))
 
     def _about(self, own: Sequence[Account], *, with_links: bool) -> tuple[About, dict[Account, list[Event]]]:
         """What the store knows of accounts, and the events of those that the cache knows."""
@@ -238,6 +250,7 @@ class LiveHistories:
     def forget(self, accounts: Iterable[Account]) -> None:
         """Ask the store anew for these: a link or a consent has changed."""
         changed = list(accounts)
+        changed += self._dataset.borrowers_of(changed)  # who said no lends nothing from now on
         with self._lock:
             self._forgotten += 1
             for account in changed:
@@ -254,8 +267,8 @@ class LiveHistories:
         config = self._dataset.strength
         own = self._joined(person, events)
         parts = [Weighed(own.row, own.item, strength(own, moment, config), own.time)]
-        if person.people:
-            parts.append(self._dataset.lent_to(person.people, moment))
+        if person.lenders:
+            parts.append(self._dataset.lent_to(person.people, person.lenders, moment))
         built = histories(parts, 1, self._dataset.space.n_items, moment, self._dataset.order)
         with self._lock:
             if version == person.version:

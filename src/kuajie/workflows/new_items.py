@@ -2,9 +2,10 @@
 
 item is stored -> (tail) -> neighbours by content -> score = mean + optimism * spread of the neighbours' scores
 
-An item is new as long as the serving model has not learned it: it came after the snapshot, or nobody has used it. At
-most a stated share of a list are new items, and only those that score high enough to be in it. What somebody did with
-a new item counts as if it were done with its most used neighbours, which stay in the list themselves.
+An item is new as long as the serving model does not know it: it came after the snapshot, or nobody has used it and the
+model cannot tell by its content or its place in the graph whom it suits. At most a share of a list are new items
+that is stated, those that score high enough to be in it. What somebody did with a new item counts as if done with its
+most used neighbours, which stay in the list themselves.
 """
 
 import threading
@@ -116,7 +117,9 @@ class NewItems:
     ) -> None:
         self._catalog, self._engines, self._content, self._config = dataset.catalog, engines, content, config
         self._stand_ins = StandIns(dataset.catalog.space.n_items, dataset.strength, near_seconds)
-        self._support = next(iter(engines.values())).popularity
+        engine = next(iter(engines.values()))
+        self._support = engine.popularity
+        self._known = known_items(engine)
         self.sequence = dataset.snapshot.store_sequence
         self._lock = threading.Lock()
         self._items: dict[Key, Item] = {}
@@ -159,15 +162,15 @@ class NewItems:
             number = self._catalog.number(item.domain, item.item)
             for language, engine in self._engines.items():
                 engine.retitle(number, title_of(item, language))
-            if self._support[number] > 0:
+            if self._known[number]:
                 return
         self._leave((item.domain, item.item))
         self._items[item.domain, item.item] = item  # at once: answers read it meanwhile
         self._join(item, arrived=True)
 
     def _add_unused(self) -> None:
-        """The items of the snapshot that nobody has used, as far as something can be said of them."""
-        for number in np.flatnonzero(self._support == 0)[:MOST_NEW].tolist():
+        """The items of the snapshot that the model does not know, as far as something can be said of them."""
+        for number in np.flatnonzero(~self._known)[:MOST_NEW].tolist():
             item = self._catalog.item(number)
             if self._content.neighbours(item) is not None:
                 self._items[item.domain, item.item] = item
@@ -266,14 +269,22 @@ class NewItems:
         """Rank by a history with stand-ins; what is no candidate is told by the real one. None: nothing is known."""
         part = self._catalog.space.slice(question.target)
         left_out = self._catalog.ids[question.target].numbers(sorted(question.exclude))
-        seen = np.concatenate([real.items, left_out[left_out >= 0] + np.int32(part.start)])
+        seen = np.concatenate([real.own_items, left_out[left_out >= 0] + np.int32(part.start)])
         answer = engine.answering.answer(scored, question.target, question.k, explain=question.explain, seen=seen)
         if answer is None:
             return None
         reasons: Sequence[tuple[Reason, ...]] = [()] * len(answer.places)
         if answer.explanation is not None:
             names = [(*key, self._title(key, engine.language)) for key in lent]
-            reasons = self._stand_ins.reasons(answer.explanation, answer.scores.tolist(), engine, real, lent, names)
+            reasons = self._stand_ins.reasons(
+                answer.explanation,
+                answer.scores.tolist(),
+                engine,
+                real,
+                lent,
+                names,
+                (part.start + answer.places).astype(np.int32),
+            )
         return tuple(
             RankedItem(
                 domain=domain,
@@ -330,7 +341,10 @@ class NewItems:
         items = list(ranked.items)
         if len(items) >= question.k and not bounds[1].max() > items[question.k - 1].score:
             return ranked  # nearly always
+        present = {each.item for each in items}
         for group, score in self._best(question, bounds, used):
+            if group[1] in present:
+                continue
             worse = (place for place, each in enumerate(items) if each.score < score)
             place = next(worse, len(items))
             if not most or place >= question.k:
@@ -368,6 +382,18 @@ class NewItems:
         """Of an item that may have been forgotten a moment ago."""
         item = self._items.get(key)
         return key[1] if item is None else title_of(item, language)
+
+
+def known_items(engine: Engine) -> npt.NDArray[np.bool_]:
+    """Which items the model of an engine ranks: (n_items,), those that were used, and those that it knows otherwise.
+
+    The most used item of every domain is scored: what a model does not know is NaN whatever the history.
+    """
+    space, used = engine.catalog.space, engine.popularity > 0
+    best = [part.start + int(np.argmax(engine.popularity[part])) for part in map(space.slice, space.domains)]
+    probe = Histories.from_lists([best], space.n_items)
+    ranked = [~np.isnan(engine.model.score(probe, target)[0]) for target in space.domains]
+    return np.asarray(used | np.concatenate(ranked))
 
 
 NEW, UNUSED = message("New in {group}"), message("Nobody has tried it yet: {group}")

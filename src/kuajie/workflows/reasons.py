@@ -1,7 +1,7 @@
 """Reasons: which history items carried a recommended item, and their share of its score, as records and words."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ Name = Callable[[int], tuple[str, str, str]]
 """(domain, id, title) of a joint item number."""
 
 LEAST_SHARE = 0.01
+BORROWED = -1
+"""Stands for all items that others used: what one of them did is not told."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Wording:
     path: str
     words: str
     popular: str
+    borrowed: str
     separator: str
     names: Mapping[str, str]
 
@@ -37,6 +40,7 @@ class Wording:
             path=translate("Because of “{title}” in your history, by way of {things}"),
             words=translate("Because of “{title}” in your history: both say {things}"),
             popular=translate("Popular with everybody"),
+            borrowed=translate("Because of what people you know like"),
             separator=translate(", "),
             names=names,
         )
@@ -64,6 +68,7 @@ def reasons_of(
     *,
     links: Links | None = None,
     items: npt.NDArray[np.integer] | None = None,
+    borrowed: npt.NDArray[np.integer] | None = None,
 ) -> list[tuple[Reason, ...]]:
     """The strongest reasons of each explained item.
 
@@ -79,9 +84,13 @@ def reasons_of(
         most: reasons an item.
         links: say how a history item is connected with the explained one.
         items: (n,) joint numbers of the explained items, which links need.
+        borrowed: joint items that are in the history only because others used them (`Histories.borrowed_items`): all of
+            them together are one reason, which names none.
     """
     wording = Wording.of(translate, {} if links is None else links.names)
-    named: dict[int, tuple[str, str, str, str]] = {}  # one entry carries many items
+    if borrowed is not None and len(borrowed):
+        explanation = folded(explanation, borrowed)
+    named = {BORROWED: ("", "", "", wording.borrowed)}  # one entry carries many items
     columns, strongest = strongest_of(explanation.contributions, most)
     numbers, exact = explanation.history_items[columns], explanation.exact
     linked = _linked(links, numbers, items)
@@ -112,6 +121,17 @@ def reasons_of(
     return found
 
 
+def folded(explanation: Explanation, borrowed: npt.NDArray[np.integer]) -> Explanation:
+    """An explanation in which borrowed items are one, `BORROWED`, which carried what all of them did."""
+    hidden = np.isin(explanation.history_items, borrowed)
+    together = explanation.contributions[:, hidden].sum(axis=1, keepdims=True)
+    return replace(
+        explanation,
+        history_items=np.append(explanation.history_items[~hidden], BORROWED).astype(np.int32),
+        contributions=np.hstack([explanation.contributions[:, ~hidden], together]),
+    )
+
+
 def _linked(
     links: Links | None, used: npt.NDArray[np.int32], items: npt.NDArray[np.integer] | None
 ) -> list[list[Link | None]]:
@@ -119,7 +139,11 @@ def _linked(
     n_rows, most = used.shape
     if links is None or items is None or not used.size:
         return [[None] * most] * n_rows
-    flat = links.between(used.ravel(), np.repeat(items, most).astype(np.int32))
+    flat: list[Link | None] = [None] * used.size
+    places = np.flatnonzero((used >= 0) & (used < len(links.titles)))  # not what is borrowed, or newer than the model
+    found = links.between(used.ravel()[places], np.repeat(items, most).astype(np.int32)[places])
+    for place, link in zip(places.tolist(), found, strict=True):
+        flat[place] = link
     return [flat[row * most : (row + 1) * most] for row in range(n_rows)]
 
 

@@ -19,7 +19,7 @@ from kuajie.core.records import Account, Item, RankedItem, RankedList, Reason
 from kuajie.core.texts import Translate
 from kuajie.data.catalog import Catalog
 from kuajie.models.answering import Answer, Answering, answering, best_places, seen_places
-from kuajie.workflows.links import Links, Things, words_of
+from kuajie.workflows.links import Links, Things
 from kuajie.workflows.reasons import reasons_of
 
 FALLBACK = "popular"
@@ -124,11 +124,11 @@ class Engine:
 
     @cached_property
     def links(self) -> Links | None:
-        """How items are connected, made when the first reasons are wanted."""
+        """How items are connected; who serves asks for it before the first list does."""
         if self.things is None:
             return None
         names = self.things.english if self.language == "en" else {}
-        return Links(self.things, words_of(self.titles), self.titles, names)
+        return Links.of(self.things, self.titles, names)
 
     def recommend(
         self,
@@ -141,7 +141,7 @@ class Engine:
         remember: bool = True,
         repeats: bool = False,
     ) -> RankedList:
-        """The k best items of the target that the history does not hold.
+        """The k best items of the target that the person did not use, as far as the history says.
 
         Args:
             account: who asks; named in the list.
@@ -163,11 +163,11 @@ class Engine:
         remember &= not repeats
         items = None if repeats else self._remembered.get(history, target, k, explain)
         if items is None:
-            seen = np.empty(0, np.int32) if repeats else None
+            seen = np.empty(0, np.int32) if repeats else history.own_items
             answer = self.answering.answer(history, target, k, explain=explain, seen=seen)
             if answer is None:
                 return self.popular(account, history, target, k)
-            items = self._items(answer, target)
+            items = self._items(answer, target, history)
             if remember:
                 self._remembered.put(history, target, k, explain, items)
         return self._list(account, target, items)
@@ -193,7 +193,12 @@ class Engine:
 
     def retitle(self, number: int, title: str) -> None:
         """Show another title of an item from now on."""
+        if self.titles[number] == title:
+            return
         self.titles[number] = title
+        made: Links | None = self.__dict__.get("links")
+        if made is not None:
+            made.retitled(number)
         self._named.pop(number, None)
         self._remembered.clear()
 
@@ -208,10 +213,10 @@ class Engine:
             fallback=fallback,
         )
 
-    def _items(self, answer: Answer, target: str) -> tuple[RankedItem, ...]:
+    def _items(self, answer: Answer, target: str, history: Histories) -> tuple[RankedItem, ...]:
         part = self.catalog.space.slice(target)
         start = part.start
-        reasons = [()] * len(answer.places) if answer.explanation is None else self._reasons(answer, part)
+        reasons = [()] * len(answer.places) if answer.explanation is None else self._reasons(answer, part, history)
         ranked = zip(answer.places.tolist(), answer.scores.tolist(), reasons, strict=True)
         return self._shown((start + place, score, why) for place, score, why in ranked)
 
@@ -225,11 +230,17 @@ class Engine:
             ]
         )
 
-    def _reasons(self, answer: Answer, target: slice) -> list[tuple[Reason, ...]]:
+    def _reasons(self, answer: Answer, target: slice, history: Histories) -> list[tuple[Reason, ...]]:
         assert answer.explanation is not None  # noqa: S101 - asked for
         items = answer.places + target.start
         return reasons_of(
-            answer.explanation, answer.scores.tolist(), self._name, self.translate, links=self.links, items=items
+            answer.explanation,
+            answer.scores.tolist(),
+            self._name,
+            self.translate,
+            links=self.links,
+            items=items,
+            borrowed=history.borrowed_items,
         )
 
     def _name(self, number: int) -> tuple[str, str, str]:
@@ -248,7 +259,7 @@ class Engine:
     def _popular(self, history: Histories, part: slice, k: int, liked: "Liked") -> list[Ranked]:
         """What many like, without what the history holds."""
         scores = np.where(liked.scores > 0, liked.scores, np.nan).astype(np.float32)
-        scores[seen_places(history.items, part)] = np.nan
+        scores[seen_places(history.own_items, part)] = np.nan
         why = (Reason(domain="", item="", title="", share=1.0, exact=True, text=liked.text, kind="popular"),)
         return [(part.start + place, float(scores[place]), why) for place in best_places(scores, k).tolist()]
 

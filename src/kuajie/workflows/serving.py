@@ -79,7 +79,7 @@ class Server:
 
     def history(self, account: Account, most: int = 10) -> list[tuple[str, str]]:
         """(domain, title) of what the person used last, newest first, each once."""
-        numbers = dict.fromkeys(self.dataset.history_of(account).items[::-1].tolist())
+        numbers = dict.fromkeys(self.dataset.history_of(account, lent=False).items[::-1].tolist())
         titles = self.engine.titles
         return [(self.dataset.catalog.name(number)[0], titles[number]) for number in list(numbers)[:most]]
 

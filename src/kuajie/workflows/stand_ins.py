@@ -66,7 +66,7 @@ class StandIns:
             np.repeat(own.time[telling], sizes),
         )
         times = np.full(len(history.items), np.nan) if history.times is None else history.times
-        base = Weighed(np.zeros(len(history.items), np.int32), history.items, history.weights, times)
+        base = Weighed(np.zeros(len(history.items), np.int32), history.items, history.weights, times, history.borrowed)
         at = moment if history.at is None else float(history.at[0])
         return histories([base, extra], 1, self._n_items, at, history.order)
 
@@ -78,6 +78,7 @@ class StandIns:
         real: Histories,
         lent: Mapping[Key, Numbers],
         names: Sequence[tuple[str, str, str]],
+        items: Numbers,
     ) -> list[tuple[Reason, ...]]:
         """Reasons that name the new items instead of their stand-ins.
 
@@ -88,6 +89,7 @@ class StandIns:
             real: the history without them.
             lent: the stand-ins of new items.
             names: domain, id and title of the new items.
+            items: joint numbers of the explained items.
         """
         owner = {item: place for place, items in reversed(list(enumerate(lent.values()))) for item in items.tolist()}
         own = set(real.items.tolist())
@@ -106,7 +108,15 @@ class StandIns:
                 return names[number - self._n_items]
             return (*engine.catalog.name(number), engine.titles[number])
 
-        return reasons_of(folded, scores, name, engine.translate)
+        return reasons_of(
+            folded,
+            scores,
+            name,
+            engine.translate,
+            links=engine.links,
+            items=items,
+            borrowed=real.borrowed_items,
+        )
 
 
 def _events(keys: Sequence[Key], used: Mapping[Key, Sequence[Event]]) -> Events:
