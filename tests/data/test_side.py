@@ -35,6 +35,7 @@ def test_texts_labels_and_numbers_of_a_catalogue() -> None:
     assert side.labels["level"].matrix.toarray().tolist() == [[True], [False], [False]]
     np.testing.assert_array_equal(side.numbers["price"], [99.0, np.nan, 12_000.0])
     np.testing.assert_array_equal(side.numbers["hours"], [3.5, np.nan, 2.0])
+    assert "brand" not in side.labels  # nobody has one
     assert side.graph is None
 
 
