@@ -28,7 +28,7 @@ from kuajie.models.deep.checkpoints import Checkpoints, Stand
 from kuajie.models.deep.configs import TrainingConfig
 
 Batch = Any
-"""Whatever a model's batches are made of and its loss reads; arrays are moved by `models.deep.batches.moved`."""
+"""Whatever a model's batches are made of and its loss reads; what is made of arrays, the loss brings to the device."""
 Batches = Callable[[np.random.Generator], Iterable[Batch]]
 """An epoch of batches."""
 
