@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,18 @@ def test_a_place_inside_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("x")
     with pytest.raises(ResourceError, match="could not be written"), new_folder(tmp_path / "f" / "g"):
         pass
+
+
+def test_a_file_of_parts_is_written_part_by_part(tmp_path: Path) -> None:
+    place = tmp_path / "图.csv"
+    write_file(place, (part for part in ("甲,", "乙\n")))
+    assert place.read_bytes() == "甲,乙\n".encode()
+
+    def failing() -> Iterator[str]:
+        yield "half"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_file(place, failing())
+    assert place.read_bytes() == "甲,乙\n".encode()
+    assert list(tmp_path.iterdir()) == [place]

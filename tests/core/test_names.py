@@ -1,6 +1,6 @@
 import pytest
 
-from kuajie.core.names import suggest
+from kuajie.core.names import kind_of_name, normalised, plain_name, suggest
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,17 @@ from kuajie.core.names import suggest
 )
 def test_what_was_meant(got: str, known: list[str], end: str) -> None:
     assert suggest(got, known).endswith(end)
+
+
+def test_names_are_told_apart_by_what_matters() -> None:
+    assert normalised("  Ｔurbo\u3000 KIT ") == normalised("turbo kit")
+    assert normalised("涡轮") != normalised("涡 轮")
+
+
+def test_kinds_before_names() -> None:
+    assert plain_name("topic:涡轮") == "涡轮"
+    assert plain_name("car-part:x") == "x"
+    for name in ("http://x.org/Turbo", "10:30", "12:30", "涡轮：增压", "x:", "Python:入门"):
+        assert plain_name(name) == name
+        assert kind_of_name(name) == ""
+    assert kind_of_name("topic:涡轮") == "topic"

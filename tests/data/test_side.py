@@ -10,6 +10,7 @@ from kuajie.core.errors import DataError
 from kuajie.core.space import ItemSpace
 from kuajie.data.catalog import Catalog
 from kuajie.data.side import side_of
+from kuajie.data.split_graph import read_graph
 from kuajie.data.split_side import read_side
 
 CATALOG = Catalog.of(
@@ -35,6 +36,7 @@ def test_texts_labels_and_numbers_of_a_catalogue() -> None:
     assert side.labels["level"].matrix.toarray().tolist() == [[True], [False], [False]]
     np.testing.assert_array_equal(side.numbers["price"], [99.0, np.nan, 12_000.0])
     np.testing.assert_array_equal(side.numbers["hours"], [3.5, np.nan, 2.0])
+    assert "brand" not in side.labels  # nobody has one
     assert side.graph is None
 
 
@@ -103,3 +105,29 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     write(tmp_path, items=pl.DataFrame({"title": ["x"]}))
     with pytest.raises(DataError, match="needs a column 'item'"):
         read_side(tmp_path, SPACE, IDS)
+
+
+@pytest.mark.parametrize("bad", [[1.0], [], [0.5, float("inf")], [0.5, None]])
+def test_a_bad_vector_is_named_with_its_place(tmp_path: Path, bad: list[float]) -> None:
+    frame = pl.DataFrame({"item": [1, 2, 3, 7], "声音": [[0.5, 1.0], [1.0, 2.0], None, bad]})
+    write(tmp_path, a_items=frame)
+    with pytest.raises(DataError, match=r"a_items\.parquet, row 4: '声音' must be 2 finite numbers"):
+        read_side(tmp_path, SPACE, IDS)
+
+
+def test_vectors_of_two_lengths_in_two_domains_are_refused(tmp_path: Path) -> None:
+    a, b = (pl.DataFrame({"item": [3], "image": [vector]}) for vector in ([0.5], [0.5, 1.0]))
+    write(tmp_path, a_items=a, b_items=b)
+    with pytest.raises(DataError, match="'image' have 1, 2 numbers"):
+        read_side(tmp_path, SPACE, IDS)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_numbered_entities_are_of_their_domain_alone(tmp_path: Path, *, named: bool) -> None:
+    tails = ["涡轮"] if named else [5000]
+    for domain in SPACE.domains:
+        write(tmp_path, **{f"{domain}_kg": pl.DataFrame({"head": [3], "relation": [1], "tail": tails})})
+    graph = read_graph(tmp_path, SPACE, IDS)
+    assert graph is not None
+    assert graph.entities == (("涡轮",) if named else ("a:5000", "b:5000"))
+    assert graph.heads.tolist() == [0, 2]

@@ -2,7 +2,9 @@
 
 import csv
 import io
+from dataclasses import replace
 from itertools import pairwise
+from typing import Literal
 from xml.etree import ElementTree as Xml
 
 import numpy as np
@@ -11,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kuajie.core.names import normalised, plain_name
 from kuajie.core.side import TripleGraph
 from kuajie.core.space import ItemSpace
 from kuajie.graph.drawing import GraphConfig, draw, enriched
 from kuajie.graph.export import graphml, neo4j_nodes, neo4j_relationships
 from kuajie.graph.linking import link, same_entities
 from kuajie.graph.mentions import Dictionary
-from kuajie.graph.nodes import Knowledge, kind_of, plain_name
+from kuajie.graph.nodes import Knowledge
 from kuajie.graph.paths import PathFinder, paths
 from kuajie.graph.picture import layout, neighbourhood, svg
 from kuajie.graph.quality import quality
@@ -44,8 +47,13 @@ def test_names_of_nodes() -> None:
     assert [nodes.title(node) for node in (0, 1, 6, 9)] == ["涡轮入门", "c1", "涡轮", "lonely"]
     assert [nodes.key(node) for node in (0, 5, 6)] == ["课程:c0", "parts:p2", "topic:涡轮"]
     assert [nodes.kind(node) for node in (0, 5, 6, 9)] == ["课程", "parts", "topic", ""]
-    assert plain_name("http://x/y") == "http://x/y"
-    assert kind_of("12:30") == ""
+    assert nodes.keys() == [nodes.key(node) for node in range(11)]
+
+
+def test_entities_are_called_as_readers_of_a_language_call_them() -> None:
+    nodes = replace(knowledge().nodes, names={"topic:涡轮": "turbocharging"})
+    assert [nodes.title(node) for node in (0, 6, 9)] == ["涡轮入门", "turbocharging", "lonely"]
+    assert nodes.key(6) == "topic:涡轮"
 
 
 def test_quality_counts_everything_once() -> None:
@@ -124,8 +132,6 @@ NAMES = st.lists(st.text("ab涡轮 ", min_size=1, max_size=4), max_size=6)
 @given(NAMES, st.text("ab涡轮Ａ ,", max_size=25))
 @settings(deadline=None)
 def test_found_names_stand_in_the_text(names: list[str], text: str) -> None:
-    from kuajie.numerics.network import normalised
-
     dictionary, folded, end = Dictionary(names), normalised(text), 0
     for entity, place in dictionary.find(text):
         name = normalised(plain_name(entity))
@@ -162,6 +168,21 @@ def test_drawn_triples_come_after_the_given_ones() -> None:
     both = enriched(given_triples, table, GraphConfig(link="exact", mentions=True, least_sureness=0.75))
     assert both[:3].equals(given_triples)
     assert len(both) == 6
+
+
+@pytest.mark.parametrize("method", ["exact", "fuzzy"])
+def test_an_english_name_is_a_second_name_and_no_entity(method: Literal["exact", "fuzzy"]) -> None:
+    if method == "fuzzy":
+        pytest.importorskip("rapidfuzz")
+    given_triples = pl.DataFrame(
+        [("课程", "c0", "about", "topic:涡轮增压"), ("课程", "topic:涡轮增压", "name_en", "Turbocharging")],
+        schema=["domain", "head", "relation", "tail"], orient="row",
+    )  # fmt: skip
+    title = "turbocharging" if method == "exact" else "turbocharginq"
+    table = items(("parts", "p0", "best turbocharging kit", ""), ("parts", "p1", title, ""))
+    drawn = draw(given_triples, table, GraphConfig(link=method, mentions=True)).triples
+    links = [("p0", "mentions", "topic:涡轮增压"), ("p1", "same as", "topic:涡轮增压")]
+    assert sorted(drawn.select("head", "relation", "tail").rows()) == links
 
 
 def test_a_description_of_a_megabyte_is_read() -> None:

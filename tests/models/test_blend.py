@@ -1,9 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pydantic
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from kuajie.core.histories import Histories
 from kuajie.core.recommender import FitOptions
+from kuajie.core.side import Labels, SideInformation
 from kuajie.models.blend import Blend, BlendConfig, Member, Mix, scale_sample, score_scale
+from kuajie.models.content import ContentConfig
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
 from kuajie.models.merged import MergedConfig, merge
 from kuajie.models.popularity import PopularityConfig
@@ -99,3 +106,25 @@ def test_people_that_no_member_knows_are_left_to_the_fallback(world) -> None:
     blend = Blend(config).fit(world, FitOptions())
     assert np.isnan(blend.score(strangers, "b")).all()
     assert np.isnan(merge(blend).score(strangers, "b")).all()
+
+
+@given(described=st.integers(0, 2**12 - 1), scope=st.sampled_from(["joint", "target"]), at=st.integers(0, 39))
+@settings(deadline=None, max_examples=15)
+def test_merging_changes_no_score_where_a_member_has_a_base(world, described: int, scope: str, at: int) -> None:
+    """Some items have no label: who used only those gets nothing of `content`, its base neither."""
+    labels = Labels.of([f"类{n % 3}" if n >= 12 or described >> n & 1 else None for n in range(40)])
+    data = replace(world, side=SideInformation(40, labels={"category": labels}))
+    members = (MEMBERS[0], Member(name="content", model=ContentConfig(background=0.5), scope=scope))
+    mixes = tuple(Mix(target=t, weights={"knn": 1.0, "content": 1.0}) for t in ("a", "b"))
+    blend = Blend(BlendConfig(members=members, mixes=mixes)).fit(data, FitOptions())
+    merged = merge(blend)
+    histories = Histories.from_lists([[at], [0, 1], [11, 39], []], 40)
+    for domain in world.space.domains:
+        scores = blend.score(histories, domain)
+        np.testing.assert_allclose(merged.score(histories, domain), scores, rtol=2e-4, atol=1e-5)
+        for model in (blend, merged):
+            told = model.explain(histories.take([0]), domain, np.arange(20))
+            known = ~np.isnan(scores[0])
+            np.testing.assert_allclose(
+                (told.contributions.sum(axis=1) + told.base)[known], scores[0][known], rtol=2e-4, atol=1e-5
+            )

@@ -87,21 +87,20 @@ def test_configs_can_be_members_of_blends(config: WalkConfig) -> None:
 
 @pytest.mark.parametrize("config", ALL, ids=str)
 def test_without_a_graph_the_models_say_what_is_missing(config: WalkConfig) -> None:
-    with pytest.raises(UsageError, match="needs triples or labels"):
-        build(config).fit(replace(two_domain_interactions()[0], side=None))
+    world = two_domain_interactions()[0]
+    empty = {"category": Labels.of([None] * 40)}
+    for side in (None, SideInformation(40), SideInformation(40, labels=empty, graph=TripleGraph.empty(40))):
+        with pytest.raises(UsageError, match="needs triples or labels"):
+            build(config).fit(replace(world, side=side))
 
 
 @pytest.mark.parametrize("config", ALL, ids=str)
-def test_an_empty_graph_and_a_graph_of_one_entity_are_no_error(config: WalkConfig) -> None:
-    none = np.zeros(0, np.int32)
+def test_a_graph_of_one_entity_is_no_error(config: WalkConfig) -> None:
     world = two_domain_interactions()[0]
-    for graph in (
-        TripleGraph(40, (), (), none, none, none),
-        TripleGraph(40, ("x",), ("r",), np.zeros(1, np.int32), np.zeros(1, np.int32), np.array([40], np.int32)),
-    ):
-        side = SideInformation(40, graph=graph)
-        scores = build(config).fit(replace(world, side=side)).score(world.histories.take([0]), "b")
-        assert np.isfinite(scores).all()
+    one, zero = np.array([40], np.int32), np.zeros(1, np.int32)
+    side = SideInformation(40, graph=TripleGraph(40, ("x",), ("r",), zero, zero, one))
+    scores = build(config).fit(replace(world, side=side)).score(world.histories.take([0]), "b")
+    assert np.isfinite(scores).all()
 
 
 @pytest.mark.parametrize("config", ALL, ids=str)

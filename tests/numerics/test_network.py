@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from kuajie.core.side import Labels, SideInformation, TripleGraph
+from kuajie.core.side import TripleGraph
 from kuajie.numerics.embedding import Training, gradient, train
-from kuajie.numerics.network import Network, distinct, joint_triples, normalised
+from kuajie.numerics.network import Network, distinct
 from kuajie.numerics.push import Space, Walker
 
 
@@ -44,25 +44,6 @@ def test_the_network_holds_both_directions(listed: list[tuple[int, int, int]]) -
             found.add((node, int(network.kinds[place]), int(network.ends[place]), bool(network.outward[place])))
     expected = {(h, r, t, True) for h, r, t in listed if h != t} | {(t, r, h, False) for h, r, t in listed if h != t}
     assert found == expected
-
-
-def test_labels_become_entities_where_no_triple_says_them() -> None:
-    graph = TripleGraph(
-        3, ("brand:Ｂosch", "涡轮"), ("brand", "about"), *(np.array(x, np.int32) for x in ([0, 1], [0, 1], [3, 4]))
-    )
-    labels = {"brand": Labels.of(["bosch", "BOSCH", None]), "topic": Labels.of([None, ["涡轮", "刹车"], "刹车"])}
-    joint = joint_triples(SideInformation(3, labels=labels, graph=graph))
-    assert joint.entities == ("brand:Ｂosch", "涡轮", "topic:刹车")
-    assert joint.relations == ("brand", "about", "topic")
-    listed = sorted(zip(joint.heads.tolist(), joint.kinds.tolist(), joint.tails.tolist(), strict=True))
-    assert listed == [(0, 0, 3), (1, 0, 3), (1, 1, 4), (1, 2, 5), (2, 2, 5)]
-    assert joint_triples(None) is None
-    assert joint_triples(SideInformation(3)) is None
-
-
-def test_names_are_told_apart_by_what_matters() -> None:
-    assert normalised("  Ｔurbo\u3000 KIT ") == normalised("turbo kit")
-    assert normalised("涡轮") != normalised("涡 轮")
 
 
 def dense_pagerank(matrix: np.ndarray, start: np.ndarray, alpha: float) -> np.ndarray:

@@ -6,7 +6,7 @@ import pytest
 from kuajie.core.errors import ConfigError
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.recommender import FitOptions
-from kuajie.core.side import SideInformation
+from kuajie.core.side import Labels, SideInformation
 from kuajie.core.space import ItemSpace
 from kuajie.evaluation.candidates import with_candidates
 from kuajie.evaluation.protocols import leave_one_out
@@ -103,6 +103,14 @@ def test_what_is_said_of_items_joins_the_blend_where_it_helps() -> None:
 def test_without_a_word_about_items_content_is_named_as_not_tried() -> None:
     choice = choice_for(world(linked_taste=True, n_people=200), ChooseConfig(seconds=1e-6, negatives=50))
     assert "content: not tried, the data say nothing of their items" in choice.skipped
+    assert "walk, metapath: not tried, there are neither triples nor labels" in choice.skipped
+
+
+def test_labels_are_enough_for_the_models_of_the_graph() -> None:
+    space = ItemSpace(("课程", "parts"), (2, 1))
+    labelled = SideInformation(3, labels={"brand": Labels.of([None, "博世", "博世"])})
+    for side, expected in ((labelled, {"walk", "metapath"}), (SideInformation(3), set()), (None, set())):
+        assert {family.name for family in families(space, "none", side=side)} & {"walk", "metapath"} == expected
 
 
 def test_sampled_candidates_are_what_choices_are_judged_on() -> None:

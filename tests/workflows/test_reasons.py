@@ -5,7 +5,7 @@ from kuajie.core.language import translator
 from kuajie.core.recommender import Explanation
 from kuajie.core.side import SideInformation, TripleGraph
 from kuajie.workflows.links import Links, Things
-from kuajie.workflows.reasons import reasons_of, spoken
+from kuajie.workflows.reasons import reasons_of
 
 
 def name(item: int) -> tuple[str, str, str]:
@@ -70,10 +70,3 @@ def test_reasons_say_how_things_belong_together(language: str, path: str, words:
         ("words", ("改装",)),
         ("popular", ()),
     ]
-
-
-def test_the_kind_in_front_of_a_name_is_not_said() -> None:
-    assert spoken("topic:涡轮") == "涡轮"
-    assert spoken("10:30") == "10:30"
-    assert spoken("涡轮：增压") == "涡轮：增压"
-    assert spoken("x:") == "x:"

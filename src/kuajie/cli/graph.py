@@ -247,6 +247,6 @@ def _export(screen: Screen, knowledge: "Knowledge", format: Literal["graphml", "
         }
         to.mkdir(parents=True, exist_ok=True)
     for path, lines in files.items():
-        write_file(path, "".join(lines))
+        write_file(path, lines)
         screen.say("Written: {path}", path=path)
     screen.data({"files": [str(path) for path in files], "triples": knowledge.triples.n_triples})

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile, mkdtemp
@@ -85,19 +85,19 @@ def filled_folder(place: Path) -> Iterator[Path]:
             raise
 
 
-def write_file(place: Path, content: bytes | str) -> None:
-    """Replace a file by a complete one.
+def write_file(place: Path, content: bytes | str | Iterable[str]) -> None:
+    """Replace a file by a complete one; parts are written one after the other.
 
     Raises:
         ResourceError: the disk refuses; the old file is untouched.
     """
-    data = content.encode() if isinstance(content, str) else content
+    parts = [content] if isinstance(content, bytes | str) else content
     with refusals_named(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=place.parent, prefix=f".{place.name}.", suffix=".draft", delete=False) as file:
             draft = Path(file.name)
             try:
-                file.write(data)
+                file.writelines(part.encode() if isinstance(part, str) else part for part in parts)
                 file.flush()
                 os.fsync(file.fileno())
                 draft.chmod(0o644)

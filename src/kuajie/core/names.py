@@ -1,5 +1,7 @@
-"""Names that people type."""
+"""Names: what people type, and what things are called."""
 
+import re
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -8,6 +10,24 @@ from kuajie.core.texts import Joined, Text
 
 MOST = 12
 OR = message(" or ")
+_KIND = re.compile(r"[a-z_][a-z0-9_ -]*:(?=\S)(?!//)")
+
+
+def normalised(name: str) -> str:
+    """A name without what does not tell names apart: width, case, spaces at the ends and repeated ones (NFKC)."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def plain_name(name: str) -> str:
+    """A name without the kind before it: "topic:涡轮" is "涡轮"; addresses and times stay as they are."""
+    found = _KIND.match(name)
+    return name[found.end() :] if found else name
+
+
+def kind_of_name(name: str) -> str:
+    """The kind before a name, "" where there is none."""
+    found = _KIND.match(name)
+    return found[0][:-1] if found else ""
 
 
 def suggest(got: str, known: Iterable[str]) -> Text:

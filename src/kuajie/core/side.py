@@ -6,12 +6,14 @@ of an item is an empty text, no label, NaN, or a row of NaN.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from kuajie.core.errors import UsageError
+from kuajie.core.joint import joined
 from kuajie.core.texts import Text
 
 
@@ -28,13 +30,12 @@ class Labels:
     matrix: sparse.csr_array
 
     @classmethod
-    def of(cls, values: Sequence[str | Sequence[str] | None]) -> "Labels":
-        """From the labels of each item; empty ones are none. Names are numbered by first appearance."""
+    def of(cls, values: Sequence[str | Sequence[str | None] | None]) -> "Labels":
+        """From the labels of each item; empty ones and None are none. Names are numbered by first appearance."""
         numbers: dict[str, int] = {}
         rows = [[value] if isinstance(value, str) else list(value or ()) for value in values]
-        codes = [
-            [numbers.setdefault(name, len(numbers)) for name in dict.fromkeys(map(str, row)) if name] for row in rows
-        ]
+        distinct = [dict.fromkeys(str(name) for name in row if name is not None) for row in rows]
+        codes = [[numbers.setdefault(name, len(numbers)) for name in row if name] for row in distinct]
         indptr = np.concatenate([[0], np.cumsum([len(row) for row in codes])]).astype(np.int64)
         columns = np.array([code for row in codes for code in row], np.int32)
         matrix = sparse.csr_array((np.ones(len(columns), np.bool_), columns, indptr), shape=(len(rows), len(numbers)))
@@ -72,6 +73,12 @@ class TripleGraph:
                 raise UsageError(
                     "a graph needs {count} {what} in 0..{last}", count=len(self.heads), what=what, last=size - 1
                 )
+
+    @classmethod
+    def empty(cls, n_items: int) -> "TripleGraph":
+        """Items, and nothing that is known of them."""
+        none = np.zeros(0, np.int32)
+        return cls(n_items, (), (), none, none, none)
 
     @property
     def n_entities(self) -> int:
@@ -120,3 +127,8 @@ class SideInformation:
                     got=size,
                     n_items=self.n_items,
                 )
+
+    @cached_property
+    def joint(self) -> TripleGraph:
+        """Triples and labels as one graph, see `joint.joined`; without triples where there are neither."""
+        return joined(self.graph or TripleGraph.empty(self.n_items), self.labels)

@@ -42,6 +42,7 @@ def side_of(
             numbers.setdefault(name, found)
         else:
             labels.setdefault(name, Labels.of([None if value is None else str(value) for value in values]))
+    labels = {name: found for name, found in labels.items() if found.names}
     graph = None if triples is None or triples.is_empty() else graph_of(triples, catalog)
     ready = {} if vectors is None else vector_arrays(vectors)
     return SideInformation(catalog.space.n_items, texts, labels, numbers, ready, graph)

@@ -1,7 +1,8 @@
 """Triples of a split folder: `<domain>_kg.parquet`, or `kg.parquet` in a folder of one domain.
 
 Columns head, relation, tail: whole numbers or names. The entity with an item's id is that item; all others are
-entities, the same in every domain that names them alike. `relations.parquet` (relation, name) names numbered relations.
+entities, the same in every domain that names them alike; numbered ones are of their domain alone and called
+"domain:number". `relations.parquet` (relation, name) names numbered relations.
 """
 
 from collections.abc import Mapping
@@ -85,7 +86,8 @@ def _numbered(path: Path, space: ItemSpace, domain: str, ids: npt.NDArray[np.int
     for name in (c.HEAD, c.TAIL):
         end = pl.DataFrame({"name": frame[name].cast(pl.String)})
         end = end.join(items, on="name", how="left", maintain_order="left")
-        named = end.with_columns(name=pl.when(pl.col("item").is_null()).then("name"))
+        own = f"{domain}:" if frame[name].dtype.is_integer() else ""  # every domain counts from the same number
+        named = end.with_columns(name=pl.when(pl.col("item").is_null()).then(pl.lit(own) + pl.col("name")))
         columns.append(named.select("item", "name").to_struct(name))
     return pl.DataFrame([columns[0], frame[c.RELATION].cast(pl.String), columns[1]])
 

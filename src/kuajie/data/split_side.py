@@ -8,7 +8,6 @@ whole numbers (labels), lists of real numbers of one length (vectors), and real 
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +46,7 @@ def read_items(folder: Path, space: ItemSpace, item_ids: Mapping[str, npt.NDArra
         item, what the first leaves out is the second's.
 
     Raises:
-        DataError: a file is damaged, or has no column `item`.
+        DataError: a file is damaged, has no column `item`, or vectors of different lengths.
     """
     known = pl.concat(
         pl.DataFrame({c.DOMAIN: domain, c.ITEM: item_ids[domain]}).with_columns(pl.col(c.ITEM).cast(pl.Int64))
@@ -74,8 +73,8 @@ def side_of_table(table: pl.DataFrame) -> SideInformation:
             texts[name] = column.fill_null("").to_list()
         if kind == pl.String and name in LABELS:
             labels[name] = Labels.of(column.to_list())
-        elif isinstance(kind, pl.List | pl.Array) and kind.inner is not None and kind.inner.is_float():
-            vectors[name] = _vectors(column.to_list())
+        elif _is_vector(kind):
+            vectors[name] = _vectors(column)
         elif isinstance(kind, pl.List):
             labels[name] = Labels.of(column.to_list())
         elif kind.is_float() or (name == c.PRICE and kind.is_numeric()):
@@ -87,7 +86,7 @@ def _frames(folder: Path, domain: str) -> Iterable[pl.DataFrame]:
     for path in (folder / "items.parquet", folder / f"{domain}_items.parquet"):
         if not path.is_file():
             continue
-        frame = read_whole(path)
+        frame = _checked(read_whole(path), path)
         if c.ITEM not in frame.columns or not frame[c.ITEM].dtype.is_integer():
             raise DataError("{path}: needs a column '{column}' of whole numbers.", path=path, column=c.ITEM)
         if c.DOMAIN in frame.columns:
@@ -95,10 +94,40 @@ def _frames(folder: Path, domain: str) -> Iterable[pl.DataFrame]:
         yield frame.with_columns(pl.lit(domain).alias(c.DOMAIN), pl.col(c.ITEM).cast(pl.Int64))
 
 
-def _vectors(rows: list[Any]) -> npt.NDArray[np.float32]:
-    size = max(len(row) for row in rows if row is not None)
-    found = np.full((len(rows), size), np.nan, np.float32)
+def _is_vector(kind: pl.DataType) -> bool:
+    return isinstance(kind, pl.List | pl.Array) and kind.inner is not None and bool(kind.inner.is_float())
+
+
+def _checked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """The frame, if the vectors of each column have one length and hold finite numbers alone."""
+    for name in (name for name, kind in frame.schema.items() if _is_vector(kind)):
+        rows = frame[name].cast(pl.List(pl.Float64)).to_frame().with_row_index("row", offset=1).drop_nulls()
+        size = rows[name].list.len().mode().max()
+        whole = pl.col(name).list.eval(pl.element().is_finite().fill_null(value=False)).list.all()
+        bad = rows.filter((pl.col(name).list.len() != size) | ~whole)
+        if len(bad):
+            raise DataError(
+                "{path}, row {row}: '{name}' must be {size} finite numbers, as in most rows. Correct it, or leave it "
+                "null where the vector is not known.",
+                path=path,
+                row=bad["row"][0],
+                name=name,
+                size=size,
+            )
+    return frame
+
+
+def _vectors(column: pl.Series) -> npt.NDArray[np.float32]:
+    rows = column.to_list()
+    sizes = {len(row) for row in rows if row is not None}
+    if len(sizes) > 1:
+        raise DataError(
+            "the vectors '{name}' have {sizes} numbers in different domains. Give all vectors of one name one length.",
+            name=column.name,
+            sizes=", ".join(map(str, sorted(sizes))),
+        )
+    found = np.full((len(rows), sizes.pop()), np.nan, np.float32)
     for place, row in enumerate(rows):
-        if row is not None and len(row) == size:
+        if row is not None:
             found[place] = row
     return found

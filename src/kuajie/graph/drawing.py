@@ -67,25 +67,28 @@ def draw(triples: pl.DataFrame, items: pl.DataFrame, config: GraphConfig) -> Dra
     """Links and mentions of a graph.
 
     Args:
-        triples: domain, head, relation, tail.
+        triples: domain, head, relation, tail; those of the relation `name_en` give entities a second name.
         items: domain, item, title, title_en, attributes (JSON).
         config: what is wanted.
 
     Raises:
         MissingExtraError: `fuzzy` without rapidfuzz.
     """
+    named_en = pl.col(c.RELATION) == c.NAME_EN
+    english = dict(triples.filter(named_en).select(c.HEAD, c.TAIL).iter_rows())
+    triples = triples.filter(~named_en)
     named = _entities(triples, items)
     entities = list(named)
     rows: list[tuple[str, str, str, str, float, str]] = []
     names = items.select(c.TITLE, c.TITLE_EN).rows()
     keys = items.select(c.DOMAIN, c.ITEM).rows()
-    links = link(entities, names, config.link, config.threshold)
+    links = link(entities, names, config.link, config.threshold, english=english)
     for each in links.links:
         domain, item = keys[each.key]
         rows.append((domain, item, SAME, each.entity, each.sureness, each.method))
     if config.link != "id":
         rows += [(named[a], a, SAME, b, SAME_ENTITY, "exact") for a, b in same_entities(entities)]
-    dictionary = Dictionary(entities if config.mentions else ())
+    dictionary = Dictionary(entities if config.mentions else (), english)
     if config.mentions:
         rows += _mentioned(dictionary, triples, items)
     found = pl.DataFrame(rows, schema=DRAWN, orient="row").unique(

@@ -5,13 +5,14 @@ nearly. A link is a triple `same as` with how sure it is; no given triple is cha
 neither: it is reported and not linked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from kuajie.core.errors import MissingExtraError
-from kuajie.graph.nodes import plain_name
-from kuajie.numerics.network import normalised
+from kuajie.core.names import normalised, plain_name
 
 SAME = "same as"
 Method = Literal["id", "exact", "fuzzy"]
@@ -75,6 +76,8 @@ def link(
     method: Method,
     threshold: float = 0.9,
     margin: float = 0.05,
+    *,
+    english: Mapping[str, str] | None = None,
 ) -> Links:
     """Link entities to named things.
 
@@ -84,6 +87,7 @@ def link(
         method: "exact" or "fuzzy", which tries exactly first; "id" links nothing.
         threshold: of likeness (0..1), for "fuzzy".
         margin: by which the best must be more alike than the second best, else both are meant.
+        english: entity -> its second name, where it has one.
 
     Raises:
         MissingExtraError: "fuzzy" without rapidfuzz.
@@ -99,7 +103,8 @@ def link(
     ambiguous: list[Ambiguous] = []
     left: list[str] = []
     for entity in entities:
-        keys = known.get(normalised(plain_name(entity)), known.get(normalised(entity), []))
+        keys = list(dict.fromkeys(key for name in spellings(entity, english) for key in known.get(name, ())))
+        keys = keys or known.get(normalised(entity), [])
         if len(keys) == 1:
             links.append(Link(entity, keys[0], 1.0, "exact"))
         elif keys:
@@ -107,23 +112,35 @@ def link(
         else:
             left.append(entity)
     if method == "fuzzy" and left and known:
-        found, unsure = _nearly(left, known, threshold, margin)
+        found, unsure = _nearly([(entity, spellings(entity, english)) for entity in left], known, threshold, margin)
         links, ambiguous = links + found, ambiguous + unsure
     return Links(tuple(links), tuple(ambiguous), len(entities) - len(links) - len(ambiguous))
 
 
+def spellings(entity: str, english: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """What texts call an entity: its name without its kind, and its English name, normalised and distinct."""
+    names = (plain_name(entity), *([english[entity]] if english and entity in english else []))
+    return tuple(dict.fromkeys(map(normalised, names)))
+
+
 def _nearly(
-    entities: Sequence[str], known: dict[str, list[int]], threshold: float, margin: float
+    entities: Sequence[tuple[str, tuple[str, ...]]], known: dict[str, list[int]], threshold: float, margin: float
 ) -> tuple[list[Link], list[Ambiguous]]:
     fuzz, process = _rapidfuzz()
     choices = [name for name in known if SHORTEST <= len(name) <= LONGEST]
-    asked = [(entity, normalised(plain_name(entity))) for entity in entities]
-    asked = [(entity, name) for entity, name in asked if SHORTEST <= len(name) <= LONGEST]
+    fitting = [(entity, [name for name in names if SHORTEST <= len(name) <= LONGEST]) for entity, names in entities]
+    asked = [(entity, names) for entity, names in fitting if names]
     links: list[Link] = []
     ambiguous: list[Ambiguous] = []
+    least = 100 * threshold
     for start in range(0, len(asked) if choices else 0, BLOCK):
         block = asked[start : start + BLOCK]
-        likeness = process.cdist([name for _, name in block], choices, scorer=fuzz.ratio, score_cutoff=100 * threshold)
+        likeness = np.maximum(
+            *(
+                process.cdist([names[place] for _, names in block], choices, scorer=fuzz.ratio, score_cutoff=least)
+                for place in (0, -1)  # of one spelling, or of both
+            )
+        )
         for (entity, _), row in zip(block, likeness, strict=True):
             near = sorted(((float(row[place]), place) for place in row.nonzero()[0].tolist()), reverse=True)
             if not near:

@@ -7,8 +7,8 @@ must be whole words. A word before the name may say the relation ("fits", "é€‚ç”
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kuajie.graph.nodes import plain_name
-from kuajie.numerics.network import normalised
+from kuajie.core.names import normalised
+from kuajie.graph.linking import spellings
 
 MENTIONS = "mentions"
 CUES: Mapping[str, tuple[str, ...]] = {
@@ -48,12 +48,13 @@ class Dictionary:
         ambiguous: names that several entities have; they are not looked for.
     """
 
-    def __init__(self, entities: Iterable[str]) -> None:
+    def __init__(self, entities: Iterable[str], english: Mapping[str, str] | None = None) -> None:
+        """Of entities; `english` has the second names of some."""
         meant: dict[str, list[str]] = {}
         for entity in entities:
-            name = normalised(plain_name(entity))
-            if len(name) >= (SHORTEST_LATIN if name.isascii() else SHORTEST_WIDE):
-                meant.setdefault(name, []).append(entity)
+            for name in spellings(entity, english):
+                if len(name) >= (SHORTEST_LATIN if name.isascii() else SHORTEST_WIDE):
+                    meant.setdefault(name, []).append(entity)
         self.ambiguous = tuple(name for name, several in meant.items() if len(several) > 1)
         self._entities = {name: several[0] for name, several in meant.items() if len(several) == 1}
         lengths: dict[str, set[int]] = {}

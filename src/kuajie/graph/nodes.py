@@ -1,28 +1,15 @@
 """What nodes of the joint graph are called."""
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, repeat
 
 import numpy as np
 
+from kuajie.core.names import kind_of_name, plain_name
 from kuajie.core.side import TripleGraph
 from kuajie.core.space import ItemSpace
 from kuajie.numerics.network import Network
-
-_KIND = re.compile(r"([a-z_][a-z0-9_ -]*):(?=\S)")
-
-
-def plain_name(name: str) -> str:
-    """An entity's name without the kind before it: "topic:涡轮" is "涡轮"."""
-    found = _KIND.match(name)
-    return name[found.end() :] if found and not name[found.end() :].startswith("//") else name
-
-
-def kind_of(name: str) -> str:
-    """The kind before an entity's name, "" where there is none."""
-    found = _KIND.match(name)
-    return found[1] if found and not name[found.end() :].startswith("//") else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,24 +21,33 @@ class Nodes:
         ids: of the items, in the order of their numbers.
         titles: theirs, "" where there is none.
         entities: names of all other nodes.
+        names: entity -> what readers call it, where that is not its own name.
     """
 
     space: ItemSpace
     ids: Sequence[str]
     titles: Sequence[str]
     entities: Sequence[str]
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def title(self, node: int) -> str:
         """What people call a node."""
         if node < len(self.ids):
             return self.titles[node] or self.ids[node]
-        return plain_name(self.entities[node - len(self.ids)])
+        entity = self.entities[node - len(self.ids)]
+        return self.names.get(entity) or plain_name(entity)
 
     def key(self, node: int) -> str:
         """What tells a node from all others: "domain:id" of an item, the name of an entity."""
         if node < len(self.ids):
             return f"{self.domain(node)}:{self.ids[node]}"
         return self.entities[node - len(self.ids)]
+
+    def keys(self) -> list[str]:
+        """The keys of all nodes, in their order."""
+        sizes = zip(self.space.domains, self.space.sizes, strict=True)
+        domains = chain.from_iterable(repeat(domain, size) for domain, size in sizes)
+        return [*(f"{domain}:{item}" for domain, item in zip(domains, self.ids, strict=True)), *self.entities]
 
     def domain(self, node: int) -> str:
         """The domain of an item, "" of an entity."""
@@ -61,7 +57,7 @@ class Nodes:
 
     def kind(self, node: int) -> str:
         """The domain of an item; of an entity the kind that its name says."""
-        return self.domain(node) or kind_of(self.entities[node - len(self.ids)])
+        return self.domain(node) or kind_of_name(self.entities[node - len(self.ids)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +75,13 @@ class Knowledge:
     network: Network
 
     @classmethod
-    def of(cls, graph: TripleGraph, space: ItemSpace, ids: Sequence[str], titles: Sequence[str]) -> "Knowledge":
-        """Of a graph and its items."""
-        return cls(graph, Nodes(space, ids, titles, graph.entities), Network.of(graph))
+    def of(
+        cls,
+        graph: TripleGraph,
+        space: ItemSpace,
+        ids: Sequence[str],
+        titles: Sequence[str],
+        names: Mapping[str, str] | None = None,
+    ) -> "Knowledge":
+        """Of a graph and its items; `names` of entities that readers call otherwise."""
+        return cls(graph, Nodes(space, ids, titles, graph.entities, names or {}), Network.of(graph))

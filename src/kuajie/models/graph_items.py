@@ -7,7 +7,6 @@ from scipy import sparse
 from kuajie.core.errors import UsageError
 from kuajie.core.histories import Interactions
 from kuajie.core.side import TripleGraph
-from kuajie.numerics.network import joint_triples
 
 LEARNING_PEOPLE = 20_000
 """People whose use decides how much each relation counts; of more a sample."""
@@ -19,14 +18,14 @@ def graph_of(name: str, interactions: Interactions) -> TripleGraph:
     Raises:
         UsageError: there are neither.
     """
-    graph = joint_triples(interactions.side)
-    if graph is None:
+    side = interactions.side
+    if side is None or not side.joint.n_triples:
         raise UsageError(
             "{model} needs triples or labels of the items, and there are none. Add a source of triples (kg), or leave "
             "the model out.",
             model=name,
         )
-    return graph
+    return side.joint
 
 
 def some_used(interactions: Interactions, seed: int) -> sparse.csr_array:

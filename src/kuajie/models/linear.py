@@ -155,10 +155,12 @@ class LinearModel(ABC, Generic[C]):
         weights = self.weights_.entries(row.indices, np.asarray(items) + part.start)
         if self.popularity_power:
             weights = weights * self.column_scale(part)[items]
+        known = self.known_
+        scored = known[part][items] & (known_items(histories, known)[0] > 0)
         return Explanation(
             history_items=row.indices.astype(np.int32),
             contributions=(row.data[:, None] * weights).T.astype(np.float64),
-            base=self.base(part)[items].astype(np.float64),
+            base=np.where(scored, self.base(part)[items], 0.0).astype(np.float64),
             exact=self.exact,
         )
 

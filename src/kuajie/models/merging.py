@@ -56,9 +56,9 @@ class MergedMix:
 
 
 def phi_of(member: Member) -> Phi | None:
-    """How a member weighs histories; None if it is not linear, or adds what depends on what it sees."""
+    """How a member weighs histories; None if it is not linear, or has a base, which only who is known to it gets."""
     model = build(member.model)
-    if not isinstance(model, LinearModel) or (model.has_base and member.scope != "joint"):
+    if not isinstance(model, LinearModel) or (model.has_base):
         return None
     weighing = model.weighing
     return Phi(weighing, member.scope if weighing.half_life_positions is not None else "joint")
@@ -87,8 +87,6 @@ def merge_mix(blend: Blend, mix: Mix, top_k: int | None) -> MergedMix:
             base += np.float32(coefficient) * np.nan_to_num(model.score(no_history(blend.space_), mix.target)[0])
         elif phi is not None and isinstance(model, LinearModel):
             groups[phi].append((member, coefficient))
-            own = np.where(model.known_[part], model.base(part), 0)
-            base += (coefficient * own).astype(np.float32)
     return MergedMix({phi: merged_block(blend, mix.target, group, top_k) for phi, group in groups.items()}, base)
 
 

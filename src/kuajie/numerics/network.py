@@ -1,9 +1,8 @@
 """The knowledge of items as one network: triples and labels, every edge to be walked in both directions.
 
-side information -> joint triples (labels become entities) -> CSR adjacency over items and entities
+joint triples (labels are entities there, see `core.joint`) -> CSR adjacency over items and entities
 """
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -11,67 +10,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from kuajie.core.side import Labels, SideInformation, TripleGraph
+from kuajie.core.side import TripleGraph
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 
 
-def normalised(name: str) -> str:
-    """A name without what does not tell names apart: width, case, spaces at the ends and repeated ones (NFKC)."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
-
-
-def joint_triples(side: SideInformation | None) -> TripleGraph | None:
-    """The graph with an entity for every label of an item; None where nothing is known.
-
-    A label is the entity that a triple already joins it to: one that is called "field:label" or, joined to the same
-    item, "label". Only pairs that no triple joins get one, whose relation is the field.
-    """
-    if side is None or (side.graph is None and not side.labels):
-        return None
-    none = np.zeros(0, np.int32)
-    graph = side.graph or TripleGraph(side.n_items, (), (), none, none, none)
-    for name, labels in side.labels.items():
-        graph = _with_labels(graph, name, labels)
-    return graph
-
-
-def _with_labels(graph: TripleGraph, field: str, labels: Labels) -> TripleGraph:
-    known = {normalised(name): number for number, name in reversed(list(enumerate(graph.entities, graph.n_items)))}
-    entities, of_label = list(graph.entities), np.empty(len(labels.names), np.int32)
-    for place, name in enumerate(labels.names):
-        full = f"{field}:{name}"
-        number = known.get(normalised(full), known.get(normalised(name)))
-        if number is None:
-            number = known[normalised(full)] = graph.n_items + len(entities)
-            entities.append(full)
-        of_label[place] = number
-    matrix = labels.matrix.tocoo()
-    items, ends = matrix.coords[0].astype(np.int32), of_label[matrix.coords[1]]
-    joined = np.concatenate([pair_keys(graph, graph.heads, graph.tails), pair_keys(graph, graph.tails, graph.heads)])
-    new = ~np.isin(items * np.int64(graph.n_items + len(entities) + 1) + ends, _rekeyed(graph, joined, len(entities)))
-    relations = graph.relations if field in graph.relations else (*graph.relations, field)
-    kinds = np.full(int(new.sum()), relations.index(field), np.int32)
-    return TripleGraph(
-        graph.n_items,
-        tuple(entities),
-        relations,
-        np.concatenate([graph.heads, items[new]]),
-        np.concatenate([graph.kinds, kinds]),
-        np.concatenate([graph.tails, ends[new]]),
-    )
-
-
 def pair_keys(graph: TripleGraph, first: I32, second: I32) -> I64:
     """One number for each pair of nodes."""
     return first.astype(np.int64) * (graph.n_entities + 1) + second
-
-
-def _rekeyed(graph: TripleGraph, keys: I64, n_others: int) -> I64:
-    first, second = np.divmod(keys, graph.n_entities + 1)
-    return np.asarray(first * (graph.n_items + n_others + 1) + second)
 
 
 def distinct(graph: TripleGraph) -> tuple[TripleGraph, int, int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import numpy as np
 import pydantic
@@ -47,10 +47,6 @@ class RerankConfig(Config):
     def candidates(self, target: str, k: int) -> int:
         """How many ranked items a list of k is chosen from."""
         return self.factor * k if self.of(target) else k
-
-    def without_memory(self) -> Self:
-        """The same without what counts from list to list: what a list that is made again may go through."""
-        return self.model_copy(update={"steps": tuple(step for step in self.steps if kind_of(step) != "fairness")})
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ from kuajie.models.item_features import describes
 from kuajie.models.popularity import PopularityConfig
 from kuajie.models.ranker import RankerConfig
 from kuajie.models.registry import installed
-from kuajie.workflows.families import READS_SIDE, Family, families, kind_of, within
+from kuajie.workflows.families import READS_GRAPH, READS_SIDE, Family, connects, families, kind_of, within
 from kuajie.workflows.fits import Fits
 from kuajie.workflows.mixing import MixChoice, choose_mixes
 from kuajie.workflows.search import Search
@@ -193,6 +193,9 @@ def families_to_try(interactions: Interactions, config: ChooseConfig) -> tuple[l
     if not describes(interactions.side) and not config.kinds:
         names = ", ".join(READS_SIDE)
         missing.append(Text("{families}: not tried, the data say nothing of their items", families=names))
+    if not connects(interactions.side) and not config.kinds:
+        names = ", ".join(READS_GRAPH)
+        missing.append(Text("{families}: not tried, there are neither triples nor labels", families=names))
     return [family for family in wanted if installed(kind_of(family))], missing
 
 

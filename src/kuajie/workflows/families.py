@@ -28,6 +28,8 @@ from kuajie.models.walk import WalkConfig
 TIMED_SETTINGS = ("trend", "half_life_days")
 READS_SIDE = ("content",)
 """Models of what is said of items."""
+READS_GRAPH = ("walk", "metapath")
+"""Models of triples and labels."""
 Moves = tuple[tuple[str, tuple[object, ...]], ...]
 
 
@@ -101,6 +103,11 @@ def families(
     return [family for family in decided if not kinds or kind_of(family) in {*kinds, "popularity"}]
 
 
+def connects(side: SideInformation | None) -> bool:
+    """Whether triples or labels connect items."""
+    return side is not None and side.joint.n_triples > 0
+
+
 def kind_of(family: Family) -> str:
     """The kind of model."""
     return str(family.start.kind)  # type: ignore[attr-defined]
@@ -137,7 +144,7 @@ def default_families(space: ItemSpace, order: Order, side: SideInformation | Non
         ),
         *([SEQUENCE] if order != "none" else []),
         *SETS[:1],
-        *(GRAPH if side is not None and side.graph is not None and side.graph.n_triples else ()),
+        *(GRAPH if connects(side) else ()),
         *SETS[1:],
         *([SASREC] if order != "none" else []),
     ]

@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import polars as pl
 
 from kuajie.core import columns as c
 from kuajie.core.errors import DataError, UsageError
-from kuajie.core.names import suggest
+from kuajie.core.names import normalised, suggest
 from kuajie.core.side import TripleGraph
 from kuajie.data.dataset import JointDataset
 from kuajie.graph.drawing import Drawn, GraphConfig, draw
-from kuajie.graph.nodes import Knowledge, plain_name
-from kuajie.numerics.network import joint_triples, normalised
+from kuajie.graph.nodes import Knowledge
 
 
 def open_graph(dataset: JointDataset, language: str) -> Knowledge:
@@ -21,24 +19,21 @@ def open_graph(dataset: JointDataset, language: str) -> Knowledge:
     Raises:
         DataError: the snapshot has neither triples nor labels.
     """
-    graph = joint_triples(dataset.side)
-    if graph is None or not graph.n_triples:
+    graph = dataset.side.joint
+    if not graph.n_triples:
         raise DataError(
             "the snapshot has no triples and its items no labels, so there is no graph. Add a source of triples (kg)."
         )
     table = dataset.catalog.table
     first, second = (c.TITLE_EN, c.TITLE) if language == "en" else (c.TITLE, c.TITLE_EN)
     titles = table.select(pl.when(pl.col(first) != "").then(first).otherwise(second).alias("title"))["title"]
-    return Knowledge.of(graph, dataset.space, table[c.ITEM].to_list(), titles.to_list())
+    names = graph.english if language == "en" else {}
+    return Knowledge.of(graph, dataset.space, table[c.ITEM].to_list(), titles.to_list(), names)
 
 
 def stated(dataset: JointDataset) -> TripleGraph:
     """The triples as the sources gave them, without labels: what a report counts."""
-    graph = dataset.side.graph
-    if graph is not None:
-        return graph
-    none = np.zeros(0, np.int32)
-    return TripleGraph(dataset.space.n_items, (), (), none, none, none)
+    return dataset.side.graph or TripleGraph.empty(dataset.space.n_items)
 
 
 def node_named(graph: Knowledge, name: str) -> int:
@@ -48,20 +43,19 @@ def node_named(graph: Knowledge, name: str) -> int:
         UsageError: nothing is called so, or several things are.
     """
     nodes, wanted = graph.nodes, normalised(name)
-    exact = [node for node in range(graph.network.n_nodes) if nodes.key(node) == name]
+    keys = nodes.keys()
+    exact = [node for node, key in enumerate(keys) if key == name]
     near = exact or [
-        node
-        for node in range(graph.network.n_nodes)
-        if wanted in {normalised(nodes.title(node)), normalised(nodes.key(node))}
+        node for node, key in enumerate(keys) if wanted in {normalised(key), normalised(nodes.title(node))}
     ]
     if len(near) == 1:
         return near[0]
     if near:
-        listed = ", ".join(nodes.key(node) for node in near[:8])
+        listed = ", ".join(keys[node] for node in near[:8])
         raise UsageError(
             "'{name}' is the name of {count} things; say which: {known}", name=name, count=len(near), known=listed
         )
-    known = [*map(plain_name, nodes.entities), *(title for title in nodes.titles if title)]
+    known = [title for title in map(nodes.title, reversed(range(len(keys)))) if title]
     raise UsageError(
         "nothing in the graph is called '{name}'{hint}", name=name[:80], hint=suggest(name[:80], known[:50_000])
     )

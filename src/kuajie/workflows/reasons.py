@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from kuajie.core.names import plain_name
 from kuajie.core.recommender import Explanation
 from kuajie.core.records import Reason, ReasonKind
 from kuajie.core.texts import Translate
@@ -49,14 +50,8 @@ class Wording:
         """What a history item is named with."""
         if link is None:
             return self.history.format(title=title)
-        things = self.separator.join(f"“{self.names.get(thing) or spoken(thing)}”" for thing in link.things)
+        things = self.separator.join(f"“{self.names.get(thing) or plain_name(thing)}”" for thing in link.things)
         return (self.path if link.kind == "path" else self.words).format(title=title, things=things)
-
-
-def spoken(thing: str) -> str:
-    """A thing's name without the kind in front of it that tells things of one name apart: topic:涡轮."""
-    kind, colon, rest = thing.partition(":")
-    return rest if colon and rest and kind.isascii() and kind.isidentifier() else thing
 
 
 def reasons_of(

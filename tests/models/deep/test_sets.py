@@ -22,6 +22,7 @@ from kuajie.models.deep.set_configs import (
 from kuajie.models.registry import build
 from kuajie.testing.planted import two_domain_interactions
 from kuajie.testing.recommenders import RecommenderContract, World
+from kuajie.text.sentences import Sentences, SentencesConfig
 
 torch = pytest.importorskip("torch", reason="NOT TESTED on deep models: torch is not installed")
 QUICK = TrainingConfig(epochs=8, batch_size=40, learning_rate=0.03, patience=8, validation_people=20)
@@ -126,14 +127,13 @@ def test_texts_are_needed(tmp_path) -> None:
 
 def test_what_an_encoder_needs_is_named(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    (tmp_path / "config.json").write_text("{}")
     interactions, _, topics = two_domain_interactions(n_people=50)
     with pytest.raises(MissingExtraError, match=r"kuajie\[encoders\]"):
         build(TunedTextConfig(encoder=tmp_path)).fit(described(interactions, topics))
 
 
-@pytest.mark.slow
 def test_an_encoder_that_is_not_there_is_named(tmp_path) -> None:
-    pytest.importorskip("sentence_transformers", reason="NOT TESTED on encoders: sentence-transformers is missing")
     interactions, _, topics = two_domain_interactions(n_people=50)
     config = TunedTextConfig(encoder=tmp_path / "no-encoder")
     with pytest.raises(UsageError, match="no-encoder"):
@@ -141,17 +141,17 @@ def test_an_encoder_that_is_not_there_is_named(tmp_path) -> None:
 
 
 def test_a_given_encoder_gets_an_adapter(monkeypatch) -> None:
-    from kuajie.models.deep import tuned_text
+    class Given:
+        def encode(self, texts: list[str]) -> np.ndarray:
+            means = np.random.default_rng(5).normal(size=(len(WORDS), 12)).astype(np.float32)
+            return np.stack([means[next(n for n, word in enumerate(WORDS) if text.startswith(word))] for text in texts])
 
-    def vectors(folder: str, texts: list[str]) -> np.ndarray:
-        rng = np.random.default_rng(len(folder))
-        means = rng.normal(size=(len(WORDS), 12)).astype(np.float32)
-        return np.stack([means[next(n for n, word in enumerate(WORDS) if text.startswith(word))] for text in texts])
-
-    monkeypatch.setattr(tuned_text, "sentence_vectors", vectors)
+    asked = []
+    monkeypatch.setattr(Sentences, "fit", lambda config, texts: asked.append(config) or Given())
     interactions, topics, item_topics = two_domain_interactions()
     world = described(interactions, item_topics)
     model = build(TunedTextConfig(dim=8, encoder="local", training=QUICK)).fit(world, FitOptions(threads=1))
+    assert asked == [SentencesConfig(model="local", device="cpu")]
     scores = model.score(world.histories.without(world.space.slice("b")).take(np.arange(40)), "b")
     assert (item_topics[world.space.slice("b")][np.argmax(scores, axis=1)] == topics[:40]).mean() > 0.95
 

@@ -18,11 +18,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from kuajie.core.errors import DataError, MissingExtraError, UsageError
+from kuajie.core.errors import DataError
 from kuajie.core.histories import Interactions
 from kuajie.core.recommender import DataShape, FitOptions
 from kuajie.core.side import SideInformation
-from kuajie.core.texts import Text
 from kuajie.models.deep.base import Size
 from kuajie.models.deep.edges import tensor
 from kuajie.models.deep.losses import info_nce_loss
@@ -30,6 +29,7 @@ from kuajie.models.deep.set_configs import TunedTextConfig
 from kuajie.models.deep.sets import I64, SetBatch, Tables
 from kuajie.models.deep.towers import TowerModel, TowerNetwork
 from kuajie.models.deep.training import Batch, device_of
+from kuajie.text.sentences import Sentences, SentencesConfig
 from kuajie.text.tokens import fold
 
 ENCODED = 512
@@ -107,7 +107,7 @@ class TunedText(TowerModel[TunedTextConfig]):
 
         Raises:
             DataError: no item has any of the texts.
-            UsageError: there is no such folder of an encoder.
+            UsageError: there is no encoder in the folder.
             MissingExtraError: sentence-transformers is not installed.
         """
         net, device, config = cast(TowerNetwork, network), device_of(network), self.config
@@ -123,7 +123,8 @@ class TunedText(TowerModel[TunedTextConfig]):
         if config.encoder is None:
             encoder = CharacterEncoder(texts, config, device)
         else:
-            encoder = AdaptedEncoder(sentence_vectors(str(config.encoder), texts), config.dim, device)
+            sentences = SentencesConfig(model=str(config.encoder), device=str(device))
+            encoder = AdaptedEncoder(Sentences.fit(sentences, texts).encode(texts), config.dim, device)
         net.tower = TextTower(encoder, described, config.dim, device).to(device)
         net.described = tensor(described, device)
 
@@ -181,25 +182,3 @@ def sequences(texts: list[str], length: int, hashed: int) -> I64:
         ]
         found[row, : len(places)] = places
     return found
-
-
-def sentence_vectors(folder: str, texts: list[str]) -> npt.NDArray[np.float32]:
-    """Vectors of a local sentence encoder; nothing is downloaded.
-
-    Raises:
-        UsageError: no such folder, or no encoder in it.
-        MissingExtraError: sentence-transformers is not installed.
-    """
-    try:
-        from sentence_transformers import SentenceTransformer
-    except ImportError:
-        raise MissingExtraError(Text("a sentence encoder"), "sentence-transformers", "encoders") from None
-    try:
-        encoder = SentenceTransformer(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            "there is no sentence encoder in {folder} ({reason}). Name a folder that one was saved in.",
-            folder=folder,
-            reason=str(error).splitlines()[0],
-        ) from None
-    return np.asarray(encoder.encode(texts, show_progress_bar=False), np.float32)
