@@ -167,6 +167,7 @@ def test_a_deep_family_without_its_package_is_named(monkeypatch: pytest.MonkeyPa
     assert [str(text) for text in missing] == [
         'sasrec: not tried, torch is not installed. Run: pip install "kuajie[deep]"',
         "content: not tried, the data say nothing of their items",
+        "walk, metapath: not tried, there are neither triples nor labels",
     ]
 
 
