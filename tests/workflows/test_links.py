@@ -55,6 +55,7 @@ def test_words_in_both_languages() -> None:
     assert shared_words("涡轮增压入门", "汽车涡轮增压套件") == ("涡轮增压",)
     assert shared_words("Turbo basics", "The TURBO kit in 36 parts") == ("TURBO",)
     assert shared_words("36 kits", "36 courses of it") == ()
+    assert shared_words("Before you buy: for beginners", "Before it is too late, for all") == ()
     assert shared_words("", "涡轮") == ()
     assert one(links(), 0, 2) == Link("words", ("涡轮增压",))
     assert one(links(), 1, 4) == Link("words", ("Turbo",))

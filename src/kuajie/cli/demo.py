@@ -26,7 +26,7 @@ def demo(
     seconds: Annotated[float, typer.Option(min=1, help="For choosing models, in training and in comparing.")] = 20.0,
     lang: LangOption = None,
 ) -> None:
-    """Make a world, import, train, compare, recommend both ways with reasons, write the report.
+    """Make a world, import, train, compare, recommend both ways with reasons, tell profiles, write the report.
 
     \b
     Example:
@@ -53,10 +53,13 @@ def demo(
     run_evaluate(screen, workspace, [], rerank=["mmr"])
     screen.head("5. kuajie recommend")
     show_people(screen, workspace)
+    screen.head("6. kuajie profile")
+    show_profiles(screen, workspace)
     screen.head("Go on with:")
     for command in (
         "models",
         "recommend --user DOMAIN:ID --target DOMAIN",
+        "graph report",
         "tune itemknn",
         "evaluate --since 2026-09-01",
     ):
@@ -91,3 +94,23 @@ def show_people(screen: Screen, workspace: "Workspace") -> None:
         screen.line(f"$ kuajie recommend --user {user} --target {target} -k {SAMPLE_ITEMS}")
         show_history(screen, server.history(account), title)
         show_list(screen, server.recommend(account, target, SAMPLE_ITEMS))
+
+
+def show_profiles(screen: Screen, workspace: "Workspace") -> None:
+    """What is known of one of these people, and the segments; without the extra for it, how to get that."""
+    from kuajie.api import newest_dataset
+    from kuajie.cli.profile import audience_of, show_audience, show_user
+    from kuajie.core.errors import MissingExtraError
+    from kuajie.workflows.reporting import sample_people
+
+    account, _ = sample_people(newest_dataset(workspace), workspace.config.workspace.seed)[0]
+    user = f"{account.domain}:{account.user}"
+    try:
+        audience = audience_of(screen, workspace, fit=False)
+        screen.line(f"$ kuajie profile --user {user}")
+        show_user(screen, workspace, user, fit=False)
+        screen.say()
+        screen.line("$ kuajie profile --segments")
+        show_audience(screen, audience, None)
+    except MissingExtraError as error:
+        screen.warn(error.text)

@@ -48,7 +48,7 @@ def profile(
     if user is not None:
         show_user(screen, opened, user, fit=fit)
         return
-    audience = _audience(screen, opened, fit=fit)
+    audience = audience_of(screen, opened, fit=fit)
     show_audience(screen, audience, segment)
 
 
@@ -62,7 +62,7 @@ def show_user(screen: Screen, workspace: "Workspace", user: str, *, fit: bool) -
     account = parse_account(user)
     dataset = newest_dataset(workspace)
     dataset.person_of(account)  # before a fit that would be for nothing
-    _audience(screen, workspace, fit=fit)
+    audience_of(screen, workspace, fit=fit)
     found = profile_of(workspace, user, dataset=dataset, language=screen.language)
     screen.data(found)
     show_profile(screen, found, partial(workspace.title, language=screen.language))
@@ -98,7 +98,7 @@ def show_audience(screen: Screen, audience: "Audience", segment: str | None) -> 
     show_segment(screen, chosen)
 
 
-def _audience(screen: Screen, workspace: "Workspace", *, fit: bool) -> "Audience":
+def audience_of(screen: Screen, workspace: "Workspace", *, fit: bool) -> "Audience":
     """The audience that is kept, or a new one where there is none or one is wanted."""
     from kuajie.api import segment_people
     from kuajie.bootstrap import audience_store

@@ -147,7 +147,7 @@ def _load(config: SentencesConfig) -> Any:  # noqa: ANN401 # of sentence-transfo
             from transformers.utils import logging
         except ImportError:
             raise MissingExtraError(Text("a sentence encoder"), "sentence-transformers", "encoders") from None
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        logging.disable_progress_bar()
         try:
             return SentenceTransformer(
                 str(folder), device=config.device, local_files_only=True, trust_remote_code=False

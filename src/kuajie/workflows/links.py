@@ -36,6 +36,12 @@ MOST_KEPT = 50_000
 SHOWN_WORDS = 3
 WORD_LETTERS = 3
 """Shorter English words are no link; a pair of ideographs is."""
+_FUNCTION_WORDS = """
+about after all and any are but before each for from has have how into its more most not off one our out over set that
+the them they this two under what when why with without you your
+"""
+FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
+"""English words that titles share without being about the same thing."""
 Ints = npt.NDArray[np.int32]
 
 
@@ -200,7 +206,8 @@ def words_of(titles: Sequence[str]) -> Shared:
 
 def is_word(term: str) -> bool:
     """Whether a term tells something by itself."""
-    return not term.isdigit() and (len(term) >= WORD_LETTERS if term.isascii() else len(term) > 1)
+    long = len(term) >= WORD_LETTERS if term.isascii() else len(term) > 1
+    return long and not term.isdigit() and term not in FUNCTION_WORDS
 
 
 def shared_words(first: str, second: str) -> tuple[str, ...]:
