@@ -23,7 +23,7 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	@touch $@
 
 install-large: install  ## PyTorch, sentence encoders and trackers too, whose tests are skipped without
-	sed -nE 's/^([a-zA-Z0-9._-]+==[^ ]+).*/\1/p' requirements/dev.txt > $(VENV)/known.txt
+	sed -nE 's/^([a-zA-Z0-9._-]+==[^\\]*[^ \\]) *[\\]?$$/\1/p' requirements/dev.txt > $(VENV)/known.txt
 	$(BIN)/python -m pip install --quiet --constraint $(VENV)/known.txt --requirement requirements/large.txt
 
 demo: install  ## the whole main job on a generated world, with a report
