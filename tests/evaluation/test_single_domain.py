@@ -53,8 +53,8 @@ def test_refused_rows_are_never_trained_on_and_training_ones_are_no_candidates(t
 
 def test_triples_join_items_and_entities(tmp_path: Path) -> None:
     graph = open_split_folder(write_split_folder(tmp_path, TABLES)).side.graph
-    assert graph.entities == ("99", "77") or graph.entities == ("77", "99")
-    names = [*("10", "11", "12", "14", "15"), *graph.entities]
+    assert graph.entities == ("items:99", "items:77") or graph.entities == ("items:77", "items:99")
+    names = [*("10", "11", "12", "14", "15"), *(entity.removeprefix("items:") for entity in graph.entities)]
     found = [
         (names[h], graph.relations[r], names[t]) for h, r, t in zip(graph.heads, graph.kinds, graph.tails, strict=True)
     ]

@@ -7,7 +7,7 @@ from kuajie.core.histories import Histories, Interactions
 from kuajie.core.recommender import DataShape, FitOptions
 from kuajie.core.side import SideInformation
 from kuajie.core.space import ItemSpace
-from kuajie.models.answering import Fast, Plain
+from kuajie.models.answering import Fast, Plain, answering
 from kuajie.models.best import best_items
 from kuajie.models.blend import Blend, BlendConfig, Member, Mix
 from kuajie.models.content import Content, ContentConfig
@@ -176,11 +176,17 @@ def test_merged_answers_equal_those_of_the_blend(unused: Interactions) -> None:
     assert np.isfinite(again.score(odd.take([0]), "a")).all()
 
 
-def test_fast_answers_equal_plain_ones(unused: Interactions) -> None:
-    members = (MEMBERS[0], *MEMBERS[2:])
+def merged_without(unused: Interactions, background: float) -> Merged:
+    members = (Member(name="content", model=ContentConfig(background=background)), *MEMBERS[2:])
     weights = {member.name: 0.5 for member in members}
     config = BlendConfig(members=members, mixes=tuple(Mix(target=target, weights=weights) for target in ("a", "b")))
-    model = merge(Blend(config).fit(unused))
+    return merge(Blend(config).fit(unused))
+
+
+def test_fast_answers_equal_plain_ones(unused: Interactions) -> None:
+    model = merged_without(unused, background=0.0)
+    assert isinstance(answering(model), Fast)
+    assert isinstance(answering(merged_without(unused, background=0.05)), Plain), "it stays unmerged"
     for row in ([23], [3, 23, 23], [0, 1, 2], [0, 20]):
         history = Histories.from_lists([row], 40)
         for domain in ("a", "b"):

@@ -7,6 +7,7 @@ whole numbers (labels), lists of real numbers of one length (vectors), and real 
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from kuajie.core import columns as c
 from kuajie.core.errors import DataError
 from kuajie.core.side import Labels, SideInformation
 from kuajie.core.space import ItemSpace
+from kuajie.data.split_graph import read_graph
 from kuajie.data.split_parquet import read_whole
 
 TEXTS = (c.TITLE, c.TITLE_EN, "description", c.CATEGORY, c.BRAND)
@@ -29,8 +31,10 @@ def read_side(folder: Path, space: ItemSpace, item_ids: Mapping[str, npt.NDArray
 
     Args and errors: see `read_items`.
     """
-    table = read_items(folder, space, item_ids)
-    return side_of_table(table) if len(table.columns) > len(KEYS) else None
+    graph, table = read_graph(folder, space, item_ids), read_items(folder, space, item_ids)
+    if len(table.columns) == len(KEYS):
+        return None if graph is None else SideInformation(space.n_items, graph=graph)
+    return replace(side_of_table(table), graph=graph)
 
 
 def read_items(folder: Path, space: ItemSpace, item_ids: Mapping[str, npt.NDArray[np.int64]]) -> pl.DataFrame:
