@@ -34,7 +34,7 @@ class Facts:
         support: float64 (n_items,), training entries of each item.
         trend: uses of each item on each day.
         price: float64 (n_items,), log of the price over the typical one of its domain; NaN unknown.
-        labels: field -> float32 (n_items, n_labels), rows of length one.
+        labels: field -> float32 (n_items, n_labels), rows that sum to one.
         edges: the graph's neighbours, both ways, without repeats: bool (n_entities, n_entities); None: no graph.
         first: int64 (n_items,), day of the first use; the largest number where there is none.
     """
@@ -51,7 +51,7 @@ class Facts:
     def of(cls, interactions: Interactions, fields: Sequence[str]) -> Self:
         """Count, and take what the side information says of the fields that it has."""
         side = interactions.side or SideInformation(interactions.space.n_items)
-        labels = {name: _unit_rows(side.labels[name]) for name in fields if name in side.labels}
+        labels = {name: _shares_of_labels(side.labels[name]) for name in fields if name in side.labels}
         trend = Trend.of(interactions.histories)
         return cls(
             interactions.space,
@@ -170,7 +170,7 @@ def _matrix(arrays: Arrays, prefix: str, n_rows: int | None) -> sparse.csr_array
     return matrix
 
 
-def _unit_rows(labels: Labels) -> sparse.csr_array:
+def _shares_of_labels(labels: Labels) -> sparse.csr_array:
     matrix = labels.matrix.astype(np.float32)
     counts = np.diff(matrix.indptr)
     matrix.data /= np.repeat(np.maximum(counts, 1), counts).astype(np.float32)
