@@ -14,6 +14,7 @@ from kuajie.core.errors import MissingExtraError, UsageError
 from kuajie.core.recommender import Recommender
 from kuajie.core.texts import Text
 from kuajie.models.als import ALS, ALSConfig
+from kuajie.models.bridge import Bridge, BridgeConfig
 from kuajie.models.content import Content, ContentConfig
 from kuajie.models.deep import set_configs
 from kuajie.models.deep.order_configs import CaserConfig, GRU4RecConfig, SASRecConfig
@@ -44,6 +45,7 @@ MODELS: dict[str, type[Recommender]] = {
     "seasonal": Seasonal,
     "repeat": Repeat,
     "content": Content,
+    "bridge": Bridge,
     "walk": Walk,
     "metapath": MetaPath,
     "kge": KGE,
@@ -101,6 +103,7 @@ AnyModelConfig = Annotated[
     | SeasonalConfig
     | RepeatConfig
     | ContentConfig
+    | BridgeConfig
     | WalkConfig
     | MetaPathConfig
     | KGEConfig

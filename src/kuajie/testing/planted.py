@@ -87,3 +87,11 @@ def with_topic_graph(interactions: Interactions, item_topics: np.ndarray, seed: 
     kinds = np.repeat([part[1] for part in parts], [len(part[0]) for part in parts]).astype(np.int32)
     graph = TripleGraph(space.n_items, tuple(names), ("about", "category", "maker"), heads, kinds, tails)
     return replace(interactions, side=SideInformation(space.n_items, graph=graph))
+
+
+def described_world() -> tuple[Interactions, np.ndarray, np.ndarray]:
+    """`two_domain_interactions` with all that is said of the items, and the graph of `with_topic_graph`."""
+    interactions, topics, item_topics = two_domain_interactions()
+    graph = with_topic_graph(interactions, item_topics).side
+    assert interactions.side is not None and graph is not None  # noqa: PT018
+    return replace(interactions, side=replace(interactions.side, graph=graph.graph)), topics, item_topics

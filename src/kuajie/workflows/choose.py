@@ -1,8 +1,8 @@
 """Choose: what `auto` does. Try candidates on validation rows, weigh them, gate the transfer: a blend's config.
 
 Nothing here sees a test row. The way: pools of validation rows -> trials of every family within the budget -> the best
-trial of each family and scope -> blend weights -> joint or target-only for each group by known target history -> a
-ranker over the blend, where it pays.
+trial of each family and scope -> blend weights -> joint or target-only for each group by known target history ->
+what leads across where nobody is linked -> a ranker over the blend, where it pays.
 """
 
 import time
@@ -32,6 +32,7 @@ from kuajie.workflows.mixing import MixChoice, choose_mixes
 from kuajie.workflows.search import Search
 from kuajie.workflows.trials import Pool, favourites, hard_pool, sampled_pool, whole_pool
 from kuajie.workflows.two_stages import LEAST_SECONDS, RankerGain, try_ranker
+from kuajie.workflows.unlinked import with_bridges
 
 SMALL_CATALOGUE = 2
 """Times as many items as negatives are all ranked."""
@@ -153,7 +154,7 @@ def choose(
         target: choose_mixes(pool, search.best_trials(target), options.seed, config.k, options.threads)
         for target, pool in pools.items()
     }
-    blend = blend_of(decided, interactions.space)
+    blend, unjudged = with_bridges(blend_of(decided, interactions.space), interactions, config.kinds)
     blind = [
         Text("{target}: nobody has enough history to validate on; it gets popularity", target=target)
         for target in blend.targets
@@ -167,7 +168,7 @@ def choose(
         tuned = {target: pool.task for target, pool in search.tuning_pools.items()}
         left = config.seconds - search.spent
         ranker, gains, untried = try_ranker(blend, fits.interactions, tuned, options, config.k, left)
-    return Choice(blend, decided, trials, [*search.skipped, *missing, *blind, *untried], ranker, gains)
+    return Choice(blend, decided, trials, [*search.skipped, *missing, *blind, *unjudged, *untried], ranker, gains)
 
 
 def look_around(search: Search, wanted: Sequence[Family], opening: float, until: float) -> None:
