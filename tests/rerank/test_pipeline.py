@@ -8,7 +8,7 @@ from kuajie.rerank.base import Candidates
 from kuajie.rerank.epsilon import EpsilonConfig
 from kuajie.rerank.limits import LimitsConfig
 from kuajie.rerank.mmr import MMR, MMRConfig
-from kuajie.rerank.pipeline import RerankConfig, rerank
+from kuajie.rerank.pipeline import MOST_CANDIDATES, RerankConfig, rerank
 from kuajie.rerank.rules import Band, RulesConfig
 from kuajie.testing.rerankers import planted_candidates, planted_context
 
@@ -81,6 +81,8 @@ def test_a_pipeline_is_written_in_toml() -> None:
     assert [step.kind for step in config.of("courses")] == ["limits"]  # type: ignore[attr-defined]
     assert config.candidates("courses", 10) == 30
     assert RerankConfig().candidates("courses", 10) == 10
+    bold = config.model_copy(update={"factor": 100})
+    assert [bold.candidates("courses", k) for k in (10, 100, 5_000)] == [1_000, MOST_CANDIDATES, 5_000]
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,15 @@ from kuajie.numerics.jit import F64, I32
 from kuajie.rerank.base import I8, Candidates, Context, StepConfig, kind_of
 from kuajie.rerank.registry import EXPLORING, AnyStep, build
 
+MOST_CANDIDATES = 2_000
+"""Of one list, however long it is and whatever the factor: nobody who asks makes the service rank without end."""
+
 
 class RerankConfig(Config):
     """The section `[rerank]`: what becomes of lists before they are shown.
 
     Attributes:
-        factor: a list of k is chosen from so many times k candidates.
+        factor: a list of k is chosen from so many times k candidates, at most 2,000.
         steps: in the order in which they are done, each `[[rerank.steps]]`; none: lists stay as the model made them.
     """
 
@@ -45,8 +48,8 @@ class RerankConfig(Config):
         return tuple(step for step in self.steps if not step.targets or target in step.targets)
 
     def candidates(self, target: str, k: int) -> int:
-        """How many ranked items a list of k is chosen from."""
-        return self.factor * k if self.of(target) else k
+        """How many ranked items a list of k is chosen from: at least k, and else at most `MOST_CANDIDATES`."""
+        return max(k, min(self.factor * k, MOST_CANDIDATES)) if self.of(target) else k
 
 
 @dataclass(frozen=True, eq=False)

@@ -119,7 +119,15 @@ async def listed(service: "Service", deployed: Deployed, person: Person, questio
             return await ruled(service, deployed, person, asked, found)
     if not given.ranked.items and kept.editors.find(target, question.placement):
         return await ruled(service, deployed, person, asked, _chosen(service, deployed, person, asked, given.degraded))
-    return replace(given, ranked=explored(given.ranked, question.k, exploration))
+    return _told(service, replace(given, ranked=explored(given.ranked, question.k, exploration)))
+
+
+def _told(service: "Service", given: Answer) -> Answer:
+    """The answer with the reasons of the items that stayed."""
+    began = time.monotonic()
+    ranked = given.explained(given.ranked)
+    service.fallbacks.pace.explained(time.monotonic() - began)
+    return replace(given, ranked=ranked)
 
 
 async def ruled(service: "Service", deployed: Deployed, person: Person, question: Question, given: Answer) -> Answer:
