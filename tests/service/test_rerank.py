@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from kuajie import api
+from kuajie.bootstrap import deployed, model_store
 from kuajie.core.errors import StoreError, UsageError
 from kuajie.core.records import Account, EditorList, Traits
 from kuajie.rerank.limits import Limits
+from kuajie.service.calls import Service
 from kuajie.workflows.list_ids import plain
 from kuajie.workflows.workspace import FILE, Workspace
 
@@ -189,6 +191,50 @@ def test_rules_hold_in_what_is_found_and_in_similar_items(aged: Running) -> None
     similar = aged.ask("GET", "/v1/items/courses/课3/similar?target=car&k=8").json()
     assert len(similar["items"]) == 8
     assert set(sold(similar)) <= allowed - {3}
+
+
+BRANDS = """
+[[rerank.steps]]
+kind = "limits"
+most = { category = 2 }
+targets = ["car"]
+
+[[rerank.steps]]
+kind = "fairness"
+by = "category"
+targets = ["car"]
+
+[serving.exploration]
+epsilon = 0.3
+pool = 12
+"""
+
+
+def test_places_that_are_shown_are_what_counts_also_over_a_swap(described: Path, tmp_path: Path) -> None:
+    workspace = served(described, tmp_path, BRANDS)
+    for running in _run(with_memory(workspace)):
+        service, shuffled = running.service, 0
+        for _ in range(40):
+            shown = running.recommend(k=4)["items"]
+            shuffled += shown[0]["propensity"] < 0.5
+            assert len(shown) == 4
+        assert 0 < shuffled < 40
+        firm = [running.recommend(k=4) for _ in range(20)]
+        plain = [sold(each) for each in firm if each["items"][0]["propensity"] > 0.5]
+        assert all(sum(number % 7 == 0 for number in each) <= 2 for each in plain)
+        running.client.post("/v1/recommend/stream", json={"domain": "courses", "user": "0007", "target": "car", "k": 4})
+        assert given(service) == 4 * 61
+        store, cache = service.store, service.cache
+        service.deployment._swap(deployed(workspace, model_store(workspace), store, cache))
+        assert given(service) == 4 * 61
+        running.recommend(k=4)
+        assert given(service) == 4 * 62
+
+
+def given(service: Service) -> float:
+    shaping = service.deployment.now.shaping
+    assert shaping is not None
+    return shaping.places.known("car", "category").total
 
 
 def test_a_step_that_cannot_work_is_said_at_the_start(workspace: Workspace) -> None:

@@ -167,7 +167,10 @@ def test_what_brands_are_owed_is_remembered_from_list_to_list() -> None:
     made = shaping({"kind": "fairness", "floors": {"乙": 0.4}, "strength": 1})
     counts = np.zeros(2)
     for number in range(10):
-        for place in numbers(made.shaped(ranked(list_id=f"l{number}"), 2, NOBODY)):
+        shown = made.shaped(ranked(list_id=f"l{number}"), 2, NOBODY)
+        assert numbers(made.shaped(ranked(), 2, NOBODY)) == numbers(shown), "nobody was shown it yet"
+        made.count(shown)
+        for place in numbers(shown):
             counts[int(place >= 8)] += 1
     assert counts.tolist() == [12, 8]
 
@@ -179,9 +182,41 @@ def test_every_brand_of_the_target_has_its_floor_whatever_a_list_holds() -> None
     for number in range(30):
         given = ranked(list_id=f"l{number}")
         few = msgspec.structs.replace(given, items=(*given.items[:2], *given.items[8:10]))
-        for place in numbers(made.shaped(few, 2, NOBODY)):
+        shown = made.shaped(few, 2, NOBODY)
+        made.count(shown)
+        for place in numbers(shown):
             counts[int(place >= 8)] += 1
     assert counts.tolist() == [50, 10]
+
+
+def test_what_was_given_outlives_a_version_by_name() -> None:
+    steps = {"steps": [{"kind": "fairness", "strength": 1}]}
+    made, table = shaping(*steps["steps"]), catalog().table
+    for number in range(30):
+        made.count(made.shaped(ranked(list_id=f"l{number}"), 2, NOBODY))
+    before = made.places.known("car", "brand")
+    assert before.total == 60
+    brands = table["brand"].to_list()
+    renamed = table.with_columns(pl.Series("brand", ["一新", *brands[1:8], *["甲"] * 2, *["丙"] * 2, ""]))
+    after = Shaping.of(RerankConfig.parse(steps), Catalog.of(renamed, ("car", "courses")), np.arange(13.0))
+    assert after is not None
+    after.inherit(made)
+    now = dict(zip(after.items.labels["brand"].names, after.places.known("car", "brand").counts, strict=True))
+    old = dict(zip(made.items.labels["brand"].names, before.counts, strict=True))
+    assert after.places.known("car", "brand").total == 60
+    assert now == {"甲": old["甲"], "一新": pytest.approx(60 / 24), "丙": pytest.approx(60 / 12)}, "owed nothing yet"
+    back = shaping(*steps["steps"])
+    back.inherit(after)
+    assert back.places.known("car", "brand").counts.tolist() == before.counts.tolist(), "乙 has come back"
+
+
+def test_steps_count_the_places_that_are_shown_though_more_are_drawn_from() -> None:
+    made = shaping({"kind": "limits", "most": {"brand": 2}})
+    shown = made.shaped(ranked(), 3, NOBODY, pool=8)
+    assert numbers(shown)[:3] == numbers(made.shaped(ranked(), 3, NOBODY)) == [0, 1, 8]
+    assert numbers(shown)[3:] == [9, 10, 11], "behind the places that are shown nothing is too much"
+    bare = shaping({"kind": "mmr", "targets": ["courses"]})
+    assert numbers(bare.shaped(ranked(), 3, NOBODY, pool=5)) == [0, 1, 2, 3, 4]
 
 
 def test_shuffles_log_their_propensities_and_are_bound_to_the_list() -> None:

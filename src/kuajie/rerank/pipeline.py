@@ -1,5 +1,6 @@
 """A pipeline of re-rankers, as `[rerank]` in kuajie.toml names it: each step reads the order of the one before."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -41,6 +42,15 @@ class RerankConfig(Config):
                     kind=drawn[0],
                 )
             )
+        return steps
+
+    @pydantic.field_validator("steps")
+    @classmethod
+    def _counted_once(cls, steps: tuple[StepConfig, ...]) -> tuple[StepConfig, ...]:
+        counting = [step for step in steps if kind_of(step) == "fairness"]
+        for one, other in itertools.combinations(counting, 2):
+            if not one.targets or not other.targets or set(one.targets) & set(other.targets):
+                raise ValueError(Text("only one 'fairness' step may work on a list: name other targets in each"))
         return steps
 
     def of(self, target: str) -> tuple[StepConfig, ...]:
@@ -90,8 +100,8 @@ class Reranked:
     """What a pipeline made of its candidates.
 
     Attributes:
-        order: int32 (n, k), places of the candidates that were given; -1 where a list is shorter.
-        propensity: float64 (n, k), the probability of each item at its place; None: it could be no other.
+        order: int32 (n, k or more), places of the candidates that were given; -1 where a list is shorter.
+        propensity: float64, as `order`, the probability of each item at its place; None: it could be no other.
         steps: names of what was done.
         trails: of each step.
         state: by kind, what steps with a memory know now.
@@ -120,7 +130,14 @@ class Reranked:
         return found
 
 
-def rerank(steps: Sequence[StepConfig], candidates: Candidates, k: int, context: Context, threads: int = 1) -> Reranked:
+def rerank(
+    steps: Sequence[StepConfig],
+    candidates: Candidates,
+    k: int,
+    context: Context,
+    threads: int = 1,
+    keep: int | None = None,
+) -> Reranked:
     """Let steps work on lists, one after the other.
 
     Args:
@@ -129,6 +146,7 @@ def rerank(steps: Sequence[StepConfig], candidates: Candidates, k: int, context:
         k: places of each list; more than there are candidates makes shorter lists.
         context: what is known.
         threads: of the kernels.
+        keep: how many of the last order are wanted where that is more than the k places which steps count.
 
     Raises:
         UsageError: k < 1, or a step needs something that is not known.
@@ -151,10 +169,11 @@ def rerank(steps: Sequence[StepConfig], candidates: Candidates, k: int, context:
         candidates, now, propensity = candidates.reordered(outcome.order), after, outcome.propensity
         if outcome.state is not None:
             state[kind_of(step)] = outcome.state
-    shown = np.full((n, k), -1, np.int32)
-    shown[:, : min(k, m)] = packed(now)[:, :k]
+    keep = max(k, keep or k)
+    shown = np.full((n, keep), -1, np.int32)
+    shown[:, : min(keep, m)] = packed(now)[:, :keep]
     if propensity is not None:
-        propensity = np.pad(propensity, ((0, 0), (0, max(0, k - m))), constant_values=np.nan)[:, :k]
+        propensity = np.pad(propensity, ((0, 0), (0, max(0, keep - m))), constant_values=np.nan)[:, :keep]
     return Reranked(shown, propensity, tuple(kind_of(step) for step in steps), tuple(trails), state)
 
 

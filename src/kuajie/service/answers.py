@@ -44,7 +44,7 @@ RECENT = 20
 async def recommend(call: Call) -> Reply:
     """A ranked list for a person, live."""
     ranked, content = await composed(call)
-    call.service.lists.keep(ranked)
+    call.service.keep(ranked)
     return Reply(content)
 
 

@@ -109,7 +109,8 @@ async def listed(service: "Service", deployed: Deployed, person: Person, questio
     given = _scored(service, deployed, person, asked)
     exploration = service.workspace.config.serving.exploration
     if shaping is not None:
-        given = await shaped(service, deployed, person, asked, given, exploration.candidates(question.k))
+        pool = exploration.candidates(question.k)
+        given = await shaped(service, deployed, person, asked, given, question.k, pool=pool)
     if not given.ranked.fallback:
         if given.personalised and not given.degraded and question.viewed is None:
             kept.cached.note(given.ranked)
@@ -146,8 +147,9 @@ async def shaped(
     k: int,
     *,
     rules_only: bool = False,
+    pool: int = 0,
 ) -> Answer:
-    """The k items that are shown, by the steps of `[rerank]`.
+    """The k items that are shown, or the pool that exploration draws them from, by the steps of `[rerank]`.
 
     What people have declared, and what they were shown, is asked of the store and the cache where a step reads it; what
     does not answer in time is not known, and the answer says that it is degraded.
@@ -160,10 +162,10 @@ async def shaped(
     wanted = question.personalised and person.personalised
     try:
         history = deployed.live.history(person, service.clock()) if wanted else nothing(deployed)
-        ranked = shaping.shaped(given.ranked, k, history, asker, rules_only=rules_only)
+        ranked = shaping.shaped(given.ranked, k, history, asker, rules_only=rules_only, pool=pool)
     except Exception:  # a fault must neither leave the page empty nor show what is forbidden
         log.exception("re-ranking failed; business rules alone are kept")
-        ranked, whole = shaping.shaped(given.ranked, k, nothing(deployed), asker, rules_only=True), False
+        ranked, whole = shaping.shaped(given.ranked, k, nothing(deployed), asker, rules_only=True, pool=pool), False
     return replace(given, ranked=ranked, degraded=given.degraded or not whole)
 
 
@@ -230,7 +232,7 @@ def _scored(service: "Service", deployed: Deployed, person: Person, question: Qu
     """What the model says, or what everybody likes; as many items as re-ranking and exploration draw from."""
     k = service.workspace.config.serving.exploration.candidates(question.k)
     if deployed.shaping is not None:
-        k = deployed.shaping.config.candidates(question.target, k)
+        k = max(k, deployed.shaping.config.candidates(question.target, question.k))
     question = question if k == question.k else replace(question, k=k, shown=question.k)
     pace = service.fallbacks.pace
     if not pace.may_ask():

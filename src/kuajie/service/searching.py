@@ -68,7 +68,7 @@ async def search(call: Call) -> Reply:
         ranked = findings.ranked(engine, account, asked.targets[0] if len(set(asked.targets)) == 1 else "")
         if asked.placement:
             ranked = msgspec.structs.replace(ranked, placement=checked_id(asked.placement, "placement"))
-        service.lists.keep(ranked)
+        service.keep(ranked)
         list_id = service.seals.seal(ranked)
     return Reply(
         SearchResponse(

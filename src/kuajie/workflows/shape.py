@@ -2,11 +2,9 @@
 
     ranked list of factor x k items  ->  rules, limits, diversity, ...  ->  the k that are shown
 
-Each step that was done is named in the list's tags; reasons stay with their items. Showings of providers are counted in
-this process, list by list: floors that hold in each process hold in all of them.
+Each step that was done is named in the list's tags; reasons stay with their items.
 """
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -24,12 +22,14 @@ from kuajie.data.catalog import Catalog
 from kuajie.numerics.jit import F64
 from kuajie.rerank.base import Candidates, Context, Items, People, StepConfig
 from kuajie.rerank.calibration import CalibrationConfig
+from kuajie.rerank.fairness import Fairness, FairnessConfig
 from kuajie.rerank.limits import LimitsConfig
 from kuajie.rerank.pipeline import RerankConfig, Reranked, rerank
 from kuajie.rerank.popularity import XQuADConfig
 from kuajie.rerank.rules import RulesConfig
 from kuajie.workflows.declared import AGE, REGION, number
 from kuajie.workflows.item_facts import facts_of_catalog, mix_of, there
+from kuajie.workflows.provider_places import ProviderPlaces
 
 TAG = "rerank:"
 
@@ -55,14 +55,17 @@ class Shaping:
         config: the steps.
         catalog: numbers items.
         items: what is known of them.
+        places: what providers were given.
     """
 
     config: RerankConfig
     catalog: Catalog
     items: Items
+    places: ProviderPlaces = field(init=False)
     _there: dict[tuple[str, str], F64] = field(default_factory=dict)
-    _states: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.places = ProviderPlaces(self.items, self.catalog.space)
 
     @classmethod
     def of(cls, config: RerankConfig, catalog: Catalog, popularity: npt.NDArray[np.float64]) -> Self | None:
@@ -95,9 +98,16 @@ class Shaping:
         return declared, max(days, default=0)
 
     def shaped(
-        self, ranked: RankedList, k: int, history: Histories, asker: Asker = Asker(), *, rules_only: bool = False
+        self,
+        ranked: RankedList,
+        k: int,
+        history: Histories,
+        asker: Asker = Asker(),
+        *,
+        rules_only: bool = False,
+        pool: int = 0,
     ) -> RankedList:
-        """The k items of a list that are shown.
+        """The k items of a list that are shown; who shows them says so (`count`).
 
         Args:
             ranked: `config.candidates(target, k)` items, or as many as there are.
@@ -105,16 +115,17 @@ class Shaping:
             history: one row: whose mix the list is to have.
             asker: what else is known.
             rules_only: whether nothing but business rules counts: for lists that somebody else put in order.
+            pool: so many are given, if that is more than k, for exploration draws the k from them.
         """
+        keep = max(k, pool)
         steps = self.rules(ranked.target) if rules_only else self.config.of(ranked.target)
         if not steps or not ranked.items:
-            return ranked if len(ranked.items) <= k else msgspec.structs.replace(ranked, items=ranked.items[:k])
+            return ranked if len(ranked.items) <= keep else msgspec.structs.replace(ranked, items=ranked.items[:keep])
         seed = int.from_bytes(blake2b(ranked.list_id.encode(), digest_size=8).digest(), "big")
-        with self._lock:
-            state = self._states.get(ranked.target, {})
-            candidates = self._candidates(ranked, asker)
-            result = self.run(steps, candidates, k, ranked.target, history, asker, seed, state)
-            self._states[ranked.target] = result.state
+        fair = self._fair(ranked.target)
+        state = {} if fair is None else {"fairness": self.places.known(ranked.target, fair.by)}
+        candidates = self._candidates(ranked, asker)
+        result = self.run(steps, candidates, k, ranked.target, history, asker, seed, state, keep)
         order = result.order[0]
         items = tuple(ranked.items[place] for place in order[order >= 0].tolist())
         if result.propensity is not None:
@@ -135,6 +146,7 @@ class Shaping:
         asker: Asker,
         seed: int,
         state: Mapping[str, Any],
+        keep: int | None = None,
     ) -> Reranked:
         """The pipeline on one list."""
         names = [step.by for step in steps if isinstance(step, (CalibrationConfig, XQuADConfig))]
@@ -147,7 +159,27 @@ class Shaping:
         known = target in self.catalog.space.domains
         part = self.catalog.space.slice(target) if known else slice(0, 0)
         context = Context(self.items, people, np.array([seed], np.uint64), state, part)
-        return rerank(steps, candidates, k, context)
+        return rerank(steps, candidates, k, context, keep=keep)
+
+    def count(self, ranked: RankedList) -> None:
+        """Somebody is shown a list: what it gives to providers counts from now on, where fairness made it."""
+        fair = self._fair(ranked.target)
+        if fair is not None and TAG + "fairness" in ranked.tags:
+            items = self.numbers(ranked.target, [each.item for each in ranked.items])
+            self.places.count(ranked.target, fair.by, items)
+
+    def inherit(self, before: "Shaping") -> None:
+        """Go on from what another version has counted."""
+        self.places.inherit(before.places, self._floors)
+
+    def _fair(self, target: str) -> FairnessConfig | None:
+        return next((step for step in self.config.of(target) if isinstance(step, FairnessConfig)), None)
+
+    def _floors(self, target: str, by: str) -> F64:
+        labels, part, fair = self.items.label(by), self.catalog.space.slice(target), self._fair(target)
+        if fair is None or fair.by != by:
+            return np.zeros(len(labels.names))
+        return Fairness(fair).floors(labels, part)
 
     def _wanted(self, name: str, target: str) -> F64:
         """The groups that the target's items have, found out once."""
