@@ -230,7 +230,8 @@ def deployed(
     engines = {language: replace(server.engine, language=language) for language in LANGUAGES}
     content = BrandAndCategory(server.dataset.catalog, server.engine.popularity)
     near = config.cleaning.near_duplicate_seconds
-    new_items = NewItems(server.dataset, engines, content, config.new_items, near)
+    tell = None if server.shaping is None else server.shaping.fresh.learn
+    new_items = NewItems(server.dataset, engines, content, config.new_items, near, tell)
     with suppress(StoreError):  # the next look at the tail goes on
         new_items.read(store.catalogue)
     for engine in engines.values():

@@ -1,21 +1,26 @@
 """Re-ranking in the service: rules hold in every list, showings are counted, steps are kept with the list."""
 
+import json
 import shutil
-from collections.abc import Iterator
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from kuajie import api
 from kuajie.bootstrap import deployed, model_store
 from kuajie.core.errors import StoreError, UsageError
-from kuajie.core.records import Account, EditorList, Traits
+from kuajie.core.records import Account, EditorList, Item, Traits
 from kuajie.rerank.limits import Limits
 from kuajie.service.calls import Service
 from kuajie.workflows.list_ids import plain
 from kuajie.workflows.workspace import FILE, Workspace
 
 from .conftest import Running, _run, with_memory, with_sqlite
+from .wired import wired
 
 STEPS = """
 [rerank]
@@ -37,7 +42,7 @@ targets = ["car"]
 ITEMS = """
 [[domains.car.items]]
 path = "items.csv"
-columns = { item = "item", category = "category", least_age = "least_age" }
+columns = { item = "item", category = "category", least_age = "least_age", stock = "stock" }
 """
 
 
@@ -46,8 +51,8 @@ def described(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same world with categories: every seventh car part must not be sold, and the third not to children."""
     root = Path(shutil.copytree(template, tmp_path_factory.mktemp("店") / "w"))
     kinds = ["禁售" if number % 7 == 0 else "可售" for number in range(20)]
-    lines = [f"🚗{number},{kind},{18 if number == 3 else ''}" for number, kind in enumerate(kinds)]
-    (root / "items.csv").write_text("\n".join(["item,category,least_age", *lines]) + "\n", encoding="utf-8")
+    lines = [f"🚗{number},{kind},{18 if number == 3 else ''},3" for number, kind in enumerate(kinds)]
+    (root / "items.csv").write_text("\n".join(["item,category,least_age,stock", *lines]) + "\n", encoding="utf-8")
     toml = (root / FILE).read_text(encoding="utf-8").replace("\n[identity]", ITEMS + "\n[identity]")
     (root / FILE).write_text(toml, encoding="utf-8")
     opened = Workspace.open(root)
@@ -229,6 +234,72 @@ def test_places_that_are_shown_are_what_counts_also_over_a_swap(described: Path,
         assert given(service) == 4 * 61
         running.recommend(k=4)
         assert given(service) == 4 * 62
+
+
+STOCKED = """
+[[rerank.steps]]
+kind = "rules"
+stock = "stock"
+least_age = "least_age"
+targets = ["car"]
+
+[new_items]
+share = 0.5
+"""
+
+
+@pytest.mark.parametrize("make", [with_memory, with_sqlite])
+def test_facts_are_as_fresh_as_the_store(described: Path, tmp_path: Path, make: Callable[..., Service]) -> None:
+    """Over HTTP: what is sold out leaves lists, what is found and similar items at once, and comes back."""
+    service = make(served(described, tmp_path, STOCKED))
+    service.demo = True
+    with wired(service) as (host, port):
+
+        def ask(method: str, path: str, body: object = None) -> dict:
+            raw = None if body is None else json.dumps(body).encode()
+            headers = {"Content-Type": "application/json"}
+            request = urllib.request.Request(f"http://{host}:{port}{path}", raw, headers, method=method)
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return json.load(answer)
+
+        def put(item: str, **attributes: object) -> dict:
+            row = {"domain": "car", "item": item, "title": item, "category": "可售", "attributes": attributes}
+            return ask("PUT", "/v1/items", {"items": [row, {"domain": "car", "item": "别的"}]})
+
+        def lists() -> list[set[str]]:
+            body = {"domain": "courses", "user": "0007", "target": "car", "k": 20}
+            found = ask("POST", "/v1/search", {"query": name, "targets": ["car"], "k": 20})
+            similar = ask("GET", f"/v1/items/courses/{quote('课3')}/similar?target=car&k=20")
+            ranked = ask("POST", "/v1/recommend", body)
+            return [{each["item"] for each in given["items"]} for given in (ranked, found, similar)]
+
+        for name in ("🚗1", "🚗2"):
+            assert all(name in each for each in lists())
+            assert put(name, stock="0")["accepted"] == 2
+            assert not any(name in each for each in lists())
+            assert put(name, stock=7)["rejected"] == 1, "attributes are texts"
+            assert not any(name in each for each in lists())
+            assert put(name, stock="5", least_age="18")["accepted"] == 2
+            assert not any(name in each for each in lists())
+            assert put(name, stock="5")["accepted"] == 2
+            assert all(name in each for each in lists())
+        name = "新到"
+        put(name, stock="0")
+        assert not any(name in each for each in lists())
+        put(name, stock="5")
+        assert name in lists()[0]
+        within_seconds(lambda: name in lists()[1])  # words are indexed beside
+        other = Item(domain="car", item="🚗1", title="🚗1", category="可售", attributes={"stock": "0"})
+        service.store.catalogue.put_items([other])  # another process
+        name = "🚗1"
+        within_seconds(lambda: not any(name in each for each in lists()))
+
+
+def within_seconds(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def given(service: Service) -> float:

@@ -3,14 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
-
-import numpy as np
-import numpy.typing as npt
 
 from kuajie.core.errors import StoreError
 from kuajie.core.records import Account
@@ -23,7 +20,7 @@ from kuajie.workflows.fallbacks import CachedList, CachedLists, EditorLists, fro
 from kuajie.workflows.live import Person
 from kuajie.workflows.pace import ModelPace
 from kuajie.workflows.refusals import Refusals
-from kuajie.workflows.shape import Asker
+from kuajie.workflows.shape import Allowed, Asker
 from kuajie.workflows.stores import Cache, CatalogueStore
 from kuajie.workflows.workspace import ServingConfig
 
@@ -31,8 +28,6 @@ if TYPE_CHECKING:
     from kuajie.service.calls import Service
 
 log = logging.getLogger("kuajie.service")
-Allowed = Callable[[str, npt.NDArray[np.int64]], npt.NDArray[np.bool_]]
-"""Domain, joint numbers -> which of them may be shown."""
 CACHE_SECONDS = 0.3
 """So long an answer waits for the cache, when nothing better is known."""
 EDITOR_SECONDS = 2.0

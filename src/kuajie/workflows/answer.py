@@ -294,8 +294,8 @@ def similar(
         return _similar(deployed, domain, item, target, k, language)
     most = deployed.shaping.config.candidates(target, k)
     items, fallback = _similar(deployed, domain, item, target, most, language)
-    numbers = deployed.shaping.numbers(target, [each.item for each in items])
-    allowed = deployed.shaping.allowed(target, numbers, Asker()).tolist()
+    named = {-1 - place: each.item for place, each in enumerate(items)}
+    allowed = deployed.shaping.allowed(target, np.array(list(named), np.int64), Asker(), named).tolist()
     return tuple(each for each, may in zip(items, allowed, strict=True) if may)[:k], fallback
 
 

@@ -9,7 +9,7 @@ most used neighbours, which stay in the list themselves.
 """
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Protocol
@@ -106,6 +106,7 @@ class NewItems:
         content: finds neighbours.
         config: how many, how high.
         near_seconds: `CleaningConfig.near_duplicate_seconds`.
+        tell: hears of every item that was put since the snapshot, new or not; None: nobody does.
     """
 
     def __init__(
@@ -115,7 +116,9 @@ class NewItems:
         content: ContentModel,
         config: NewItemsConfig,
         near_seconds: float = 0.0,
+        tell: Callable[[Sequence[Item]], None] | None = None,
     ) -> None:
+        self._tell = tell
         self._catalog, self._engines, self._content, self._config = dataset.catalog, engines, content, config
         self._stand_ins = StandIns(dataset.catalog.space.n_items, dataset.strength, near_seconds)
         engine = next(iter(engines.values()))
@@ -149,6 +152,9 @@ class NewItems:
 
     def learn(self, items: Iterable[Item]) -> None:
         """Items that were put: new ones join their group, others show their new title at once."""
+        items = list(items)
+        if self._tell is not None:
+            self._tell(items)
         with self._lock:
             for item in items:
                 self._learn(item)
