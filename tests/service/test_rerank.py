@@ -5,6 +5,8 @@ import shutil
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,6 +18,8 @@ from kuajie.core.errors import StoreError, UsageError
 from kuajie.core.records import Account, EditorList, Item, Traits
 from kuajie.rerank.limits import Limits
 from kuajie.service.calls import Service
+from kuajie.service.upkeep import Upkeep
+from kuajie.workflows.learned import relevance_of
 from kuajie.workflows.list_ids import plain
 from kuajie.workflows.workspace import FILE, Workspace
 
@@ -306,6 +310,75 @@ def given(service: Service) -> float:
     shaping = service.deployment.now.shaping
     assert shaping is not None
     return shaping.places.known("car", "category").total
+
+
+THOMPSON = """
+[[rerank.steps]]
+kind = "thompson"
+weight = 1
+draws = 50
+targets = ["car"]
+
+[store]
+shown_days = 1
+"""
+LINUCB = THOMPSON.replace("thompson", "linucb").replace("weight = 1\ndraws = 50", "epsilon = 0.2")
+
+
+def test_what_people_answer_is_learned_and_a_restart_remembers(described: Path, tmp_path: Path) -> None:
+    workspace = served(described, tmp_path, THOMPSON)
+    alike = [f"{number:04d}" for number in range(3, 200, 4)]  # they are of one taste
+
+    def first(running: Running) -> list[int]:
+        return [sold(running.recommend(user=user, k=4))[0] for user in alike[:20]]
+
+    for running in _run(with_sqlite(workspace)):
+        service, before = running.service, first(running)
+        loved = max(set(range(20)) - set(before))
+        for user in alike:
+            ranked = running.recommend(user=user, k=12)
+            name = ranked["list_id"]
+            assert all(0 < each["propensity"] <= 1 for each in ranked["items"])
+            rows = [
+                {"exposure_id": f"{user}-{place}", "list_id": name, "position": place, "item": each["item"]}
+                for place, each in enumerate(ranked["items"])
+            ]
+            assert running.post("/v1/exposures", {"exposures": rows})["accepted"] == 12
+            for row in rows:
+                if row["item"] == f"🚗{loved}":
+                    answer = {name: row[name] for name in ("exposure_id", "list_id", "item")}
+                    body = {"feedback": [{**answer, "event_id": f"c{user}", "kind": "click"}]}
+                    assert running.post("/v1/feedback", body)["accepted"] == 1
+        service.lists.flush()
+        service.store.shown.save_lists([])  # after what was queued
+        assert first(running).count(loved) < 8, "nothing is learned before lists have settled"
+        upkeep, settled = Upkeep(service), service.clock() + timedelta(minutes=61)
+        assert upkeep.learner is not None
+        service.clock = partial(fixed, settled)
+        while upkeep._learn(upkeep.learner):
+            pass
+        unseen = [f"{number:04d}" for number in range(203, 240, 4)]
+        top = [sold(running.recommend(user=user, k=4))[0] for user in unseen]
+        assert top.count(loved) >= 8
+    for running in _run(with_sqlite(workspace)):
+        assert [sold(running.recommend(user=user, k=4))[0] for user in unseen].count(loved) >= 8
+
+
+def fixed(moment: datetime) -> datetime:
+    return moment
+
+
+def test_linucb_is_served_and_tags_of_pages_cannot_teach_it(described: Path, tmp_path: Path) -> None:
+    for running in _run(with_memory(served(described, tmp_path, LINUCB))):
+        ranked = running.recommend(k=4)
+        assert all(0.2 / 20 <= each["propensity"] <= 1 for each in ranked["items"])
+        known = running.service.lists.get(plain(ranked["list_id"]))
+        assert known is not None
+        assert known.tags[0] == "rerank:linucb"
+        assert len(relevance_of(known) or []) == 4
+        for tag in ("rerank:linucb", "relevance:1 1 1 1"):
+            refused = running.recommend(k=4, context={"tags": [tag]}, status=400)
+            assert "the service itself" in str(refused)
 
 
 def test_a_step_that_cannot_work_is_said_at_the_start(workspace: Workspace) -> None:

@@ -311,7 +311,8 @@ def test_what_cannot_work_is_refused_at_the_start() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[[rerank.steps]]\nkind = "thompson"', "does not teach 'thompson' yet"),
+        ('[[rerank.steps]]\nkind = "linucb"\n[serving.exploration]\nepsilon = 0.1', "exclude each other"),
+        ("[rerank]\nanswer_minutes = 0", "greater than or equal to 1"),
         ('[[rerank.steps]]\nkind = "epsilon"\n[serving.exploration]\nepsilon = 0.1', "exclude each other"),
         ('[[rerank.steps]]\nkind = "mmr"\nlambda = 0.1', "is not a known key"),
         ("[rerank]\nfaktor = 2", "'rerank.faktor' is not a known key"),

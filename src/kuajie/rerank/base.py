@@ -290,6 +290,7 @@ class Outcome:
         words: reasons.
         propensity: float64 (n, m), for each place the probability of its item there; None: it could be no other.
         state: what a step with a memory knows now.
+        relevance: float64 (n, m), for each place what the step saw of its item, where it learns from that.
     """
 
     order: I32
@@ -297,6 +298,7 @@ class Outcome:
     words: tuple[Text, ...] = ()
     propensity: F64 | None = None
     state: Any = None
+    relevance: F64 | None = None
 
 
 class Reranker(Protocol):

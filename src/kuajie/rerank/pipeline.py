@@ -25,10 +25,12 @@ class RerankConfig(Config):
 
     Attributes:
         factor: a list of k is chosen from so many times k candidates, at most 2,000.
+        answer_minutes: `thompson` and `linucb` learn from a list when so many minutes have passed since it was made.
         steps: in the order in which they are done, each `[[rerank.steps]]`; none: lists stay as the model made them.
     """
 
     factor: Annotated[int, Field(ge=1, le=100)] = 5
+    answer_minutes: Annotated[int, Field(ge=1, le=10_080)] = 60
     steps: tuple[AnyStep, ...] = ()
 
     @pydantic.field_validator("steps")
@@ -105,6 +107,7 @@ class Reranked:
         steps: names of what was done.
         trails: of each step.
         state: by kind, what steps with a memory know now.
+        relevance: float64, as `order`, what the last step saw of each item; None: it does not learn from that.
     """
 
     order: I32
@@ -112,6 +115,7 @@ class Reranked:
     steps: tuple[str, ...]
     trails: tuple[Trail, ...]
     state: Mapping[str, Any]
+    relevance: F64 | None = None
 
     def notes(self, row: int) -> list[Note]:
         """What moved in one list and what was dropped, step after step."""
@@ -155,7 +159,7 @@ def rerank(
         raise UsageError("k must be at least 1, got {k}", k=k)
     n, m = candidates.items.shape
     now = np.where(candidates.present, np.arange(m, dtype=np.int32), np.int32(-1)).astype(np.int32)
-    propensity, trails, state = None, [], dict(context.state)
+    propensity, relevance, trails, state = None, None, [], dict(context.state)
     for step in steps:
         outcome = build(step).rerank(candidates, k, replace(context, state=state), threads)
         after = np.where(
@@ -166,15 +170,22 @@ def rerank(
             rows, places = np.nonzero(outcome.why)
             why[rows, now[rows, places]] = outcome.why[rows, places]
         trails.append(Trail(kind_of(step), now, after, why, outcome.words))
-        candidates, now, propensity = candidates.reordered(outcome.order), after, outcome.propensity
+        candidates, now = candidates.reordered(outcome.order), after
+        propensity, relevance = outcome.propensity, outcome.relevance
         if outcome.state is not None:
             state[kind_of(step)] = outcome.state
     keep = max(k, keep or k)
     shown = np.full((n, keep), -1, np.int32)
     shown[:, : min(keep, m)] = packed(now)[:, :keep]
-    if propensity is not None:
-        propensity = np.pad(propensity, ((0, 0), (0, max(0, keep - m))), constant_values=np.nan)[:, :keep]
-    return Reranked(shown, propensity, tuple(kind_of(step) for step in steps), tuple(trails), state)
+    kinds = tuple(kind_of(step) for step in steps)
+    return Reranked(shown, _wide(propensity, keep), kinds, tuple(trails), state, _wide(relevance, keep))
+
+
+def _wide(values: F64 | None, keep: int) -> F64 | None:
+    """So many places of each list, NaN where there is none."""
+    if values is None:
+        return None
+    return np.pad(values, ((0, 0), (0, max(0, keep - values.shape[1]))), constant_values=np.nan)[:, :keep]
 
 
 def packed(order: I32) -> I32:

@@ -30,9 +30,9 @@ from kuajie.workflows.context import naming_viewed, with_viewed
 from kuajie.workflows.deploy import Deployed
 from kuajie.workflows.dismissals import said_no
 from kuajie.workflows.find import Findings, Hit, Search, check_query, find
+from kuajie.workflows.learned import TAG
 from kuajie.workflows.library import Library
 from kuajie.workflows.live import Person
-from kuajie.workflows.shape import TAG
 
 log = logging.getLogger("kuajie.service")
 

@@ -21,19 +21,21 @@ from kuajie.core.names import suggest
 from kuajie.core.records import RankedList
 from kuajie.data.catalog import Catalog
 from kuajie.numerics.jit import F64, I32
-from kuajie.rerank.base import Candidates, Context, Items, People, StepConfig
+from kuajie.rerank.base import Candidates, Context, Items, People, StepConfig, kind_of
 from kuajie.rerank.calibration import CalibrationConfig
 from kuajie.rerank.fairness import Fairness, FairnessConfig
 from kuajie.rerank.limits import LimitsConfig
+from kuajie.rerank.linucb import Ridge
 from kuajie.rerank.pipeline import RerankConfig, Reranked, rerank
 from kuajie.rerank.popularity import XQuADConfig
 from kuajie.rerank.rules import RulesConfig
+from kuajie.rerank.thompson import Answers
 from kuajie.workflows.declared import AGE, REGION, number
 from kuajie.workflows.fresh_facts import FreshFacts, numeric_of
 from kuajie.workflows.item_facts import facts_of_catalog, mix_of, there
+from kuajie.workflows.learned import TAG, Learned, learning_step, relevance_tag, states_of
 from kuajie.workflows.provider_places import ProviderPlaces
 
-TAG = "rerank:"
 Allowed = Callable[[str, npt.NDArray[np.int64], Mapping[int, str]], npt.NDArray[np.bool_]]
 """Domain, joint numbers, and the ids of those that the catalogue does not hold -> which of them may be shown."""
 NONE_NAMED: Mapping[int, str] = MappingProxyType({})
@@ -62,6 +64,7 @@ class Shaping:
         items: what is known of them.
         places: what providers were given.
         fresh: what was said of items since.
+        learned: what the last step knows of answers (`teach`).
     """
 
     config: RerankConfig
@@ -69,6 +72,8 @@ class Shaping:
     items: Items
     places: ProviderPlaces = field(init=False)
     fresh: FreshFacts = field(init=False)
+    learned: Learned = field(default_factory=Learned)
+    _known_answers: Mapping[str, Answers | Ridge] = field(default_factory=dict)
     _there: dict[tuple[str, str], F64] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -131,7 +136,9 @@ class Shaping:
             return ranked if len(ranked.items) <= keep else msgspec.structs.replace(ranked, items=ranked.items[:keep])
         seed = int.from_bytes(blake2b(ranked.list_id.encode(), digest_size=8).digest(), "big")
         fair = self._fair(ranked.target)
-        state = {} if fair is None else {"fairness": self.places.known(ranked.target, fair.by)}
+        state: dict[str, Any] = {} if fair is None else {"fairness": self.places.known(ranked.target, fair.by)}
+        if ranked.target in self._known_answers:
+            state[kind_of(steps[-1])] = self._known_answers[ranked.target]
         candidates, recent = self._candidates(ranked, asker)
         result = self.run(steps, candidates, k, ranked.target, history, asker, seed, state, recent, keep)
         order = result.order[0]
@@ -142,6 +149,8 @@ class Shaping:
                 msgspec.structs.replace(each, propensity=chance) for each, chance in zip(items, chances, strict=False)
             )
         tags = (*ranked.tags, *(TAG + kind for kind in result.steps))
+        if result.relevance is not None:
+            tags += (relevance_tag(result.relevance[0, : len(items)].tolist()),)
         return msgspec.structs.replace(ranked, items=items, tags=tags)
 
     def run(
@@ -178,8 +187,16 @@ class Shaping:
             self.places.count(ranked.target, fair.by, items)
 
     def inherit(self, before: "Shaping") -> None:
-        """Go on from what another version has counted."""
+        """Go on from what another version has counted and learned."""
         self.places.inherit(before.places, self._floors)
+        self.teach(before.learned)
+
+    def teach(self, learned: Learned) -> None:
+        """What the last step knows of answers from now on."""
+        step = learning_step(self.config)
+        self.learned = learned
+        if step is not None:
+            self._known_answers = states_of(learned, step, self.catalog)
 
     def _fair(self, target: str) -> FairnessConfig | None:
         return next((step for step in self.config.of(target) if isinstance(step, FairnessConfig)), None)
