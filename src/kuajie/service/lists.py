@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kuajie.core.errors import StoreError
 from kuajie.core.records import Account
 from kuajie.rerank.exploration import explored
-from kuajie.workflows.answer import Answer, Question, answer, left_out, nothing, popular
+from kuajie.workflows.answer import Answer, Question, answer, as_it_is, left_out, nothing, popular
 from kuajie.workflows.declared import declared_by, for_rules
 from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.dismissals import said_no
@@ -120,6 +120,8 @@ async def listed(service: "Service", deployed: Deployed, person: Person, questio
 
 def _told(service: "Service", given: Answer) -> Answer:
     """The answer with the reasons of the items that stayed."""
+    if given.explained is as_it_is:
+        return given
     began = time.monotonic()
     ranked = given.explained(given.ranked)
     service.fallbacks.pace.explained(time.monotonic() - began)
