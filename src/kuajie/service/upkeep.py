@@ -6,6 +6,7 @@ old go, a few at a time, so that no writer waits for them.
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,7 +25,7 @@ PRUNE_SECONDS = 600.0
 LEARN_SECONDS = 60.0
 MOST_DAYS = 365
 """Older lists are not learned from, where all of them are kept."""
-ROUNDS = 20
+LEARN_MOST_SECONDS = 3.0
 """Of learning between two looks at the other chores."""
 TOGETHER = 200
 """Lists of one transaction."""
@@ -89,14 +90,14 @@ class Upkeep:
         return False
 
     def _learn(self, learner: Learner) -> bool:
-        deployed, rounds, more = self.service.deployment.now, 0, True
-        shaping = deployed.shaping
+        shaping, more, end = self.service.deployment.now.shaping, True, time.monotonic() + LEARN_MOST_SECONDS
         if shaping is None:
             return False
-        while more and rounds < ROUNDS and not self.service.stopped.is_set():
-            more = learner.round(shaping.catalog, shaping.items, self.service.clock())
-            rounds += 1
-        shaping.teach(learner.learned)
+        try:
+            while more and time.monotonic() < end and not self.service.stopped.is_set():
+                more = learner.round(shaping.catalog, shaping.items, self.service.clock())
+        finally:  # also where the sums could not be saved
+            shaping.teach(learner.learned)
         return more
 
     def _prune(self) -> bool:
