@@ -14,11 +14,13 @@ from kuajie.core.language import LANGUAGES
 from kuajie.data.content import BrandAndCategory
 from kuajie.profiles.audience import Audience
 from kuajie.storage.audiences import AudienceFolder
+from kuajie.storage.learned import LearnedFile
 from kuajie.storage.list_keys import ListKeyFile, keys_from
 from kuajie.storage.models import ModelFolder
 from kuajie.workflows.consume import ConsumeConfig, Consumer
 from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.groups import group_lists
+from kuajie.workflows.learned import LearnedStore
 from kuajie.workflows.library import Shelves
 from kuajie.workflows.list_ids import ListKey
 from kuajie.workflows.live import LiveHistories
@@ -106,6 +108,11 @@ def cache(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> 
     from kuajie.storage.cache.redis import RedisCache, redis_address
 
     return RedisCache.open(redis_address(config.redis, config.redis_env, environment))
+
+
+def learned_store(workspace: Workspace) -> LearnedStore:
+    """Where a workspace keeps what exploring steps have learned."""
+    return LearnedFile.of(workspace.root)
 
 
 def list_keys(workspace: Workspace, environment: Mapping[str, str] = os.environ) -> Callable[[], Sequence[ListKey]]:
@@ -230,7 +237,8 @@ def deployed(
     engines = {language: replace(server.engine, language=language) for language in LANGUAGES}
     content = BrandAndCategory(server.dataset.catalog, server.engine.popularity)
     near = config.cleaning.near_duplicate_seconds
-    new_items = NewItems(server.dataset, engines, content, config.new_items, near)
+    tell = None if server.shaping is None else server.shaping.fresh.learn
+    new_items = NewItems(server.dataset, engines, content, config.new_items, near, tell)
     with suppress(StoreError):  # the next look at the tail goes on
         new_items.read(store.catalogue)
     for engine in engines.values():

@@ -8,7 +8,7 @@ from kuajie.rerank.base import Candidates
 from kuajie.rerank.epsilon import EpsilonConfig
 from kuajie.rerank.limits import LimitsConfig
 from kuajie.rerank.mmr import MMR, MMRConfig
-from kuajie.rerank.pipeline import RerankConfig, rerank
+from kuajie.rerank.pipeline import MOST_CANDIDATES, RerankConfig, rerank
 from kuajie.rerank.rules import Band, RulesConfig
 from kuajie.testing.rerankers import planted_candidates, planted_context
 
@@ -81,6 +81,23 @@ def test_a_pipeline_is_written_in_toml() -> None:
     assert [step.kind for step in config.of("courses")] == ["limits"]  # type: ignore[attr-defined]
     assert config.candidates("courses", 10) == 30
     assert RerankConfig().candidates("courses", 10) == 10
+    bold = config.model_copy(update={"factor": 100})
+    assert [bold.candidates("courses", k) for k in (10, 100, 5_000)] == [1_000, MOST_CANDIDATES, 5_000]
+
+
+def test_each_target_may_have_a_fairness_of_its_own() -> None:
+    steps = [{"kind": "fairness", "targets": [name], "by": name} for name in ("car", "courses")]
+    assert [step.by for step in RerankConfig.parse({"steps": steps}).of("courses")] == ["courses"]  # type: ignore[attr-defined]
+
+
+def test_more_can_be_kept_than_steps_count() -> None:
+    candidates, context = planted_candidates(3, 8), planted_context(3)
+    steps = [LimitsConfig(most={"brand": 1}), EpsilonConfig(epsilon=0.5, pool=4)]
+    few, more = rerank(steps, candidates, 2, context), rerank(steps, candidates, 2, context, keep=5)
+    assert more.propensity is not None
+    assert more.order.shape == more.propensity.shape == (3, 5)
+    np.testing.assert_array_equal(more.order[:, :2], few.order)
+    assert rerank([], candidates, 2, context, keep=1).order.shape == (3, 2)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +108,7 @@ def test_a_pipeline_is_written_in_toml() -> None:
         ({"steps": [{"kind": "mmr", "strength": 2}]}, "less than or equal to 1"),
         ({"steps": [{"kind": "thompson"}, {"kind": "mmr"}]}, "'thompson' must be the last step"),
         ({"factr": 2}, "'factr' is not a known key"),
+        ({"steps": [{"kind": "fairness"}, {"kind": "fairness", "targets": ["car"]}]}, "only one 'fairness' step"),
     ],
 )
 def test_bad_pipelines_are_refused(values: dict[str, object], said: str) -> None:

@@ -12,6 +12,8 @@ import pytest
 from kuajie.core.records import Event, Item
 from kuajie.models.answering import Fast
 from kuajie.rerank.exploration import ExplorationConfig
+from kuajie.rerank.pipeline import RerankConfig
+from kuajie.workflows.shape import Shaping
 
 from .conftest import Outcome, Running
 
@@ -116,6 +118,45 @@ def test_it_counts_beside_what_is_known(fast: Running) -> None:
     after = fast.recommend("0007", k=20)
     assert {int(each[1:]) % 4 for each in shown(after)[:3]} == {1}, "it is years younger than all else"
     assert after["items"][0]["reasons"][0]["item"] == "新课"
+
+
+def test_reasons_come_after_the_choice_and_are_the_same(fast: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(fast, {"domain": "courses", "item": "新课", "category": KINDS[1], "brand": "甲"})
+    fast.event(1, "新人", "新课")
+    fast.event(2, "0007", "新课", occurred_at="2026-01-01T00:00:00Z")
+    pages = {"domain": "courses", "item": "课3"}
+    asked = [
+        {"user": user, "context": context} for user in ("0008", "0007", "新人") for context in ({}, {"item": pages})
+    ]
+    before = [fast.recommend(k=5, **each)["items"] for each in asked]
+    deployed, explained = fast.service.deployment.now, []
+    config = RerankConfig.parse({"factor": 4, "steps": [{"kind": "limits"}]})
+    engine = deployed.engines["en"]
+    shaping = Shaping.of(config, deployed.dataset.catalog, engine.popularity)
+    fast.service.deployment.now = replace(deployed, shaping=shaping)
+    explain, answer = Fast.explain, Fast.answer
+
+    def seen(self: Fast, history: Any, target: str, places: Any) -> Any:
+        explained.append(len(places))
+        return explain(self, history, target, places)
+
+    def plain(self: Fast, *given: Any, **more: Any) -> Any:
+        assert more["explain"] is False
+        return answer(self, *given, **more)
+
+    monkeypatch.setattr(Fast, "explain", seen)
+    monkeypatch.setattr(Fast, "answer", plain)
+    assert [fast.recommend(k=5, **each)["items"] for each in asked] == before
+    assert explained == [5] * len(asked)
+    assert not any(each["reasons"] for each in fast.recommend(k=5, explain=False)["items"])
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("no reason")
+
+    monkeypatch.setattr(Fast, "explain", broken)
+    without = fast.recommend(k=5)["items"]
+    assert [each["item"] for each in without] == [each["item"] for each in before[2]]
+    assert not any(each["reasons"] for each in without)
 
 
 def test_used_dismissed_and_excluded_new_items_are_not_shown(running: Running) -> None:

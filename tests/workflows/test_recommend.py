@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -51,6 +52,25 @@ def test_titles_and_reasons_speak_one_language(language: str | None, title: str,
     assert reasons
     assert all(item.title.startswith(title) for item in items)
     assert all(why.text.startswith(reason) and why.title.startswith(title) for why in reasons)
+
+
+def test_reasons_that_come_later_are_the_same() -> None:
+    engine, interactions = small_engine()
+    account, reasons = Account(domain="a", user="张三"), []
+    for row in range(60):
+        history = interactions.histories.take([row])
+        whole = engine.recommend(account, history, "b", 4)
+        more = engine.recommend(account, history, "b", 9, explain=False)
+        assert not any(each.reasons for each in more.items)
+        chosen = msgspec.structs.replace(more, items=more.items[3::-1])
+        told = engine.explained(chosen, history)
+        assert told.items == whole.items[::-1]
+        reasons += [each.reasons for each in told.items if each.reasons]
+    assert len(reasons) > 5
+    strange = msgspec.structs.replace(more.items[0], item="新品")
+    known = msgspec.structs.replace(more.items[0], reasons=reasons[0])
+    kept = msgspec.structs.replace(more, items=(strange, known))
+    assert engine.explained(kept, history) is kept, "what the model does not know, or has a reason"
 
 
 def test_who_comes_back_unchanged_is_not_scored_again(monkeypatch: pytest.MonkeyPatch) -> None:

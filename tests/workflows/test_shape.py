@@ -11,10 +11,11 @@ import pytest
 
 from kuajie.core.errors import ConfigError, UsageError
 from kuajie.core.histories import Histories
-from kuajie.core.records import Account, RankedItem, RankedList, Reason
+from kuajie.core.records import Account, Item, RankedItem, RankedList, Reason
 from kuajie.data.catalog import Catalog
 from kuajie.rerank.pipeline import RerankConfig
 from kuajie.storage.cache.memory import MemoryCache
+from kuajie.workflows import fresh_facts
 from kuajie.workflows.shape import Asker, Shaping, steps_of
 from kuajie.workflows.showings import MOST, Showings
 from kuajie.workflows.workspace import FILE, WorkspaceConfig
@@ -157,6 +158,79 @@ def test_which_items_are_allowed() -> None:
     assert bare.allowed("courses", np.array([12, 99]), Asker()).tolist() == [True, True]
 
 
+RULES = {
+    "kind": "rules",
+    "stock": "stock",
+    "least_age": "least_age",
+    "regions": "regions",
+    "numbers": {"price": {"at_most": 100}, "popularity": {"at_least": 2}},
+    "only": {"category": ["刹车", "新类"]},
+    "never": {"brand": ["丙"]},
+}
+
+
+@pytest.mark.parametrize("unknown", ["keep", "drop"])
+@pytest.mark.parametrize("seed", range(4))
+def test_what_was_put_is_ruled_as_if_it_had_been_imported(seed: int, unknown: str) -> None:
+    rng = np.random.default_rng(seed)
+
+    def told() -> pl.DataFrame:
+        def some(*values: Any) -> list[Any]:
+            return [values[place] for place in rng.integers(len(values), size=13)]
+
+        said = zip(
+            some("0", "5", "没货", None), some("18", "成人", None, None), some("上海", "北京、杭州", None), strict=True
+        )
+        named = [dict(zip(("stock", "least_age", "regions"), each, strict=True)) for each in said]
+        kept = [{name: value for name, value in each.items() if value is not None} for each in named]
+        return catalog().table.with_columns(
+            pl.Series("attributes", [msgspec.json.encode(each).decode() for each in kept]),
+            pl.Series("category", some("刹车", "轮胎", "新类", "")),
+            pl.Series("brand", some("甲", "丙", "")),
+            pl.Series("price", some(50.0, 200.0, None), pl.Float64),
+        )
+
+    config = RerankConfig.parse({"steps": [RULES | {"unknown": unknown}]})
+    old, new = (Catalog.of(told(), ("car", "courses")) for _ in range(2))
+    before, after = (Shaping.of(config, each, np.arange(13.0)) for each in (old, new))
+    assert before is not None
+    assert after is not None
+    cars = np.arange(12)
+    before.fresh.learn(new.item(number) for number in range(6))
+    before.fresh.learn([old.item(0), new.item(0)])
+    for asker in (Asker(), Asker({"age": "30", "region": "杭州"}), Asker({"age": "9", "region": "上海"})):
+        wanted = after.allowed("car", cars, asker)
+        wanted[6:] = Shaping.of(config, old, np.arange(13.0)).allowed("car", cars, asker)[6:]  # type: ignore[union-attr]
+        assert before.allowed("car", cars, asker).tolist() == wanted.tolist()
+        named = {90 + number: f"件{number}" for number in range(12)}
+        assert before.allowed("car", np.arange(90, 102), asker, named).tolist() == wanted.tolist(), "as a search asks"
+        listed = before.shaped(ranked(), 12, NOBODY, asker)
+        assert numbers(listed) == np.flatnonzero(wanted).tolist()
+
+
+def test_an_item_that_arrived_is_ruled_by_what_was_said_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = shaping(
+        {"kind": "limits", "most": {"brand": 4}}, {"kind": "rules", "stock": "stock", "least_age": "least_age"}
+    )
+    given = replace_item(ranked(3), 1, item="新品")
+
+    def shown(**attributes: str) -> list[str]:
+        made.fresh.learn([Item(domain="car", item="新品", attributes=attributes)])
+        return [each.item for each in made.shaped(given, 3, NOBODY, Asker({"age": "20"})).items]
+
+    assert shown(stock="1") == ["件0", "新品"]
+    assert shown(stock="0") == ["件0"]
+    assert shown() == ["件0", "新品"], "a stock that is not known is kept"
+    assert shown(stock="1", least_age="18") == ["件0", "新品"]
+    assert shown(stock="1", least_age="大人") == ["件0"]
+    made.fresh.learn([Item(domain="新店", item="它", attributes={"stock": "1"})])
+    strange = msgspec.structs.replace(replace_item(ranked(1), 0, item="它"), target="新店")
+    assert len(made.shaped(strange, 5, NOBODY, rules_only=True).items) == 1, "of a domain that came since"
+    monkeypatch.setattr(fresh_facts, "MOST_ARRIVED", 1)
+    assert shown(stock="1") == ["件0", "新品"]
+    assert made.shaped(strange, 5, NOBODY, rules_only=True).items == (), "forgotten, so nothing is known"
+
+
 def replace_item(given: RankedList, place: int, **more: Any) -> RankedList:
     items = list(given.items)
     items[place] = msgspec.structs.replace(items[place], **more)
@@ -167,7 +241,10 @@ def test_what_brands_are_owed_is_remembered_from_list_to_list() -> None:
     made = shaping({"kind": "fairness", "floors": {"乙": 0.4}, "strength": 1})
     counts = np.zeros(2)
     for number in range(10):
-        for place in numbers(made.shaped(ranked(list_id=f"l{number}"), 2, NOBODY)):
+        shown = made.shaped(ranked(list_id=f"l{number}"), 2, NOBODY)
+        assert numbers(made.shaped(ranked(), 2, NOBODY)) == numbers(shown), "nobody was shown it yet"
+        made.count(shown)
+        for place in numbers(shown):
             counts[int(place >= 8)] += 1
     assert counts.tolist() == [12, 8]
 
@@ -179,9 +256,41 @@ def test_every_brand_of_the_target_has_its_floor_whatever_a_list_holds() -> None
     for number in range(30):
         given = ranked(list_id=f"l{number}")
         few = msgspec.structs.replace(given, items=(*given.items[:2], *given.items[8:10]))
-        for place in numbers(made.shaped(few, 2, NOBODY)):
+        shown = made.shaped(few, 2, NOBODY)
+        made.count(shown)
+        for place in numbers(shown):
             counts[int(place >= 8)] += 1
     assert counts.tolist() == [50, 10]
+
+
+def test_what_was_given_outlives_a_version_by_name() -> None:
+    steps = {"steps": [{"kind": "fairness", "strength": 1}]}
+    made, table = shaping(*steps["steps"]), catalog().table
+    for number in range(30):
+        made.count(made.shaped(ranked(list_id=f"l{number}"), 2, NOBODY))
+    before = made.places.known("car", "brand")
+    assert before.total == 60
+    brands = table["brand"].to_list()
+    renamed = table.with_columns(pl.Series("brand", ["一新", *brands[1:8], *["甲"] * 2, *["丙"] * 2, ""]))
+    after = Shaping.of(RerankConfig.parse(steps), Catalog.of(renamed, ("car", "courses")), np.arange(13.0))
+    assert after is not None
+    after.inherit(made)
+    now = dict(zip(after.items.labels["brand"].names, after.places.known("car", "brand").counts, strict=True))
+    old = dict(zip(made.items.labels["brand"].names, before.counts, strict=True))
+    assert after.places.known("car", "brand").total == 60
+    assert now == {"甲": old["甲"], "一新": pytest.approx(60 / 24), "丙": pytest.approx(60 / 12)}, "owed nothing yet"
+    back = shaping(*steps["steps"])
+    back.inherit(after)
+    assert back.places.known("car", "brand").counts.tolist() == before.counts.tolist(), "乙 has come back"
+
+
+def test_steps_count_the_places_that_are_shown_though_more_are_drawn_from() -> None:
+    made = shaping({"kind": "limits", "most": {"brand": 2}})
+    shown = made.shaped(ranked(), 3, NOBODY, pool=8)
+    assert numbers(shown)[:3] == numbers(made.shaped(ranked(), 3, NOBODY)) == [0, 1, 8]
+    assert numbers(shown)[3:] == [9, 10, 11], "behind the places that are shown nothing is too much"
+    bare = shaping({"kind": "mmr", "targets": ["courses"]})
+    assert numbers(bare.shaped(ranked(), 3, NOBODY, pool=5)) == [0, 1, 2, 3, 4]
 
 
 def test_shuffles_log_their_propensities_and_are_bound_to_the_list() -> None:
@@ -202,7 +311,8 @@ def test_what_cannot_work_is_refused_at_the_start() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[[rerank.steps]]\nkind = "thompson"', "does not teach 'thompson' yet"),
+        ('[[rerank.steps]]\nkind = "linucb"\n[serving.exploration]\nepsilon = 0.1', "exclude each other"),
+        ("[rerank]\nanswer_minutes = 0", "greater than or equal to 1"),
         ('[[rerank.steps]]\nkind = "epsilon"\n[serving.exploration]\nepsilon = 0.1', "exclude each other"),
         ('[[rerank.steps]]\nkind = "mmr"\nlambda = 0.1', "is not a known key"),
         ("[rerank]\nfaktor = 2", "'rerank.faktor' is not a known key"),

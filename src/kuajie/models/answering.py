@@ -72,6 +72,9 @@ class Answering(Protocol):
     def scores(self, history: Histories, target: str) -> F32 | None:
         """The score of every item of the target, NaN where it is not known; None if the history holds nothing known."""
 
+    def explain(self, history: Histories, target: str, places: Ints) -> Explanation | None:
+        """Where the scores of some places of the target come from; None if the history holds nothing known."""
+
 
 def answering(model: Recommender) -> Answering:
     """The quickest way to ask a model about one history."""
@@ -108,6 +111,10 @@ class Plain:
         """See `Answering`."""
         scores = self.model.score(history, target)[0]
         return None if np.isnan(scores).all() else scores
+
+    def explain(self, history: Histories, target: str, places: Ints) -> Explanation | None:
+        """See `Answering`."""
+        return self.model.explain(history, target, places)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +197,11 @@ class Fast:
             return None
         person.total[person.model.unknown] = np.nan
         return person.total
+
+    def explain(self, history: Histories, target: str, places: Ints) -> Explanation | None:
+        """See `Answering`."""
+        person = self.person(history, target)
+        return None if person is None else self.explained(history, person, places)
 
     def person(self, history: Histories, target: str) -> "Scored | None":
         """A history with the sum of all members' scores; None where nothing in it was trained."""

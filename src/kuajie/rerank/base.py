@@ -60,11 +60,13 @@ class Candidates:
         items: int32 (n, m), numbers of the joint item space; -1: an item of which nothing is known.
         scores: float64 (n, m), not increasing; NaN where a list has no candidate.
         shown: int64 (n, m), how often the person was shown the item lately; None: not known.
+        recent: int32 (n, m), the item's place in `Context.recent`; -1: nothing new is known of it; None: of none.
     """
 
     items: I32
     scores: F64
     shown: npt.NDArray[np.int64] | None = None
+    recent: I32 | None = None
 
     def __post_init__(self) -> None:
         if self.items.ndim != 2 or self.items.shape != self.scores.shape or np.isposinf(self.scores).any():
@@ -89,7 +91,10 @@ class Candidates:
         falling = -np.sort(-own, axis=1)  # NaN last
         items = np.where(kept, np.take_along_axis(self.items, at, axis=1), np.int32(-1)).astype(np.int32)
         shown = None if self.shown is None else np.where(kept, np.take_along_axis(self.shown, at, axis=1), 0)
-        return Candidates(items, falling, shown)
+        recent = self.recent
+        if recent is not None:
+            recent = np.where(kept, np.take_along_axis(recent, at, axis=1), np.int32(-1)).astype(np.int32)
+        return Candidates(items, falling, shown, recent)
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,6 +264,7 @@ class Context:
         seeds: uint64 (n,), of what is random in each list; None: list r has the seed r.
         state: by kind, what a step with a memory knows so far (`Exposures`, `Answers`, `Ridge`).
         part: of the item space, the catalogue that lists are made of; left out: all of it.
+        recent: facts that business rules read instead, of items that are no longer what `items` says, or not in it.
     """
 
     items: Items
@@ -266,6 +272,7 @@ class Context:
     seeds: U64 | None = None
     state: Mapping[str, Any] = field(default_factory=dict)
     part: slice = field(default_factory=lambda: slice(None))
+    recent: Items | None = None
 
     def seeds_of(self, n: int) -> U64:
         """A seed for each of n lists."""
@@ -283,6 +290,7 @@ class Outcome:
         words: reasons.
         propensity: float64 (n, m), for each place the probability of its item there; None: it could be no other.
         state: what a step with a memory knows now.
+        relevance: float64 (n, m), for each place what the step saw of its item, where it learns from that.
     """
 
     order: I32
@@ -290,6 +298,7 @@ class Outcome:
     words: tuple[Text, ...] = ()
     propensity: F64 | None = None
     state: Any = None
+    relevance: F64 | None = None
 
 
 class Reranker(Protocol):

@@ -10,15 +10,15 @@ Source: Li, Chu, Langford and Schapire (2010), "A contextual-bandit approach to 
 recommendation", WWW, algorithm 1, with parameters that all items share.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from kuajie.core.errors import UsageError
-from kuajie.numerics.jit import F64
-from kuajie.rerank.base import Candidates, Context, Outcome, Share, StepConfig, by_value, relevance
+from kuajie.numerics.jit import F64, I32
+from kuajie.rerank.base import Candidates, Context, Items, Outcome, Share, StepConfig, by_value, relevance
 from kuajie.rerank.epsilon import Pool, mixed
 
 
@@ -77,10 +77,20 @@ class LinUCB:
 
     def features(self, candidates: Candidates, context: Context) -> F64:
         """X of every candidate: (n, m, d)."""
-        columns = [candidates.present.astype(np.float64), np.nan_to_num(relevance(candidates.scores))]
+        x = self.x(np.nan_to_num(relevance(candidates.scores)), candidates.items, context.items)
+        return np.where(candidates.present[..., None], x, 0.0)
+
+    def x(self, worth: F64, items: I32, facts: Items) -> F64:
+        """X of items by number, -1 for unknown ones: (n, m, d).
+
+        Args:
+            worth: (n, m), relevance as `base.relevance` scales it.
+            items: (n, m).
+            facts: have the numbers.
+        """
+        columns = [np.ones(worth.shape), worth]
         for name in self.config.features:
-            own = context.items.number(name, candidates.items)
-            whole = context.items.numbers[name]
+            own, whole = facts.number(name, items), facts.numbers[name]
             mean, spread = (np.nanmean(whole), np.nanstd(whole)) if not np.isnan(whole).all() else (0.0, 0.0)
             columns.append(np.nan_to_num((own - mean) / (spread if spread > 0 else 1.0)))
         return np.stack(columns, axis=-1)
@@ -102,4 +112,6 @@ class LinUCB:
         behind = -np.finfo(np.float64).max  # in front of places without a candidate
         values = np.where(np.cumsum(candidates.present, axis=1) <= pool, values, behind)
         order = by_value(values, candidates)
-        return mixed(order, pool, self.config.epsilon, context.seeds_of(len(order)), threads)
+        outcome = mixed(order, pool, self.config.epsilon, context.seeds_of(len(order)), threads)
+        seen = np.take_along_axis(x[..., 1], np.maximum(outcome.order, 0), axis=1)
+        return replace(outcome, relevance=np.where(outcome.order >= 0, seen, np.nan))

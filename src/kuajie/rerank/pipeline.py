@@ -1,5 +1,6 @@
 """A pipeline of re-rankers, as `[rerank]` in kuajie.toml names it: each step reads the order of the one before."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -15,16 +16,21 @@ from kuajie.numerics.jit import F64, I32
 from kuajie.rerank.base import I8, Candidates, Context, StepConfig, kind_of
 from kuajie.rerank.registry import EXPLORING, AnyStep, build
 
+MOST_CANDIDATES = 2_000
+"""Of one list, however long it is and whatever the factor: nobody who asks makes the service rank without end."""
+
 
 class RerankConfig(Config):
     """The section `[rerank]`: what becomes of lists before they are shown.
 
     Attributes:
-        factor: a list of k is chosen from so many times k candidates.
+        factor: a list of k is chosen from so many times k candidates, at most 2,000.
+        answer_minutes: `thompson` and `linucb` learn from a list when so many minutes have passed since it was made.
         steps: in the order in which they are done, each `[[rerank.steps]]`; none: lists stay as the model made them.
     """
 
     factor: Annotated[int, Field(ge=1, le=100)] = 5
+    answer_minutes: Annotated[int, Field(ge=1, le=10_080)] = 60
     steps: tuple[AnyStep, ...] = ()
 
     @pydantic.field_validator("steps")
@@ -40,13 +46,22 @@ class RerankConfig(Config):
             )
         return steps
 
+    @pydantic.field_validator("steps")
+    @classmethod
+    def _counted_once(cls, steps: tuple[StepConfig, ...]) -> tuple[StepConfig, ...]:
+        counting = [step for step in steps if kind_of(step) == "fairness"]
+        for one, other in itertools.combinations(counting, 2):
+            if not one.targets or not other.targets or set(one.targets) & set(other.targets):
+                raise ValueError(Text("only one 'fairness' step may work on a list: name other targets in each"))
+        return steps
+
     def of(self, target: str) -> tuple[StepConfig, ...]:
         """The steps for lists of one domain."""
         return tuple(step for step in self.steps if not step.targets or target in step.targets)
 
     def candidates(self, target: str, k: int) -> int:
-        """How many ranked items a list of k is chosen from."""
-        return self.factor * k if self.of(target) else k
+        """How many ranked items a list of k is chosen from: at least k, and else at most `MOST_CANDIDATES`."""
+        return max(k, min(self.factor * k, MOST_CANDIDATES)) if self.of(target) else k
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +102,12 @@ class Reranked:
     """What a pipeline made of its candidates.
 
     Attributes:
-        order: int32 (n, k), places of the candidates that were given; -1 where a list is shorter.
-        propensity: float64 (n, k), the probability of each item at its place; None: it could be no other.
+        order: int32 (n, k or more), places of the candidates that were given; -1 where a list is shorter.
+        propensity: float64, as `order`, the probability of each item at its place; None: it could be no other.
         steps: names of what was done.
         trails: of each step.
         state: by kind, what steps with a memory know now.
+        relevance: float64, as `order`, what the last step saw of each item; None: it does not learn from that.
     """
 
     order: I32
@@ -99,6 +115,7 @@ class Reranked:
     steps: tuple[str, ...]
     trails: tuple[Trail, ...]
     state: Mapping[str, Any]
+    relevance: F64 | None = None
 
     def notes(self, row: int) -> list[Note]:
         """What moved in one list and what was dropped, step after step."""
@@ -117,7 +134,14 @@ class Reranked:
         return found
 
 
-def rerank(steps: Sequence[StepConfig], candidates: Candidates, k: int, context: Context, threads: int = 1) -> Reranked:
+def rerank(
+    steps: Sequence[StepConfig],
+    candidates: Candidates,
+    k: int,
+    context: Context,
+    threads: int = 1,
+    keep: int | None = None,
+) -> Reranked:
     """Let steps work on lists, one after the other.
 
     Args:
@@ -126,6 +150,7 @@ def rerank(steps: Sequence[StepConfig], candidates: Candidates, k: int, context:
         k: places of each list; more than there are candidates makes shorter lists.
         context: what is known.
         threads: of the kernels.
+        keep: how many of the last order are wanted where that is more than the k places which steps count.
 
     Raises:
         UsageError: k < 1, or a step needs something that is not known.
@@ -134,7 +159,7 @@ def rerank(steps: Sequence[StepConfig], candidates: Candidates, k: int, context:
         raise UsageError("k must be at least 1, got {k}", k=k)
     n, m = candidates.items.shape
     now = np.where(candidates.present, np.arange(m, dtype=np.int32), np.int32(-1)).astype(np.int32)
-    propensity, trails, state = None, [], dict(context.state)
+    propensity, relevance, trails, state = None, None, [], dict(context.state)
     for step in steps:
         outcome = build(step).rerank(candidates, k, replace(context, state=state), threads)
         after = np.where(
@@ -145,14 +170,22 @@ def rerank(steps: Sequence[StepConfig], candidates: Candidates, k: int, context:
             rows, places = np.nonzero(outcome.why)
             why[rows, now[rows, places]] = outcome.why[rows, places]
         trails.append(Trail(kind_of(step), now, after, why, outcome.words))
-        candidates, now, propensity = candidates.reordered(outcome.order), after, outcome.propensity
+        candidates, now = candidates.reordered(outcome.order), after
+        propensity, relevance = outcome.propensity, outcome.relevance
         if outcome.state is not None:
             state[kind_of(step)] = outcome.state
-    shown = np.full((n, k), -1, np.int32)
-    shown[:, : min(k, m)] = packed(now)[:, :k]
-    if propensity is not None:
-        propensity = np.pad(propensity, ((0, 0), (0, max(0, k - m))), constant_values=np.nan)[:, :k]
-    return Reranked(shown, propensity, tuple(kind_of(step) for step in steps), tuple(trails), state)
+    keep = max(k, keep or k)
+    shown = np.full((n, keep), -1, np.int32)
+    shown[:, : min(keep, m)] = packed(now)[:, :keep]
+    kinds = tuple(kind_of(step) for step in steps)
+    return Reranked(shown, _wide(propensity, keep), kinds, tuple(trails), state, _wide(relevance, keep))
+
+
+def _wide(values: F64 | None, keep: int) -> F64 | None:
+    """So many places of each list, NaN where there is none."""
+    if values is None:
+        return None
+    return np.pad(values, ((0, 0), (0, max(0, keep - values.shape[1]))), constant_values=np.nan)[:, :keep]
 
 
 def packed(order: I32) -> I32:

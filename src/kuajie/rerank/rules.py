@@ -11,7 +11,8 @@ from pydantic import Field
 
 from kuajie.core.config import Config
 from kuajie.core.texts import Text
-from kuajie.rerank.base import Candidates, Context, Groups, Outcome, StepConfig, as_they_are
+from kuajie.numerics.jit import I32
+from kuajie.rerank.base import Candidates, Context, Groups, Items, Labels, Outcome, People, StepConfig, as_they_are
 
 Bools = npt.NDArray[np.bool_]
 Words = tuple[str, ...]
@@ -45,9 +46,8 @@ class RulesConfig(StepConfig):
             be shown everywhere, others not to people whose region is not known.
         only: by label of items, the words of which one is needed.
         never: by label of items, words that are not wanted.
-        unknown: what becomes of items of the catalogue whose stock, number or label is not known. An item that the
-            catalogue does not hold at all breaks `stock`, `least_age`, `regions` and `only` whatever this says: nobody
-            knows that it may be shown.
+        unknown: what becomes of items whose stock, number or label is not known. An item of which there is no record at
+            all breaks `stock`, `least_age`, `regions` and `only` whatever this says: nobody knows that it may be shown.
     """
 
     kind: Literal["rules"] = "rules"
@@ -62,23 +62,32 @@ class RulesConfig(StepConfig):
 
 @dataclass(frozen=True)
 class Rules:
-    """See the module; the first rule that an item breaks is why it was dropped."""
+    """See the module; the first rule that an item breaks is why it was dropped.
+
+    What is known anew of an item (`Context.recent`) counts instead of what was known.
+    """
 
     config: RulesConfig
 
     def rerank(self, candidates: Candidates, k: int, context: Context, threads: int = 1) -> Outcome:
         """See `base.Reranker`."""
         why, words = np.zeros(candidates.items.shape, np.int8), []
-        for word, broken in self._broken(candidates, context):
+        rules = self._broken(candidates.items, context.items, context.people)
+        if candidates.recent is not None and context.recent is not None:
+            newer = self._broken(candidates.recent, context.recent, context.people)
+            known = candidates.recent >= 0
+            rules = [(word, np.where(known, new, old)) for (word, old), (_, new) in zip(rules, newer, strict=True)]
+        for word, broken in rules:
             words.append(word)
             why[(why == 0) & candidates.present & broken] = len(words)
         return Outcome(as_they_are(candidates, why == 0), why, tuple(words))
 
-    def _broken(self, candidates: Candidates, context: Context) -> list[tuple[Text, Bools]]:
-        config, found, strange = self.config, [], candidates.items < 0
+    def _broken(self, items: I32, facts: Items, people: People) -> list[tuple[Text, Bools]]:
+        """Each rule with where items, by number in some facts, break it: bool (n, m)."""
+        config, found, strange = self.config, list[tuple[Text, Bools]](), items < 0
 
         def number(name: str, wrong: Callable[[npt.NDArray[np.float64]], Bools]) -> Bools:
-            values = context.items.number(name, candidates.items)
+            values = facts.number(name, items)
             return np.asarray(np.where(np.isnan(values), config.unknown == "drop", wrong(values)))
 
         if config.stock:
@@ -89,34 +98,33 @@ class Rules:
             outside = number(name, lambda value, low=low, high=high: (value < low) | (value > high))  # type: ignore[misc]
             found.append((Text("{name} is outside of what is allowed", name=name), outside))
         if config.least_age:
-            found.append((Text("is for older people"), strange | too_young(config.least_age, candidates, context)))
+            young = too_young(facts.number(config.least_age, items), people)
+            found.append((Text("is for older people"), strange | young))
         if config.regions:
-            found.append((Text("is not sold in this region"), strange | elsewhere(config.regions, candidates, context)))
+            away = elsewhere(facts.group(config.regions), items, people)
+            found.append((Text("is not sold in this region"), strange | away))
         for name, words in config.only.items():
-            named, known = labelled(name, words, candidates, context)
+            named, known = labelled(facts.label(name), words, items)
             wrong = strange | np.where(known, ~named, config.unknown == "drop")
             found.append((Text("{name} is not among those wanted", name=name), wrong))
         for name, words in config.never.items():
-            named, known = labelled(name, words, candidates, context)
+            named, known = labelled(facts.label(name), words, items)
             wrong = np.where(known, named, config.unknown == "drop")
             found.append((Text("{name} is not wanted", name=name), wrong))
         return found
 
 
-def too_young(name: str, candidates: Candidates, context: Context) -> Bools:
+def too_young(least: npt.NDArray[np.float64], people: People) -> Bools:
     """Where an item has a least age that the person has not, or is not known to have."""
-    least = context.items.number(name, candidates.items)
-    age = context.people.numbers.get("age", np.full(len(least), np.nan))[:, None]
+    age = people.numbers.get("age", np.full(len(least), np.nan))[:, None]
     return ~np.isnan(least) & ~(age >= least)
 
 
-def elsewhere(name: str, candidates: Candidates, context: Context) -> Bools:
+def elsewhere(groups: Groups, items: I32, people: People) -> Bools:
     """Where an item names regions, and the person's is none of them."""
-    groups: Groups = context.items.group(name)
-    items = candidates.items
     starts = groups.matrix.indptr
     limited = (starts[items + 1] > starts[items]) & (items >= 0)
-    words = context.people.words.get("region", np.full(len(items), ""))
+    words = people.words.get("region", np.full(len(items), ""))
     distinct, of_person = np.unique(words, return_inverse=True)
     codes = np.array([groups.places.get(word, -1) for word in distinct.tolist()], np.int64)[of_person]
     here = np.zeros(items.shape, bool)
@@ -128,9 +136,8 @@ def elsewhere(name: str, candidates: Candidates, context: Context) -> Bools:
     return np.asarray(limited & ~here)
 
 
-def labelled(name: str, words: Words, candidates: Candidates, context: Context) -> tuple[Bools, Bools]:
-    """Whether candidates have one of some words as their label, and whether their label is known."""
-    labels = context.items.label(name)
+def labelled(labels: Labels, words: Words, items: I32) -> tuple[Bools, Bools]:
+    """Whether items have one of some words as their label, and whether their label is known."""
     wanted = [labels.places[word] for word in words if word in labels.places]
-    codes = labels.of(candidates.items)
+    codes = labels.of(items)
     return np.isin(codes, wanted), codes >= 0

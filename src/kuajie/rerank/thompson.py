@@ -113,7 +113,8 @@ def _draw(
     low: int, high: int, pool: int, epsilon: float, draws: int, a: F64, b: F64, seeds: U64, order: I32, propensity: F64
 ) -> None:
     m = order.shape[1]
-    state, rates, hits = np.empty(1, np.uint64), np.empty(m), np.empty((m, m))
+    most = min(pool, m)
+    state, rates, hits = np.empty(1, np.uint64), np.empty(most), np.empty((most, most))
     for number in range(low, high):
         row, count = order[number], count_present(order[number])
         size = min(pool, count)

@@ -34,6 +34,7 @@ from kuajie.workflows.answer import Question, similar
 from kuajie.workflows.context import Viewed
 from kuajie.workflows.declared import declared_by
 from kuajie.workflows.deploy import Deployed
+from kuajie.workflows.learned import RELEVANCE, TAG
 from kuajie.workflows.live import nobody
 from kuajie.workflows.schedule import LoopLog, told
 from kuajie.workflows.tastes import Kind, tastes
@@ -44,7 +45,7 @@ RECENT = 20
 async def recommend(call: Call) -> Reply:
     """A ranked list for a person, live."""
     ranked, content = await composed(call)
-    call.service.lists.keep(ranked)
+    call.service.keep(ranked)
     return Reply(content)
 
 
@@ -205,6 +206,9 @@ def _viewed(call: Call, asked: RecommendRequest) -> Viewed | None:
 
 
 def _tags(asked: RecommendRequest) -> tuple[str, ...]:
+    own = [tag for tag in asked.context.tags if tag.startswith((TAG, RELEVANCE))]
+    if own:
+        raise wrong(Text("the tag '{tag}' begins as those of the service itself do", tag=own[0][:100]))
     return tuple(_id(tag, "tag") for tag in asked.context.tags)
 
 

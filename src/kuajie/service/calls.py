@@ -16,7 +16,7 @@ from starlette.responses import Response
 from kuajie.bootstrap import list_keys
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.errors import StoreError
-from kuajie.core.records import Account
+from kuajie.core.records import Account, RankedList
 from kuajie.core.texts import Text
 from kuajie.service.kept import KeptLists
 from kuajie.service.landing import Landing
@@ -105,6 +105,12 @@ class Service:
         self.notices = Noticeboard(self.store.webhooks, time.monotonic, lambda: self.demo)
         self.showings = Showings(self.cache)
         self.streams = Streams(config.service.most_streams)
+
+    def keep(self, ranked: RankedList) -> None:
+        """A list that somebody is shown: what is told of it will be understood, and what it gave away is counted."""
+        self.lists.keep(ranked)
+        if self.deployment.now.shaping is not None:
+            self.deployment.now.shaping.count(ranked)
 
     @property
     def queued_rows(self) -> int:

@@ -3,19 +3,16 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from kuajie.core.errors import StoreError
 from kuajie.core.records import Account
 from kuajie.rerank.exploration import explored
-from kuajie.workflows.answer import Answer, Question, answer, left_out, nothing, popular
+from kuajie.workflows.answer import Answer, Question, answer, as_it_is, left_out, nothing, popular
 from kuajie.workflows.declared import declared_by, for_rules
 from kuajie.workflows.deploy import Deployed, Deployment
 from kuajie.workflows.dismissals import said_no
@@ -23,7 +20,7 @@ from kuajie.workflows.fallbacks import CachedList, CachedLists, EditorLists, fro
 from kuajie.workflows.live import Person
 from kuajie.workflows.pace import ModelPace
 from kuajie.workflows.refusals import Refusals
-from kuajie.workflows.shape import Asker
+from kuajie.workflows.shape import Allowed, Asker
 from kuajie.workflows.stores import Cache, CatalogueStore
 from kuajie.workflows.workspace import ServingConfig
 
@@ -31,8 +28,6 @@ if TYPE_CHECKING:
     from kuajie.service.calls import Service
 
 log = logging.getLogger("kuajie.service")
-Allowed = Callable[[str, npt.NDArray[np.int64]], npt.NDArray[np.bool_]]
-"""Domain, joint numbers -> which of them may be shown."""
 CACHE_SECONDS = 0.3
 """So long an answer waits for the cache, when nothing better is known."""
 EDITOR_SECONDS = 2.0
@@ -109,7 +104,8 @@ async def listed(service: "Service", deployed: Deployed, person: Person, questio
     given = _scored(service, deployed, person, asked)
     exploration = service.workspace.config.serving.exploration
     if shaping is not None:
-        given = await shaped(service, deployed, person, asked, given, exploration.candidates(question.k))
+        pool = exploration.candidates(question.k)
+        given = await shaped(service, deployed, person, asked, given, question.k, pool=pool)
     if not given.ranked.fallback:
         if given.personalised and not given.degraded and question.viewed is None:
             kept.cached.note(given.ranked)
@@ -119,7 +115,17 @@ async def listed(service: "Service", deployed: Deployed, person: Person, questio
             return await ruled(service, deployed, person, asked, found)
     if not given.ranked.items and kept.editors.find(target, question.placement):
         return await ruled(service, deployed, person, asked, _chosen(service, deployed, person, asked, given.degraded))
-    return replace(given, ranked=explored(given.ranked, question.k, exploration))
+    return _told(service, replace(given, ranked=explored(given.ranked, question.k, exploration)))
+
+
+def _told(service: "Service", given: Answer) -> Answer:
+    """The answer with the reasons of the items that stayed."""
+    if given.explained is as_it_is:
+        return given
+    began = time.monotonic()
+    ranked = given.explained(given.ranked)
+    service.fallbacks.pace.explained(time.monotonic() - began)
+    return replace(given, ranked=ranked)
 
 
 async def ruled(service: "Service", deployed: Deployed, person: Person, question: Question, given: Answer) -> Answer:
@@ -138,8 +144,9 @@ async def shaped(
     k: int,
     *,
     rules_only: bool = False,
+    pool: int = 0,
 ) -> Answer:
-    """The k items that are shown, by the steps of `[rerank]`.
+    """The k items that are shown, or the pool that exploration draws them from, by the steps of `[rerank]`.
 
     What people have declared, and what they were shown, is asked of the store and the cache where a step reads it; what
     does not answer in time is not known, and the answer says that it is degraded.
@@ -152,10 +159,10 @@ async def shaped(
     wanted = question.personalised and person.personalised
     try:
         history = deployed.live.history(person, service.clock()) if wanted else nothing(deployed)
-        ranked = shaping.shaped(given.ranked, k, history, asker, rules_only=rules_only)
+        ranked = shaping.shaped(given.ranked, k, history, asker, rules_only=rules_only, pool=pool)
     except Exception:  # a fault must neither leave the page empty nor show what is forbidden
         log.exception("re-ranking failed; business rules alone are kept")
-        ranked, whole = shaping.shaped(given.ranked, k, nothing(deployed), asker, rules_only=True), False
+        ranked, whole = shaping.shaped(given.ranked, k, nothing(deployed), asker, rules_only=True, pool=pool), False
     return replace(given, ranked=ranked, degraded=given.degraded or not whole)
 
 
@@ -222,7 +229,7 @@ def _scored(service: "Service", deployed: Deployed, person: Person, question: Qu
     """What the model says, or what everybody likes; as many items as re-ranking and exploration draw from."""
     k = service.workspace.config.serving.exploration.candidates(question.k)
     if deployed.shaping is not None:
-        k = deployed.shaping.config.candidates(question.target, k)
+        k = max(k, deployed.shaping.config.candidates(question.target, question.k))
     question = question if k == question.k else replace(question, k=k, shown=question.k)
     pace = service.fallbacks.pace
     if not pace.may_ask():

@@ -82,7 +82,7 @@ class Lists:
         ranked, content = await answers.composed(self.call)
         if latest is not None and gist(content) == gist(latest):
             return latest
-        service.lists.keep(ranked)
+        service.keep(ranked)
         return content
 
     def close(self) -> None:

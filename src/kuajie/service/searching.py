@@ -30,9 +30,9 @@ from kuajie.workflows.context import naming_viewed, with_viewed
 from kuajie.workflows.deploy import Deployed
 from kuajie.workflows.dismissals import said_no
 from kuajie.workflows.find import Findings, Hit, Search, check_query, find
+from kuajie.workflows.learned import TAG
 from kuajie.workflows.library import Library
 from kuajie.workflows.live import Person
-from kuajie.workflows.shape import TAG
 
 log = logging.getLogger("kuajie.service")
 
@@ -68,7 +68,7 @@ async def search(call: Call) -> Reply:
         ranked = findings.ranked(engine, account, asked.targets[0] if len(set(asked.targets)) == 1 else "")
         if asked.placement:
             ranked = msgspec.structs.replace(ranked, placement=checked_id(asked.placement, "placement"))
-        service.lists.keep(ranked)
+        service.keep(ranked)
         list_id = service.seals.seal(ranked)
     return Reply(
         SearchResponse(

@@ -23,6 +23,7 @@ from kuajie.core.records import (
     Event,
     Exposure,
     Item,
+    Kind,
     Link,
     Organisation,
     QuarantinedEvent,
@@ -34,7 +35,7 @@ from kuajie.core.records import (
     Verdict,
 )
 from kuajie.testing.memory_webhooks import MemoryWebhooks
-from kuajie.workflows.stores import MOST_EVENTS, About, Change, ExportTable, Finding
+from kuajie.workflows.stores import MOST_EVENTS, About, Change, ExportTable, Finding, Told
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -246,7 +247,8 @@ class MemoryCatalogue:
 class MemoryShown:
     """`workflows.stores.ShownStore`."""
 
-    def __init__(self) -> None:
+    def __init__(self, events: MemoryEvents) -> None:
+        self.events = events
         self.lists: dict[str, RankedList] = {}
         self.exposures: dict[tuple[str, str], Exposure] = {}
         self.signals: dict[str, Signal] = {}
@@ -280,6 +282,20 @@ class MemoryShown:
         """See `ShownStore.exposures_of`."""
         own = [each for each in self.exposures.values() if each.list_id == list_id]
         return sorted(own, key=lambda each: (each.position, each.exposure_id))
+
+    def told(
+        self, tag: str, after: tuple[datetime, str], until: datetime, kinds: Sequence[Kind], most: int = 500
+    ) -> list[Told]:
+        """See `ShownStore.told`."""
+        lists = sorted(self.lists.values(), key=attrgetter("created_at", "list_id"))
+        asked = [each for each in lists if tag in each.tags and (each.created_at, each.list_id) > after]
+        found = []
+        for each in [each for each in asked if each.created_at < until][:most]:
+            seen = [one for one in self.exposures_of(each.list_id) if one.domain == each.target]
+            keys = {("answer", one.domain, one.exposure_id, kind): one.item for one in seen for kind in kinds}
+            answered = frozenset(item for key, item in keys.items() if key in self.events.keys)
+            found.append(Told(each, frozenset(one.item for one in seen), answered))
+        return found
 
     def prune(self, before: datetime, most: int) -> int:
         """See `ShownStore.prune`."""
@@ -423,7 +439,7 @@ class MemoryStore:
         counter = Counter()
         self.events = MemoryEvents(counter, threading.RLock())
         self.catalogue = MemoryCatalogue(counter)
-        self.shown = MemoryShown()
+        self.shown = MemoryShown(self.events)
         self.access = MemoryAccess()
         self.webhooks = MemoryWebhooks()
         self.export = MemoryExport(self.events, self.catalogue)

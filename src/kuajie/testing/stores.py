@@ -369,6 +369,54 @@ class StoreContract:
         assert store.shown.exposures_of("l") == [seen[2], seen[1], *[seen[0], other]]
         assert store.shown.exposures_of("other") == []
 
+    def test_what_was_told_of_lists_is_read_in_their_order(self, store: Store) -> None:
+        def shown(name: str, minutes: int, *tags: str) -> RankedList:
+            items = tuple(RankedItem(domain="car", item=item, title="", score=1.0) for item in ("甲", "乙", "丙"))
+            who = Account(domain="课程", user="张三")
+            made = NOW + timedelta(minutes=minutes)
+            return RankedList(
+                list_id=name, account=who, target="car", model_version="v", created_at=made, items=items, tags=tags
+            )
+
+        def seen(list_id: str, *items: str, domain: str = "car") -> list[Exposure]:
+            return [
+                Exposure(
+                    exposure_id=f"{list_id}{domain}{place}{item}", list_id=list_id, placement="", position=0,
+                    occurred_at=NOW, domain=domain, item=item,
+                )
+                for place, item in enumerate(items)
+            ]  # fmt: skip
+
+        lists = [
+            shown("b", 0, "rerank:甲%_"),
+            shown("a", 0, "x", "rerank:甲%_"),
+            shown("c", 1),
+            shown("d", 2, "rerank:甲%_"),
+        ]
+        store.shown.save_lists([*lists, shown("e", 3, "rerank:甲%_"), shown("f", 2, "rerank:甲xx")])
+        store.shown.save_exposures([*seen("a", "甲", "乙", "乙"), *seen("a", "丙", domain="film"), *seen("d", "丙")])
+        answers = [("acar0甲", "click", "car"), ("acar1乙", "dismiss", "car"), ("dcar0丙", "click", "film")]
+        store.events.append(
+            [
+                event(str(place), domain=domain, exposure_id=exposure, kind=kind)
+                for place, (exposure, kind, domain) in enumerate(answers)
+            ],
+            NOW,
+        )
+
+        def told(after: tuple[datetime, str], most: int = 9) -> list[tuple[str, set[str], set[str]]]:
+            found = store.shown.told("rerank:甲%_", after, NOW + timedelta(minutes=3), ("click", "purchase"), most)
+            return [(each.ranked.list_id, set(each.seen), set(each.answered)) for each in found]
+
+        first = ("a", {"甲", "乙"}, {"甲"})
+        assert told((NOW, "")) == [first, ("b", set(), set()), ("d", {"丙"}, set())]
+        assert told((NOW, ""), 1) == [first]
+        assert [name for name, *_ in told((NOW, "a"))] == ["b", "d"]
+        assert [name for name, *_ in told((NOW + timedelta(minutes=1), "c"))] == ["d"]
+        assert store.shown.told("rerank:甲%_", (NOW, ""), NOW + timedelta(minutes=3), (), 1)[0].ranked == lists[1]
+        store.events.append([event("9", domain="car", exposure_id="acar2乙", kind="purchase")], NOW)
+        assert told((NOW, ""), 1) == [("a", {"甲", "乙"}, {"甲", "乙"})], "any exposure of the item"
+
     def test_old_lists_go_with_their_exposures_and_events_stay(self, store: Store) -> None:
         def shown(number: int, days: int) -> RankedList:
             return RankedList(

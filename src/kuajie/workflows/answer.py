@@ -47,7 +47,8 @@ class Question:
         owned: domains whose items reasons may name; None: all.
         viewed: the item on the page that asks.
         placement: on it; names the editor's list.
-        shown: of the k, where the list that is shown is drawn from more; 0: all.
+        shown: of the k, where the list that is shown is drawn from more; 0: all. Reasons of the model come later then
+            (`Answer.explained`).
     """
 
     account: Account
@@ -62,6 +63,19 @@ class Question:
     placement: str = ""
     shown: int = 0
 
+    @property
+    def explains(self) -> bool:
+        """Whether the model says its reasons together with its scores."""
+        return self.explain and not self.shown
+
+
+Explain = Callable[[RankedList], RankedList]
+
+
+def as_it_is(ranked: RankedList) -> RankedList:
+    """The list itself: it says all that it has to."""
+    return ranked
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -71,11 +85,13 @@ class Answer:
         ranked: the list.
         personalised: whether a history was used.
         degraded: something did not work, so that the list is less than it could be.
+        explained: gives the items that stay of a list that was drawn from more their reasons.
     """
 
     ranked: RankedList
     personalised: bool
     degraded: bool
+    explained: Explain = as_it_is
 
 
 def answer(
@@ -96,7 +112,7 @@ def answer(
     engine = deployed.engines[question.language]
     wanted = question.personalised and person.personalised
     deployed.dataset.space.index(question.target)
-    used = False
+    used, events = False, person.known() if wanted else []
     try:
         history = deployed.live.history(person, now) if wanted else nothing(deployed)
         used = bool(len(history.items))
@@ -106,24 +122,47 @@ def answer(
         if wanted and ranked.fallback == FALLBACK and deployed.groups is not None:
             ranked = _of_group(deployed, engine, person, question) or ranked
         if deployed.new_items:
-            events = person.known() if wanted else []
             ranked = deployed.new_items.complete(engine, question, ranked, history, events, now)
             used = used or deployed.new_items.counts(events)
     except Exception:  # a fault of the model must not leave the page empty
         log.exception("the model failed; popular items are shown")
         return popular(deployed, person, question)
+
+    def explained(listed: RankedList) -> RankedList:
+        try:
+            if deployed.new_items:
+                listed = deployed.new_items.explained(engine, listed, history, events, now)
+            else:
+                listed = engine.explained(listed, history)
+        except Exception:  # a list without reasons is better than none
+            log.exception("the model cannot say its reasons")
+        return _for_reader(deployed, question, listed, title)
+
+    return Answer(
+        _for_reader(deployed, question, ranked, title),
+        personalised=used and not ranked.fallback,
+        degraded=person.degraded,
+        explained=explained if question.explain and question.shown else as_it_is,
+    )
+
+
+def _for_reader(
+    deployed: Deployed, question: Question, ranked: RankedList, title: Callable[[str, str], str]
+) -> RankedList:
+    """The list with what its reader may know, and with the item on the page named as such."""
+    engine = deployed.engines[question.language]
     if question.viewed is not None:
         may_name = question.owned is None or question.viewed.domain in question.owned
         ranked = naming_viewed(ranked, question.viewed, engine.translate, may_name=may_name)
-    if question.owned is not None and not question.owned.issuperset(deployed.dataset.space.domains):
-        items = tuple(
-            msgspec.structs.replace(
-                each, reasons=generalised(each.reasons, question.owned, title, question.language, engine.translate)
-            )
-            for each in ranked.items
+    if question.owned is None or question.owned.issuperset(deployed.dataset.space.domains):
+        return ranked
+    items = tuple(
+        msgspec.structs.replace(
+            each, reasons=generalised(each.reasons, question.owned, title, question.language, engine.translate)
         )
-        ranked = msgspec.structs.replace(ranked, items=items)
-    return Answer(ranked, personalised=used and not ranked.fallback, degraded=person.degraded)
+        for each in ranked.items
+    )
+    return msgspec.structs.replace(ranked, items=items)
 
 
 def nothing(deployed: Deployed) -> Histories:
@@ -159,7 +198,7 @@ def _of_group(deployed: Deployed, engine: Engine, person: Person, question: Ques
 
 def _ranked(engine: Engine, history: Histories, question: Question) -> RankedList:
     most = question.k + len(question.exclude)
-    if question.explain and len(question.exclude) > MANY:  # explain no more than what stays
+    if question.explains and len(question.exclude) > MANY:  # explain no more than what stays
         plain = engine.recommend(question.account, history, question.target, most, explain=False)
         stays = [place for place, each in enumerate(plain.items, 1) if each.item not in question.exclude][: question.k]
         most = max(stays, default=1)
@@ -168,7 +207,7 @@ def _ranked(engine: Engine, history: Histories, question: Question) -> RankedLis
         history,
         question.target,
         most,
-        explain=question.explain,
+        explain=question.explains,
         remember=question.viewed is None,  # else the history was made for this question
     )
     return _kept(ranked, question)
@@ -255,8 +294,8 @@ def similar(
         return _similar(deployed, domain, item, target, k, language)
     most = deployed.shaping.config.candidates(target, k)
     items, fallback = _similar(deployed, domain, item, target, most, language)
-    numbers = deployed.shaping.numbers(target, [each.item for each in items])
-    allowed = deployed.shaping.allowed(target, numbers, Asker()).tolist()
+    named = {-1 - place: each.item for place, each in enumerate(items)}
+    allowed = deployed.shaping.allowed(target, np.array(list(named), np.int64), Asker(), named).tolist()
     return tuple(each for each, may in zip(items, allowed, strict=True) if may)[:k], fallback
 
 

@@ -112,6 +112,8 @@ class Deployment:
         """Let a version serve; it is told what the store, or the cache, may not have told when it was asked."""
         with self._swapping:
             new.live.learn(self.now.live.fresh())
+            if new.shaping is not None and self.now.shaping is not None:
+                new.shaping.inherit(self.now.shaping)
             self.now = new
 
     def look(self) -> bool:

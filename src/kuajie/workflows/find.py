@@ -28,6 +28,7 @@ from kuajie.workflows.knowledge import Thing
 from kuajie.workflows.library import Library
 from kuajie.workflows.reasons import reasons_of
 from kuajie.workflows.recommend import FALLBACK, Engine, title_of
+from kuajie.workflows.shape import Allowed
 
 log = logging.getLogger("kuajie.find")
 LIKING = 0.4
@@ -53,7 +54,7 @@ class Search:
         exclude: (domain, item) that must not be found.
         unseen: leave out what the history holds, as a recommendation does.
         owned: domains whose items reasons may name; None: all.
-        allowed: domain, joint numbers -> which of them business rules allow; None: all.
+        allowed: what business rules allow; None: everything.
     """
 
     query: str
@@ -63,7 +64,7 @@ class Search:
     exclude: frozenset[tuple[str, str]] = frozenset()
     unseen: bool = False
     owned: frozenset[str] | None = None
-    allowed: Callable[[str, Ints], npt.NDArray[np.bool_]] | None = None
+    allowed: Allowed | None = None
 
 
 @dataclass(frozen=True)
@@ -294,7 +295,9 @@ def _allowed(library: Library, search: Search, numbers: Ints) -> npt.NDArray[np.
         domain_of = library.domain[numbers]
         for place in np.unique(domain_of).tolist():
             mine = domain_of == place
-            kept[mine] = search.allowed(library.catalog.space.domains[place], numbers[mine])
+            new = numbers[mine & (numbers >= library.catalog.space.n_items)].tolist()
+            named = {number: library.item(number).item for number in new}
+            kept[mine] = search.allowed(library.catalog.space.domains[place], numbers[mine], named)
     return kept
 
 

@@ -47,8 +47,7 @@ class Facts:
             if strange:
                 log.warning("%d items have a '%s' that is no number", strange, name)
         self.labels[name] = labels_of(words)
-        parts = [[part.strip() for part in SEPARATORS.split(word)] if word else [] for word in words]
-        self.groups[name] = groups_of(parts)
+        self.groups[name] = groups_of(words_of(words))
 
     def items(self, support: Floats) -> Items:
         """Everything together, with popularity and the content vectors.
@@ -160,13 +159,23 @@ def as_numbers(words: Sequence[str | None], bad: float | None = None) -> Floats 
     Returns:
         float64 (n,); None where there is no number, or a text that is none and must not be there.
     """
+    values = finite_numbers(words, np.nan)
+    missing = ~np.isfinite(values)
+    if missing.all() or (bad is None and any(words[place] for place in np.flatnonzero(missing).tolist())):
+        return None
+    return values if bad is None else finite_numbers(words, bad)
+
+
+def finite_numbers(words: Sequence[str | None], bad: float) -> Floats:
+    """Texts as finite numbers, NaN where there is none, `bad` where a text is no finite number: (n,)."""
     column = pl.Series(words, dtype=pl.String).fill_null("")
     values = column.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
-    finite = np.isfinite(values)
-    wrong = ~finite & (column != "").to_numpy()
-    if not finite.any() or (bad is None and wrong.any()):
-        return None
-    return np.where(finite, values, np.where(wrong, np.nan if bad is None else bad, np.nan))
+    return np.where(np.isfinite(values), values, np.where((column != "").to_numpy(), bad, np.nan))
+
+
+def words_of(texts: Sequence[str | None]) -> list[list[str]]:
+    """Several words of each text, such as regions."""
+    return [[part.strip() for part in SEPARATORS.split(text)] if text else [] for text in texts]
 
 
 def content_vectors(groups: Sequence[sparse.csr_array], n_items: int) -> sparse.csr_array:

@@ -9,7 +9,7 @@ most used neighbours, which stay in the list themselves.
 """
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Protocol
@@ -25,10 +25,11 @@ from scipy import sparse
 from kuajie.core.config import Config
 from kuajie.core.histories import Histories
 from kuajie.core.language import message
+from kuajie.core.recommender import Explanation
 from kuajie.core.records import Event, Item, RankedItem, RankedList, Reason
 from kuajie.data.content import Neighbours
 from kuajie.data.dataset import JointDataset
-from kuajie.workflows.recommend import Engine, title_of
+from kuajie.workflows.recommend import Engine, Reasons, title_of
 from kuajie.workflows.stand_ins import STAND_INS, StandIns
 from kuajie.workflows.stores import CatalogueStore
 
@@ -105,6 +106,7 @@ class NewItems:
         content: finds neighbours.
         config: how many, how high.
         near_seconds: `CleaningConfig.near_duplicate_seconds`.
+        tell: hears of every item that was put since the snapshot, new or not; None: nobody does.
     """
 
     def __init__(
@@ -114,7 +116,9 @@ class NewItems:
         content: ContentModel,
         config: NewItemsConfig,
         near_seconds: float = 0.0,
+        tell: Callable[[Sequence[Item]], None] | None = None,
     ) -> None:
+        self._tell = tell
         self._catalog, self._engines, self._content, self._config = dataset.catalog, engines, content, config
         self._stand_ins = StandIns(dataset.catalog.space.n_items, dataset.strength, near_seconds)
         engine = next(iter(engines.values()))
@@ -148,6 +152,9 @@ class NewItems:
 
     def learn(self, items: Iterable[Item]) -> None:
         """Items that were put: new ones join their group, others show their new title at once."""
+        items = list(items)
+        if self._tell is not None:
+            self._tell(items)
         with self._lock:
             for item in items:
                 self._learn(item)
@@ -223,17 +230,30 @@ class NewItems:
             events: of the person in the store; those of new items count here.
             now: the time of the request.
         """
-        used: dict[Key, list[Event]] = {}
-        for event in events:
-            if (event.domain, event.item) in self._items:
-                used.setdefault((event.domain, event.item), []).append(event)
-        lent = self._lent(used)
-        scored = self._stand_ins.added(history, lent, used, now) if lent else history
+        used, lent, scored = self._with_stand_ins(history, events, now)
         if scored is not history:
             items = self._again(engine, question, scored, history, lent)
             if items is not None:
                 ranked = msgspec.structs.replace(ranked, items=items, fallback="")
         return self._merged(engine, question, ranked, self._bounds_of(engine, scored, question.target), used)
+
+    def explained(
+        self, engine: Engine, ranked: RankedList, history: Histories, events: Iterable[Event], now: datetime
+    ) -> RankedList:
+        """What `complete` made of a question that wanted reasons later, with reasons; see `Engine.explained`."""
+        _, lent, scored = self._with_stand_ins(history, events, now)
+        return engine.explained(ranked, scored, None if scored is history else self._reasons(engine, history, lent))
+
+    def _with_stand_ins(
+        self, history: Histories, events: Iterable[Event], now: datetime
+    ) -> tuple[dict[Key, list[Event]], dict[Key, npt.NDArray[np.int32]], Histories]:
+        """What was done with new items, what stands for them, and the history with that; itself if it says nothing."""
+        used: dict[Key, list[Event]] = {}
+        for event in events:
+            if (event.domain, event.item) in self._items:
+                used.setdefault((event.domain, event.item), []).append(event)
+        lent = self._lent(used)
+        return used, lent, self._stand_ins.added(history, lent, used, now) if lent else history
 
     def counts(self, events: Iterable[Event]) -> bool:
         """Whether something was done with a new item that counts through its neighbours."""
@@ -270,21 +290,13 @@ class NewItems:
         part = self._catalog.space.slice(question.target)
         left_out = self._catalog.ids[question.target].numbers(sorted(question.exclude))
         seen = np.concatenate([real.own_items, left_out[left_out >= 0] + np.int32(part.start)])
-        answer = engine.answering.answer(scored, question.target, question.k, explain=question.explain, seen=seen)
+        answer = engine.answering.answer(scored, question.target, question.k, explain=question.explains, seen=seen)
         if answer is None:
             return None
         reasons: Sequence[tuple[Reason, ...]] = [()] * len(answer.places)
         if answer.explanation is not None:
-            names = [(*key, self._title(key, engine.language)) for key in lent]
-            reasons = self._stand_ins.reasons(
-                answer.explanation,
-                answer.scores.tolist(),
-                engine,
-                real,
-                lent,
-                names,
-                (part.start + answer.places).astype(np.int32),
-            )
+            tell = self._reasons(engine, real, lent)
+            reasons = tell(answer.explanation, answer.scores.tolist(), part.start + answer.places)
         return tuple(
             RankedItem(
                 domain=domain,
@@ -298,6 +310,17 @@ class NewItems:
             for number in [part.start + place]
             for domain, item in [self._catalog.name(number)]
         )
+
+    def _reasons(self, engine: Engine, real: Histories, lent: Mapping[Key, npt.NDArray[np.int32]]) -> Reasons:
+        """Reasons that name the new items instead of their stand-ins."""
+        names = [(*key, self._title(key, engine.language)) for key in lent]
+
+        def told(
+            explanation: Explanation, scores: Sequence[float], items: npt.NDArray[np.integer]
+        ) -> Sequence[tuple[Reason, ...]]:
+            return self._stand_ins.reasons(explanation, scores, engine, real, lent, names, items.astype(np.int32))
+
+        return told
 
     def _bounds_of(self, engine: Engine, history: Histories, target: str) -> tuple[Kinds, F64] | None:
         """The groups of a target with their scores for a history; the popular ones where nothing is known of it."""

@@ -28,10 +28,15 @@ class ModelPace:
         return self._slow < SLOW_IN_A_ROW or self._monotonic() >= self._paused_until
 
     def took(self, seconds: float) -> None:
-        """How long the model took for one answer."""
+        """How long the model took for the scores of one answer."""
         if seconds <= self._limit:
             self._slow = 0
             return
         self._slow += 1
         if self._slow >= SLOW_IN_A_ROW:
             self._paused_until = self._monotonic() + PAUSE_SECONDS
+
+    def explained(self, seconds: float) -> None:
+        """How long it took for reasons that came later; only slow ones count, for the answer is counted already."""
+        if seconds > self._limit:
+            self.took(seconds)

@@ -3,10 +3,11 @@
 import threading
 import uuid
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -14,7 +15,7 @@ from kuajie.core.clock import Clock, system_clock
 from kuajie.core.errors import UsageError
 from kuajie.core.histories import Histories
 from kuajie.core.language import translator
-from kuajie.core.recommender import Recommender
+from kuajie.core.recommender import Explanation, Recommender
 from kuajie.core.records import Account, Item, RankedItem, RankedList, Reason
 from kuajie.core.texts import Translate
 from kuajie.data.catalog import Catalog
@@ -29,6 +30,8 @@ MOST_NAMED = 50_000
 """Items whose names stay at hand."""
 Ranked = tuple[int, float, tuple[Reason, ...]]
 """Joint item number, score, reasons."""
+Reasons = Callable[[Explanation, Sequence[float], npt.NDArray[np.integer]], Sequence[tuple[Reason, ...]]]
+"""Explanation of some items, their scores and joint numbers -> reasons of each."""
 
 
 def new_list_id() -> str:
@@ -172,6 +175,29 @@ class Engine:
                 self._remembered.put(history, target, k, explain, items)
         return self._list(account, target, items)
 
+    def explained(self, ranked: RankedList, history: Histories, reasons: Reasons | None = None) -> RankedList:
+        """A list with reasons, where its items have none yet; what the catalogue does not hold stays as it is.
+
+        Args:
+            ranked: by the model, of one target.
+            history: that it was ranked by.
+            reasons: says them; left out: the items of the history are named.
+        """
+        ids = self.catalog.ids[ranked.target]
+        bare = [place for place, each in enumerate(ranked.items) if not each.reasons and each.item in ids]
+        if not bare:
+            return ranked
+        items = list(ranked.items)
+        places = ids.numbers([items[place].item for place in bare]).astype(np.int64)
+        explanation = self.answering.explain(history, ranked.target, places)
+        if explanation is None:
+            return ranked
+        numbers = places + self.catalog.space.slice(ranked.target).start
+        told = (reasons or self._reasons(history))(explanation, [items[place].score for place in bare], numbers)
+        for place, why in zip(bare, told, strict=True):
+            items[place] = msgspec.structs.replace(items[place], reasons=why)
+        return msgspec.structs.replace(ranked, items=tuple(items))
+
     def popular(
         self, account: Account, history: Histories, target: str, k: int = 10, liked: "Liked | None" = None
     ) -> RankedList:
@@ -214,9 +240,10 @@ class Engine:
         )
 
     def _items(self, answer: Answer, target: str, history: Histories) -> tuple[RankedItem, ...]:
-        part = self.catalog.space.slice(target)
-        start = part.start
-        reasons = [()] * len(answer.places) if answer.explanation is None else self._reasons(answer, part, history)
+        start = self.catalog.space.slice(target).start
+        reasons: Sequence[tuple[Reason, ...]] = [()] * len(answer.places)
+        if answer.explanation is not None:
+            reasons = self._reasons(history)(answer.explanation, answer.scores.tolist(), answer.places + start)
         ranked = zip(answer.places.tolist(), answer.scores.tolist(), reasons, strict=True)
         return self._shown((start + place, score, why) for place, score, why in ranked)
 
@@ -230,18 +257,21 @@ class Engine:
             ]
         )
 
-    def _reasons(self, answer: Answer, target: slice, history: Histories) -> list[tuple[Reason, ...]]:
-        assert answer.explanation is not None  # noqa: S101 - asked for
-        items = answer.places + target.start
-        return reasons_of(
-            answer.explanation,
-            answer.scores.tolist(),
-            self._name,
-            self.translate,
-            links=self.links,
-            items=items,
-            borrowed=history.borrowed_items,
-        )
+    def _reasons(self, history: Histories) -> Reasons:
+        def told(
+            explanation: Explanation, scores: Sequence[float], items: npt.NDArray[np.integer]
+        ) -> Sequence[tuple[Reason, ...]]:
+            return reasons_of(
+                explanation,
+                scores,
+                self._name,
+                self.translate,
+                links=self.links,
+                items=items,
+                borrowed=history.borrowed_items,
+            )
+
+        return told
 
     def _name(self, number: int) -> tuple[str, str, str]:
         named = self._named.get(number)

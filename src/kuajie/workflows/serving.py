@@ -53,8 +53,8 @@ class Server:
         if self.shaping is None or k < 1:
             return self.engine.recommend(account, history, target, k, repeats=repeats)
         most = self.shaping.config.candidates(target, k)
-        ranked = self.engine.recommend(account, history, target, most, repeats=repeats)
-        return self.shaping.shaped(ranked, k, history, self.asker(account))
+        ranked = self.engine.recommend(account, history, target, most, explain=False, repeats=repeats)
+        return self.engine.explained(self.shaping.shaped(ranked, k, history, self.asker(account)), history)
 
     def asker(self, account: Account | None) -> Asker:
         """What the accounts of a person had declared when the snapshot was made."""

@@ -2,14 +2,13 @@
 
     ranked list of factor x k items  ->  rules, limits, diversity, ...  ->  the k that are shown
 
-Each step that was done is named in the list's tags; reasons stay with their items. Showings of providers are counted in
-this process, list by list: floors that hold in each process hold in all of them.
+Each step that was done is named in the list's tags; reasons stay with their items.
 """
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any, Self
 
 import msgspec
@@ -21,17 +20,25 @@ from kuajie.core.histories import Histories
 from kuajie.core.names import suggest
 from kuajie.core.records import RankedList
 from kuajie.data.catalog import Catalog
-from kuajie.numerics.jit import F64
-from kuajie.rerank.base import Candidates, Context, Items, People, StepConfig
+from kuajie.numerics.jit import F64, I32
+from kuajie.rerank.base import Candidates, Context, Items, People, StepConfig, kind_of
 from kuajie.rerank.calibration import CalibrationConfig
+from kuajie.rerank.fairness import Fairness, FairnessConfig
 from kuajie.rerank.limits import LimitsConfig
+from kuajie.rerank.linucb import Ridge
 from kuajie.rerank.pipeline import RerankConfig, Reranked, rerank
 from kuajie.rerank.popularity import XQuADConfig
 from kuajie.rerank.rules import RulesConfig
+from kuajie.rerank.thompson import Answers
 from kuajie.workflows.declared import AGE, REGION, number
+from kuajie.workflows.fresh_facts import FreshFacts, numeric_of
 from kuajie.workflows.item_facts import facts_of_catalog, mix_of, there
+from kuajie.workflows.learned import TAG, Learned, learning_step, relevance_tag, states_of
+from kuajie.workflows.provider_places import ProviderPlaces
 
-TAG = "rerank:"
+Allowed = Callable[[str, npt.NDArray[np.int64], Mapping[int, str]], npt.NDArray[np.bool_]]
+"""Domain, joint numbers, and the ids of those that the catalogue does not hold -> which of them may be shown."""
+NONE_NAMED: Mapping[int, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -55,14 +62,23 @@ class Shaping:
         config: the steps.
         catalog: numbers items.
         items: what is known of them.
+        places: what providers were given.
+        fresh: what was said of items since.
+        learned: what the last step knows of answers (`teach`).
     """
 
     config: RerankConfig
     catalog: Catalog
     items: Items
+    places: ProviderPlaces = field(init=False)
+    fresh: FreshFacts = field(init=False)
+    learned: Learned = field(default_factory=Learned)
+    _known_answers: Mapping[str, Answers | Ridge] = field(default_factory=dict)
     _there: dict[tuple[str, str], F64] = field(default_factory=dict)
-    _states: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.fresh = FreshFacts(self.config, self.catalog, self.items)
+        self.places = ProviderPlaces(self.items, self.catalog.space)
 
     @classmethod
     def of(cls, config: RerankConfig, catalog: Catalog, popularity: npt.NDArray[np.float64]) -> Self | None:
@@ -95,9 +111,16 @@ class Shaping:
         return declared, max(days, default=0)
 
     def shaped(
-        self, ranked: RankedList, k: int, history: Histories, asker: Asker = Asker(), *, rules_only: bool = False
+        self,
+        ranked: RankedList,
+        k: int,
+        history: Histories,
+        asker: Asker = Asker(),
+        *,
+        rules_only: bool = False,
+        pool: int = 0,
     ) -> RankedList:
-        """The k items of a list that are shown.
+        """The k items of a list that are shown; who shows them says so (`count`).
 
         Args:
             ranked: `config.candidates(target, k)` items, or as many as there are.
@@ -105,16 +128,19 @@ class Shaping:
             history: one row: whose mix the list is to have.
             asker: what else is known.
             rules_only: whether nothing but business rules counts: for lists that somebody else put in order.
+            pool: so many are given, if that is more than k, for exploration draws the k from them.
         """
+        keep = max(k, pool)
         steps = self.rules(ranked.target) if rules_only else self.config.of(ranked.target)
         if not steps or not ranked.items:
-            return ranked if len(ranked.items) <= k else msgspec.structs.replace(ranked, items=ranked.items[:k])
+            return ranked if len(ranked.items) <= keep else msgspec.structs.replace(ranked, items=ranked.items[:keep])
         seed = int.from_bytes(blake2b(ranked.list_id.encode(), digest_size=8).digest(), "big")
-        with self._lock:
-            state = self._states.get(ranked.target, {})
-            candidates = self._candidates(ranked, asker)
-            result = self.run(steps, candidates, k, ranked.target, history, asker, seed, state)
-            self._states[ranked.target] = result.state
+        fair = self._fair(ranked.target)
+        state: dict[str, Any] = {} if fair is None else {"fairness": self.places.known(ranked.target, fair.by)}
+        if ranked.target in self._known_answers:
+            state[kind_of(steps[-1])] = self._known_answers[ranked.target]
+        candidates, recent = self._candidates(ranked, asker)
+        result = self.run(steps, candidates, k, ranked.target, history, asker, seed, state, recent, keep)
         order = result.order[0]
         items = tuple(ranked.items[place] for place in order[order >= 0].tolist())
         if result.propensity is not None:
@@ -123,6 +149,8 @@ class Shaping:
                 msgspec.structs.replace(each, propensity=chance) for each, chance in zip(items, chances, strict=False)
             )
         tags = (*ranked.tags, *(TAG + kind for kind in result.steps))
+        if result.relevance is not None:
+            tags += (relevance_tag(result.relevance[0, : len(items)].tolist()),)
         return msgspec.structs.replace(ranked, items=items, tags=tags)
 
     def run(
@@ -135,6 +163,8 @@ class Shaping:
         asker: Asker,
         seed: int,
         state: Mapping[str, Any],
+        recent: Items | None = None,
+        keep: int | None = None,
     ) -> Reranked:
         """The pipeline on one list."""
         names = [step.by for step in steps if isinstance(step, (CalibrationConfig, XQuADConfig))]
@@ -146,8 +176,36 @@ class Shaping:
         people = People(mixes, {AGE: age}, {REGION: region})
         known = target in self.catalog.space.domains
         part = self.catalog.space.slice(target) if known else slice(0, 0)
-        context = Context(self.items, people, np.array([seed], np.uint64), state, part)
-        return rerank(steps, candidates, k, context)
+        context = Context(self.items, people, np.array([seed], np.uint64), state, part, recent)
+        return rerank(steps, candidates, k, context, keep=keep)
+
+    def count(self, ranked: RankedList) -> None:
+        """Somebody is shown a list: what it gives to providers counts from now on, where fairness made it."""
+        fair = self._fair(ranked.target)
+        if fair is not None and TAG + "fairness" in ranked.tags:
+            items = self.numbers(ranked.target, [each.item for each in ranked.items])
+            self.places.count(ranked.target, fair.by, items)
+
+    def inherit(self, before: "Shaping") -> None:
+        """Go on from what another version has counted and learned."""
+        self.places.inherit(before.places, self._floors)
+        self.teach(before.learned)
+
+    def teach(self, learned: Learned) -> None:
+        """What the last step knows of answers from now on."""
+        step = learning_step(self.config)
+        self.learned = learned
+        if step is not None:
+            self._known_answers = states_of(learned, step, self.catalog)
+
+    def _fair(self, target: str) -> FairnessConfig | None:
+        return next((step for step in self.config.of(target) if isinstance(step, FairnessConfig)), None)
+
+    def _floors(self, target: str, by: str) -> F64:
+        labels, part, fair = self.items.label(by), self.catalog.space.slice(target), self._fair(target)
+        if fair is None or fair.by != by:
+            return np.zeros(len(labels.names))
+        return Fairness(fair).floors(labels, part)
 
     def _wanted(self, name: str, target: str) -> F64:
         """The groups that the target's items have, found out once."""
@@ -159,28 +217,33 @@ class Shaping:
         """The business rules for a target."""
         return tuple(step for step in self.config.of(target) if isinstance(step, RulesConfig))
 
-    def allowed(self, target: str, items: npt.NDArray[np.integer], asker: Asker) -> npt.NDArray[np.bool_]:
+    def allowed(
+        self, target: str, items: npt.NDArray[np.integer], asker: Asker, named: Mapping[int, str] = NONE_NAMED
+    ) -> npt.NDArray[np.bool_]:
         """Which items of a target business rules allow: (m,).
 
         Args:
             target: the domain.
-            items: joint numbers; those that the catalogue does not hold are unknown items.
+            items: joint numbers; those that the catalogue does not hold are new or changed items.
             asker: who would see them.
+            named: the ids of those; what is not named is not known.
         """
         steps, kept = self.rules(target), np.ones(len(items), bool)
         if steps and len(items):
-            known = np.where(items < self.catalog.space.n_items, items, -1).astype(np.int32)[None]
-            candidates, nobody = Candidates(known, np.ones(known.shape)), self._nobody()
-            order = self.run(steps, candidates, len(items), target, nobody, asker, 0, {}).order[0]
+            numbers, new = items.astype(np.int32), (items < 0) | (items >= self.catalog.space.n_items)
+            ids = {place: named.get(int(items[place]), "") for place in np.flatnonzero(new).tolist()}
+            numbers[new] = self.numbers(target, list(ids.values()))
+            candidates, recent = self._known(target, numbers, np.ones(len(items)), None, ids.__getitem__)
+            order = self.run(steps, candidates, len(items), target, self._nobody(), asker, 0, {}, recent).order[0]
             kept[:] = False
             kept[order[order >= 0]] = True
         return kept
 
-    def permitting(self, asker: Asker) -> Callable[[str, npt.NDArray[np.int64]], npt.NDArray[np.bool_]]:
+    def permitting(self, asker: Asker) -> Allowed:
         """What `allowed` says where one person asks, for searches."""
 
-        def allowed(target: str, items: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-            return self.allowed(target, items, asker)
+        def allowed(target: str, items: npt.NDArray[np.int64], named: Mapping[int, str]) -> npt.NDArray[np.bool_]:
+            return self.allowed(target, items, asker, named)
 
         return allowed
 
@@ -194,23 +257,25 @@ class Shaping:
         numbers = self.catalog.ids[target].numbers(ids)
         return np.where(numbers >= 0, numbers + self.catalog.space.slice(target).start, -1).astype(np.int32)
 
-    def _candidates(self, ranked: RankedList, asker: Asker) -> Candidates:
-        """Items that the snapshot does not know are unknown ones; scores fall as the list goes."""
+    def _candidates(self, ranked: RankedList, asker: Asker) -> tuple[Candidates, Items | None]:
+        """Items that the snapshot does not know are unknown ones, or of the facts; scores fall as the list goes."""
         ids = [each.item for each in ranked.items]
         items = self.numbers(ranked.target, ids)
         scores = np.minimum.accumulate(np.array([each.score for each in ranked.items], np.float64))
         counts = None if asker.shown is None else np.array([[asker.shown.get(item, 0) for item in ids]], np.int64)
-        return Candidates(items[None], scores[None], counts)
+        return self._known(ranked.target, items, scores, counts, ids.__getitem__)
 
-
-def numeric_of(config: RerankConfig) -> dict[str, float]:
-    """Attributes that rules read as numbers, and what a text in them counts as that is none.
-
-    A least age that nobody can read is one that nobody has; other numbers are not known.
-    """
-    rules = [step for step in config.steps if isinstance(step, RulesConfig)]
-    names = {name: np.nan for step in rules for name in (step.stock, *step.numbers)}
-    return {**names, **{step.least_age: np.inf for step in rules}}
+    def _known(
+        self,
+        target: str,
+        items: I32,
+        scores: F64,
+        counts: npt.NDArray[np.int64] | None,
+        id_of: Callable[[int], str],
+    ) -> tuple[Candidates, Items | None]:
+        """One list of candidates, with what was said of them since the snapshot."""
+        rows, recent = self.fresh.of(target, items, id_of) or (None, None)
+        return Candidates(items[None], scores[None], counts, None if rows is None else rows[None]), recent
 
 
 def steps_of(ranked: RankedList) -> list[str]:

@@ -31,6 +31,7 @@ from kuajie.core.records import (
     Event,
     Exposure,
     Item,
+    Kind,
     Link,
     Organisation,
     QuarantinedEvent,
@@ -145,6 +146,21 @@ class CatalogueStore(Protocol):
         """Consents that changed after a sequence number, in order of their last change."""
 
 
+@dataclass(frozen=True)
+class Told:
+    """A list with what was told of it.
+
+    Attributes:
+        ranked: the list.
+        seen: ids of its target's items that were exposed.
+        answered: of those, the ones that were answered.
+    """
+
+    ranked: RankedList
+    seen: frozenset[str]
+    answered: frozenset[str]
+
+
 class ShownStore(Protocol):
     """What people were shown."""
 
@@ -166,6 +182,19 @@ class ShownStore(Protocol):
 
     def exposures_of(self, list_id: str) -> list[Exposure]:
         """The exposures of a list, by position."""
+
+    def told(
+        self, tag: str, after: tuple[datetime, str], until: datetime, kinds: Sequence[Kind], most: int = 500
+    ) -> list[Told]:
+        """Lists by when they were made, then by id, with what was told of them.
+
+        Args:
+            tag: that they carry.
+            after: moment and id of a list; those that come after it.
+            until: those that were made before.
+            kinds: of events that count as answers.
+            most: of the first.
+        """
 
     def prune(self, before: datetime, most: int) -> int:
         """Remove the oldest lists of before a time, at most so many, with exposures and signals; returns how many."""

@@ -155,14 +155,6 @@ class WorkspaceConfig(DataConfig):
     profiles: ProfilesConfig = ProfilesConfig()
     graph: GraphConfig = GraphConfig()
 
-    @pydantic.field_validator("rerank")
-    @classmethod
-    def _served(cls, rerank: RerankConfig) -> RerankConfig:
-        taught = [step.kind for step in rerank.steps if step.kind in {"thompson", "linucb"}]
-        if taught:
-            raise ValueError(Text("the service does not teach '{kind}' yet: use it from Python", kind=taught[0]))
-        return rerank
-
     @pydantic.model_validator(mode="after")
     def _drawn_once(self) -> Self:
         if self.serving.exploration.epsilon and any(step.kind in EXPLORING for step in self.rerank.steps):

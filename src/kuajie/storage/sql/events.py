@@ -162,6 +162,11 @@ IDS, ANSWERS = (
 )
 
 
+def stored_answers(connection: sa.Connection, keys: Sequence[bytes]) -> set[bytes]:
+    """Which of some `answer_key`s there are."""
+    return _stored_of(connection, ANSWERS, keys)
+
+
 def _stored_of(connection: sa.Connection, query: sa.Select[bytes], keys: Sequence[bytes]) -> set[bytes]:
     unique = list(dict.fromkeys(keys))
     found: set[bytes] = set()

@@ -1,5 +1,6 @@
 """What people were shown: ranked lists, exposures, signals."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -8,12 +9,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kuajie.core.records import Account, Exposure, RankedItem, RankedList, Signal, Verdict
+from kuajie.core.records import Account, Exposure, Kind, RankedItem, RankedList, Signal, Verdict
+from kuajie.storage.sql.events import MOST_IDS, stored_answers
+from kuajie.storage.sql.keys import key_of
 from kuajie.storage.sql.reader import Reader
 from kuajie.storage.sql.tables import exposures, ranked_lists, signals
 from kuajie.storage.sql.times import from_json, from_micros, to_json, to_micros
 from kuajie.storage.sql.upserts import existing
 from kuajie.storage.sql.writer import Transaction, Writer
+from kuajie.workflows.stores import Told
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,29 @@ class SqlShown:
         with self.reader.connection() as connection:
             return [_exposure(row) for row in connection.execute(query)]
 
+    def told(
+        self, tag: str, after: tuple[datetime, str], until: datetime, kinds: Sequence[Kind], most: int = 500
+    ) -> list[Told]:
+        """See `ShownStore.told`."""
+        made, moment = ranked_lists.c.created_at, to_micros(after[0])
+        query = (
+            sa.select(ranked_lists)
+            .where(made >= moment, made < to_micros(until))
+            .where(sa.or_(made > moment, ranked_lists.c.list_id > after[1]))
+            .where(ranked_lists.c.tags.contains(to_json(tag), autoescape=True))
+            .order_by(made, ranked_lists.c.list_id)
+            .limit(most)
+        )
+        with self.reader.connection() as connection:
+            lists = [_list(row) for row in connection.execute(query)]
+            seen = _seen(connection, [each.list_id for each in lists])
+            asked = {key_of(each.domain, each.exposure_id, kind): each for each in seen for kind in kinds}
+            answers = [asked[key] for key in stored_answers(connection, list(asked))]
+        seen_of, answered_of = _by_list(seen), _by_list(answers)
+        return [
+            Told(each, _items(seen_of[each.list_id], each), _items(answered_of[each.list_id], each)) for each in lists
+        ]
+
     def prune(self, before: datetime, most: int) -> int:
         """See `ShownStore.prune`."""
         return self.writer.write(_prune, (to_micros(before), most))
@@ -63,6 +90,25 @@ class SqlShown:
         )
         with self.reader.connection() as connection:
             return [_signal(row) for row in connection.execute(query)]
+
+
+def _seen(connection: sa.Connection, ids: Sequence[str]) -> list[Exposure]:
+    found: list[Exposure] = []
+    for start in range(0, len(ids), MOST_IDS):
+        query = sa.select(exposures).where(exposures.c.list_id.in_(ids[start : start + MOST_IDS]))
+        found += [_exposure(row) for row in connection.execute(query)]
+    return found
+
+
+def _by_list(some: Sequence[Exposure]) -> dict[str, list[Exposure]]:
+    found: dict[str, list[Exposure]] = defaultdict(list)
+    for each in some:
+        found[each.list_id].append(each)
+    return found
+
+
+def _items(some: Sequence[Exposure], ranked: RankedList) -> frozenset[str]:
+    return frozenset(each.item for each in some if each.domain == ranked.target)
 
 
 def _save_lists(transaction: Transaction, batches: Sequence[Sequence[RankedList]]) -> list[None]:
