@@ -40,7 +40,8 @@ from kuajie.models.als import ALSConfig
 from kuajie.models.itemknn import ItemKNNConfig
 from kuajie.models.registry import build
 from kuajie.workflows.init import init_world
-from kuajie.workflows.new_items import Group, Kinds, NewItemsConfig
+from kuajie.workflows.new_groups import Group, Kinds
+from kuajie.workflows.new_items import NewItemsConfig
 from kuajie.workflows.workspace import Workspace
 from kuajie.worlds import SCENARIOS
 

@@ -26,7 +26,8 @@ from kuajie.models.content import Content
 from kuajie.models.itemknn import ItemKNN
 from kuajie.workflows.answer import Question
 from kuajie.workflows.links import Links, Things
-from kuajie.workflows.new_items import Group, Kinds, NewItems, NewItemsConfig, in_turn
+from kuajie.workflows.new_groups import Group, Kinds, in_turn
+from kuajie.workflows.new_items import NewItems, NewItemsConfig
 from kuajie.workflows.recommend import Engine
 from kuajie.workflows.stand_ins import StandIns
 

@@ -25,6 +25,7 @@ from kuajie.models.blend import BlendConfig
 from kuajie.models.ranker import Generator, RankerConfig
 from kuajie.models.ranker_trees import lightgbm_or_refuse
 from kuajie.models.registry import build
+from kuajie.numerics.threads import blas_threads
 
 LEAST_SECONDS = 60.0
 """Of choosing, below which no ranker is tried: it fits the blend twice more."""
@@ -126,13 +127,13 @@ def answer_milliseconds(
     """Processor time of one list for each of the first people, all asked at one moment, as in serving: (<= people,)."""
     if histories.at is not None:
         histories = replace(histories, at=np.full(histories.n_rows, np.nanmax(histories.at)))
-    asked = answering(model)
-    times = []
-    for row in [0, *range(min(people, histories.n_rows))]:  # the first one warms up
-        history = histories.take([row])
-        begun = time.process_time()
-        asked.answer(history, target, SHOWN, explain=explain)
-        times.append(1e3 * (time.process_time() - begun))
+    asked, times = answering(model), []
+    with blas_threads(1):  # as the service has it
+        for row in [0, *range(min(people, histories.n_rows))]:  # the first one warms up
+            history = histories.take([row])
+            begun = time.process_time()
+            asked.answer(history, target, SHOWN, explain=explain)
+            times.append(1e3 * (time.process_time() - begun))
     return np.array(times[1:])
 
 
