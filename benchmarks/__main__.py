@@ -19,6 +19,7 @@ NAMES = (
     "profiles",
     "ranker",
     "cold_start",
+    "new_items",
     "rerank",
     "graph",
 )

@@ -1,6 +1,7 @@
 """The two-stage ranker: how long learning on a million rows takes, and whether it helps beside `auto`.
 
     python -m benchmarks.ranker [--size small]                   # speed, on the car-parts world
+    python -m benchmarks.ranker --latency [--seconds 90]         # of one answer, over the blend that `auto` chooses
     python -m benchmarks.ranker FOLDER ... [--seconds 90] [--kinds sequence]     # quality on split folders
     python -m benchmarks.ranker demo [--size small]              # quality on the demo world
 
@@ -24,16 +25,19 @@ from kuajie.evaluation.compare import bootstrap_interval
 from kuajie.evaluation.metrics import row_metrics
 from kuajie.evaluation.protocols import COLD_SHARE, Split, final_split, leave_one_out, validation_split
 from kuajie.evaluation.ranking import rank_task
+from kuajie.models.blend import Blend
+from kuajie.models.merged import merge
 from kuajie.models.ranker import HELD_OUT, Ranker, RankerConfig
 from kuajie.models.ranker_facts import Facts
 from kuajie.models.ranker_trees import Groups, grow
 from kuajie.models.registry import build
 from kuajie.workflows.choose import ChooseConfig, choose
-from kuajie.workflows.two_stages import over
+from kuajie.workflows.two_stages import MILLISECONDS, answer_milliseconds, over
 from kuajie.worlds import make_world
 
 METRIC = "ndcg@10"
 ROWS = 1_000_000
+PEOPLE = 300
 
 
 def speed(size: str, rows: int = ROWS) -> Iterator[Row]:
@@ -86,6 +90,26 @@ class Watch:
         return f"{clock:.1f} s ({spent:.1f} s of processor time)"
 
 
+def latency(size: str, seconds: float) -> Iterator[Row]:
+    """Processor time of one person's list of ten: the merged blend of `auto`, and the ranker over that blend."""
+    blind, final = demo(size)
+    options = FitOptions(threads=THREADS)
+    blend = choose(blind.train, blind.tasks, options, config=ChooseConfig(seconds=seconds, rerank="never")).blend
+    for target in blend.targets:
+        print(f"{target}: {[mix.weights for mix in blend.mixes_of(target)]}", flush=True)
+    models: dict[str, Recommender] = {
+        "merged blend": merge(Blend(blend).fit(final.train, options)),
+        "ranker over it": build(over(blend)).fit(final.train, options),
+    }
+    for name, model in models.items():
+        for explain in (False, True):
+            for target in blend.targets:
+                times = answer_milliseconds(model, final.train.histories, target, people=PEOPLE, explain=explain)
+                what = f"{target}, {name}{', with reasons' if explain else ''}"
+                yield Row(what, f"median {np.median(times):.2f} ms, p99 {np.quantile(times, 0.99):.2f} ms",
+                          f"{MILLISECONDS:g} ms" if "ranker" in name and explain else "")  # fmt: skip
+
+
 def quality(name: str, blind: Split, final: Split, seconds: float, kinds: tuple[str, ...], plain: bool) -> None:
     """Print NDCG@10 of the test rows under `auto`, the ranker over it, and the default ranker."""
     options = FitOptions(threads=THREADS)
@@ -132,8 +156,11 @@ def main() -> None:
     parser.add_argument("--kinds", default="", help="of models that are chosen from, with commas; left out: all")
     parser.add_argument("--over", action="store_true", help="the default ranker is left out")
     parser.add_argument("--size", default="small", help="of the demo world")
+    parser.add_argument("--latency", action="store_true", help="of one answer")
     given = parser.parse_args()
-    if not given.folders:
+    if given.latency:
+        show(latency(given.size, given.seconds))
+    elif not given.folders:
         show(speed(given.size))
     for folder in given.folders:
         if folder == "demo":

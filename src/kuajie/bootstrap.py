@@ -11,7 +11,7 @@ from pathlib import Path
 from kuajie.core.clock import system_clock
 from kuajie.core.errors import ArtifactError, StoreError, UsageError
 from kuajie.core.language import LANGUAGES
-from kuajie.data.content import BrandAndCategory
+from kuajie.data.starts import Starts
 from kuajie.profiles.audience import Audience
 from kuajie.storage.audiences import AudienceFolder
 from kuajie.storage.learned import LearnedFile
@@ -235,10 +235,11 @@ def deployed(
     server = open_server(workspace, models, LANGUAGES[0], version)
     config = workspace.config
     engines = {language: replace(server.engine, language=language) for language in LANGUAGES}
-    content = BrandAndCategory(server.dataset.catalog, server.engine.popularity)
+    arriving = config.new_items
+    content = Starts(server.dataset.catalog, server.engine.popularity, arriving.nearest, arriving.kind_weight)
     near = config.cleaning.near_duplicate_seconds
     tell = None if server.shaping is None else server.shaping.fresh.learn
-    new_items = NewItems(server.dataset, engines, content, config.new_items, near, tell)
+    new_items = NewItems(server.dataset, engines, content, arriving, near, tell)
     with suppress(StoreError):  # the next look at the tail goes on
         new_items.read(store.catalogue)
     for engine in engines.values():

@@ -11,6 +11,7 @@ from kuajie.core.recommender import FitOptions
 from kuajie.core.side import Labels, SideInformation, TripleGraph
 from kuajie.core.space import ItemSpace
 from kuajie.models.als import ALSConfig
+from kuajie.models.answering import Plain, TwoStages, answering
 from kuajie.models.blend import Blend, BlendConfig, Member, Mix
 from kuajie.models.content import ContentConfig
 from kuajie.models.itemknn import ItemKNN, ItemKNNConfig
@@ -245,3 +246,31 @@ def test_of_a_long_history_the_heaviest_entries_are_removed(ranker, world, monke
     ranker._falls(history, "b", np.array([0, 1]), np.arange(12, dtype=np.int32))
     gone = [set(range(12)) - set(rows[0].take([row]).items.tolist()) for row in range(4)]
     assert gone == [set(), {2}, {11}, {10}]
+
+
+def test_what_answers_scores_once_and_says_what_the_ranker_says(ranker, world, monkeypatch) -> None:
+    history = world.histories.take([3])
+    plain, quick = Plain(ranker).answer(history, "b", 5), answering(ranker)
+    assert isinstance(quick, TwoStages)
+    calls, score = [], Ranker.score
+    monkeypatch.setattr(Ranker, "score", lambda self, *given: calls.append(1) or score(self, *given))
+    found = quick.answer(history, "b", 5)
+    assert len(calls) == 1
+    assert plain is not None
+    assert found is not None
+    assert plain.explanation is not None
+    assert found.explanation is not None
+    np.testing.assert_array_equal(found.places, plain.places)
+    np.testing.assert_array_equal(found.explanation.contributions, plain.explanation.contributions)
+    np.testing.assert_array_equal(found.explanation.base, plain.explanation.base)
+
+
+def test_a_second_fit_serves_what_it_learned(world) -> None:
+    again = Ranker(SMALL).fit(world, FitOptions(threads=1))
+    first = again.score(world.histories.take([0, 1]), "b")  # the stage is kept
+    other = two_domain_interactions(seed=3)[0]
+    again.fit(other, FitOptions(threads=1))
+    fresh = Ranker(SMALL).fit(other, FitOptions(threads=1))
+    for asked in (world.histories.take([0, 1]), other.histories.take([0, 1])):
+        np.testing.assert_array_equal(again.score(asked, "b"), fresh.score(asked, "b"))
+    assert not np.array_equal(first, again.score(world.histories.take([0, 1]), "b"), equal_nan=True)

@@ -1,9 +1,10 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kuajie.core.histories import Histories
-from kuajie.models.trend import DAY, Trend, TrendConfig
+from kuajie.models.trend import DAY, MOST_REMEMBERED, Trend, TrendConfig
 
 
 def test_the_factor_is_the_sum_over_earlier_days() -> None:
@@ -58,3 +59,24 @@ def test_rows_get_the_factors_of_their_own_day() -> None:
     asked = Histories.from_lists([[]] * 3, 2, at=[3 * DAY, DAY, 2 * DAY])
     trend.scale(scores, asked, slice(0, 2), config)
     np.testing.assert_allclose(scores, [[1.125, 1.75], [1.5, 1.0], [1.25, 1.5]])
+
+
+def test_what_is_remembered_of_a_day_is_what_was_computed_and_bounded() -> None:
+    rng = np.random.default_rng(0)
+    items, days = rng.integers(0, 9, 200), rng.integers(0, 300, 200)
+    histories = Histories.from_lists([items.tolist()], 9, times=[(days * 86_400.0 + 1).tolist()], at=[4e7])
+    trend = Trend.of(histories)
+    for config in (TrendConfig(half_life_days=3.0), TrendConfig(half_life_days=30.0, power=1.0)):
+        for part in (slice(0, 4), slice(4, 9)):
+            for day in (250, 40, 250, 0, 40):
+                ((told, factors),) = trend.factors(np.array([day, day]), part, config)
+                expected = next(
+                    f for d, f in Trend.of(histories).factors(np.array([day, 400]), part, config) if d == day
+                )
+                assert told == day
+                np.testing.assert_array_equal(factors, expected)
+                with pytest.raises(ValueError, match="read-only"):
+                    factors[0] = 1
+    for day in range(10 * MOST_REMEMBERED):
+        list(trend.factors(np.array([day]), slice(0, 4), TrendConfig()))
+    assert len(trend._remembered) <= MOST_REMEMBERED

@@ -117,12 +117,20 @@ def test_days_and_events_are_counted_also_without_times() -> None:
 def test_value_comes_from_purchases_alone() -> None:
     prices = Prices.of(catalog())
     looking = spending(one(*((28 + place, "view", NOW - 1, np.nan) for place in range(4))), 1, prices)
-    assert looking.purchases.tolist() == looking.spent.tolist() == [0]
+    assert looking.purchases.tolist() == looking.spent.tolist() == [[0, 0]]
     assert np.isnan(looking.bought_level[0])
     assert looking.used_level[0] > 0.9
     bought = spending(one((0, "purchase", NOW - 2, 7.0), (4, "purchase", NOW - 1, np.nan)), 1, prices)
-    assert bought.spent.tolist() == [7.0 + 20.0], "what was paid, else the price"
-    assert bought.last.tolist() == [NOW - 1]
+    assert bought.spent.tolist() == [[7.0 + 20.0, 0.0]], "what was paid, else the price"
+    assert bought.purchases.tolist() == [[2, 0]]
+    np.testing.assert_array_equal(bought.last, [[NOW - 1, np.nan]])
+
+
+def test_domains_are_never_summed() -> None:
+    rows = [(1, 0, "purchase", NOW - 3, 900.0), (1, 32, "purchase", NOW - 2, 5.0), (2, 33, "purchase", np.nan, 1.0)]
+    paid = spending(events(rows), 3, Prices.of(catalog()))
+    assert paid.spent.tolist() == [[0, 0], [900, 5], [0, 1]]
+    np.testing.assert_array_equal(paid.last, [[np.nan] * 2, [NOW - 3, NOW - 2], [np.nan] * 2])
 
 
 def test_tiers_are_thirds_of_those_who_paid() -> None:

@@ -1,7 +1,9 @@
 """One person: every field has a source, a sureness and an expiry, or says why it is unknown."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -23,7 +25,8 @@ NAN = float("nan")
 @pytest.fixture(scope="module")
 def world() -> Planted:
     bought = planted(200)
-    rows = [(person, 4 * person % 60, "purchase", NOW - 5 * DAY, 10.0 + person) for person in range(0, 200, 2)]
+    rows = [(person, 4 * person % 32, "purchase", NOW - 5 * DAY, 10.0 + person) for person in range(0, 200, 2)]
+    rows += [(person, 32 + person % 32, "purchase", NOW - 5 * DAY, 1e6 + person) for person in range(0, 200, 5)]
     merged = [
         (int(r), int(i), ("view"), float(t), NAN)
         for r, i, t in zip(bought.events.row, bought.events.item, bought.events.time, strict=True)
@@ -132,6 +135,29 @@ def test_purchases_say_the_value_tier(world: Planted, audience: Audience, paid: 
     field = named(told(world, one((0, "purchase", NOW - DAY, paid)), audience), "value_tier")
     assert (field.value, field.source) == (tier, "purchase")
     assert field.sureness == pytest.approx(1 / 6 * 2 ** (-1 / 180), abs=1e-3), "one purchase is not much"
+
+
+def test_each_domain_has_its_own_tier_and_who_sees_one_sees_the_same(world: Planted, audience: Audience) -> None:
+    rows = ((0, "purchase", NOW - DAY, 12.0), (32, "purchase", NOW - 2 * DAY, 2e6), (1, "purchase", NOW - DAY, 3.0))
+    both = [each for each in told(world, one(*rows), audience) if each.name == "value_tier"]
+    assert [(each.value, each.details) for each in both] == [
+        ("low", {"domain": "courses", "purchases": 2, "spent": 15.0}),
+        ("high", {"domain": "parts", "purchases": 1, "spent": 2e6}),
+    ]
+    assert [each.last_seen and each.last_seen.timestamp() for each in both] == [NOW - DAY, NOW - 2 * DAY]
+    shop = [each for each in told(world, one(rows[1]), audience) if each.name == "value_tier"]
+    assert shop == both[1:]
+    assert set(audience.about.tiers) == {"courses", "parts"}
+    assert audience.about.tiers["courses"][1] < 1e3 < 1e6 < audience.about.tiers["parts"][0]
+
+
+def test_a_domain_where_nobody_paid_has_no_tier(world: Planted, audience: Audience) -> None:
+    tiers = {"parts": audience.about.tiers["parts"]}
+    lacking = replace(audience, about=msgspec.structs.replace(audience.about, tiers=tiers))
+    course, part = (0, "purchase", NOW - DAY, 12.0), (32, "purchase", NOW - DAY, 2e6)
+    found = [each for each in told(world, one(course, part), lacking) if each.name == "value_tier"]
+    assert [each.details["domain"] for each in found] == ["parts"]
+    assert "kuajie profile --fit" in named(told(world, one(course), lacking), "value_tier").note
 
 
 def test_what_was_declared_goes_before_purchases(world: Planted, audience: Audience) -> None:

@@ -259,6 +259,19 @@ def test_what_counts_through_neighbours_is_told(fast: Running) -> None:
     assert not new_items.counts([*did("🚗1"), *did("新b"), *did("没有")])
 
 
+def test_an_item_of_which_only_a_text_is_known_starts_from_near_texts(running: Running) -> None:
+    put(running, {"domain": "car", "item": "新文", "title": f"{KINDS[3]}升级版"})
+    ranked = running.recommend("0007", k=20, language="zh")
+    found = shown(ranked)
+    assert "新文" in found[:5], "person 7 likes topic 3"
+    reasons = ranked["items"][found.index("新文")]["reasons"]
+    assert reasons[0]["text"].startswith("新品，与“标题")
+    other = shown(running.recommend("0008", k=20))
+    assert "新文" not in other or other.index("新文") > found.index("新文")
+    put(running, {"domain": "car", "item": "新文", "title": "别的"})
+    assert "新文" not in shown(running.recommend("0007", k=20)), "nothing is said of it any more"
+
+
 def test_why_a_new_item_is_in_a_list(running: Running) -> None:
     put(running, new("a", 3))
     ranked = running.recommend("0007", k=10, language="zh")

@@ -163,3 +163,17 @@ def test_a_missing_extra_is_named(module: str, config, extra: str, monkeypatch, 
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(MissingExtraError, match=rf'pip install "kuajie\[{extra}\]"'):
         fit_encode(config or SentencesConfig(model=str(tmp_path)), TEXTS)
+
+
+def test_unknown_words_make_a_text_less_like_what_it_shares() -> None:
+    texts = ["涡轮 套件", "涡轮 入门", "套件 入门", "口红 涡轮"]
+    encoder = Tfidf.fit(TfidfConfig(most_share=1.0), texts)
+    known, half, none, empty = encoder.encode_whole(["涡轮 套件", "涡轮 套件 xyz", "xyz", ""]).toarray()
+    np.testing.assert_allclose(known, encoder.encode(["涡轮 套件"]).toarray()[0], rtol=1e-6)
+    terms = encoder.encode(["涡轮 套件"])
+    squares = ((1 + np.log(np.ones(len(terms.data)))) * encoder.idf_[terms.indices]) ** 2
+    expected = np.sqrt(squares.sum() / (squares.sum() + encoder.idf_.max() ** 2))
+    np.testing.assert_allclose(half, known * expected, rtol=1e-6)
+    assert not none.any()
+    assert not empty.any()
+    assert Tfidf.fit(TfidfConfig(), [""]).encode_whole(["涡轮"]).shape == (1, 0)

@@ -20,12 +20,14 @@ from kuajie.core.side import SideInformation
 from kuajie.core.space import ItemSpace
 from kuajie.data.catalog import Catalog
 from kuajie.data.config import StrengthConfig
-from kuajie.data.content import BrandAndCategory, Neighbours
+from kuajie.data.content import Neighbours
+from kuajie.data.starts import Start, Starts
 from kuajie.models.content import Content
 from kuajie.models.itemknn import ItemKNN
 from kuajie.workflows.answer import Question
 from kuajie.workflows.links import Links, Things
-from kuajie.workflows.new_items import Group, Kinds, NewItems, NewItemsConfig, in_turn
+from kuajie.workflows.new_groups import Group, Kinds, in_turn
+from kuajie.workflows.new_items import NewItems, NewItemsConfig
 from kuajie.workflows.recommend import Engine
 from kuajie.workflows.stand_ins import StandIns
 
@@ -38,11 +40,30 @@ def test_a_group_scores_its_mean_and_its_spread(scores: list[float], groups: lis
     matrix = np.zeros((len(groups), len(scores)))
     for place, group in enumerate(groups):
         matrix[place, sorted(group)] = 1 / len(group)
-    kinds = Kinds((), sparse.csr_array(matrix))
+    kinds = Kinds((), sparse.csr_array((0, len(scores))), sparse.csr_array(matrix))
     for optimism in (0.0, 2.0):
         got = kinds.bounds(np.array(scores, np.float32), optimism)
         slow = [np.mean([scores[i] for i in g]) + optimism * np.std([scores[i] for i in g]) for g in groups]
         np.testing.assert_allclose(got, slow, rtol=1e-4, atol=1e-3)
+
+
+def test_averages_of_kinds_and_texts_are_what_shares_say() -> None:
+    kind = Neighbours(np.array([12, 10, 13], np.int32), "甲")
+    starts = [
+        Start(kind, 0.5, np.array([14, 12], np.int32), np.array([0.3, 0.2])),
+        Start(None, 0.0, np.array([11], np.int32), np.ones(1)),
+        Start(kind, 1.0, np.array([], np.int32), np.array([])),
+    ]
+    kinds = Kinds.of([Group(start) for start in starts], slice(10, 15))
+    scores = np.array([3.0, np.nan, 1.0, -2.0, 5.0])
+    third = np.array([1, 0, 1, 1, 0]) / 3
+    shares = np.array([third / 2 + [0, 0, 0.2, 0, 0.3], [0, 1, 0, 0, 0], third])
+    known = np.nan_to_num(scores)
+    mean = shares @ known
+    for optimism in (0.0, 2.0):
+        expected = mean + optimism * np.sqrt(np.maximum(shares @ known**2 - mean**2, 0))
+        np.testing.assert_allclose(kinds.bounds(scores, optimism), expected, atol=1e-9)
+    assert Kinds.of([], slice(10, 15)).bounds(scores, 1.0).shape == (0,)
 
 
 def test_people_begin_at_different_items_and_see_all_of_them() -> None:
@@ -94,7 +115,7 @@ def test_an_item_that_the_model_knows_by_its_content_is_in_a_list_once() -> None
         dataset: Any = SimpleNamespace(
             catalog=catalog, strength=StrengthConfig(), snapshot=SimpleNamespace(store_sequence=0)
         )
-        content = BrandAndCategory(catalog, data.support())
+        content = Starts(catalog, data.support())
         new = NewItems(dataset, {"en": engine}, content, NewItemsConfig(share=1.0, optimism=10.0))
         ranked = engine.recommend(account, history, "parts", 5)
         return list(new.complete(engine, question, ranked, history, [], NOW).items)
@@ -109,7 +130,7 @@ def test_an_item_that_the_model_knows_by_its_content_is_in_a_list_once() -> None
 def test_what_is_ranked_already_is_not_put_in_again(monkeypatch: pytest.MonkeyPatch) -> None:
     new: Any = NewItems.__new__(NewItems)
     new._config = NewItemsConfig(share=1.0)
-    group = Group(Neighbours(np.array([0], np.int32), "甲"))
+    group = Group(Start(None, 0.0, np.array([0], np.int32), np.ones(1)))
     monkeypatch.setattr(new, "_best", lambda *_: [((group, "b"), 2.0), ((group, "c"), 1.5)])
     shown = [RankedItem(domain="d", item=item, title="", score=score) for item, score in (("b", 3.0), ("a", 1.0))]
     monkeypatch.setattr(new, "_shown", lambda *given: msgspec.structs.replace(shown[0], item=given[3], score=given[4]))

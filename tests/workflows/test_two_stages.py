@@ -17,7 +17,7 @@ from kuajie.models.ranker import Ranker, RankerConfig
 from kuajie.testing.planted import two_domain_interactions
 from kuajie.workflows.choose import ChooseConfig, choose
 from kuajie.workflows.refit import blend_of_version, note_of
-from kuajie.workflows.two_stages import over, try_ranker
+from kuajie.workflows.two_stages import answer_milliseconds, over, try_ranker
 
 pytest.importorskip("lightgbm", reason="the extra ml is not installed")
 OPTIONS = FitOptions(threads=1)
@@ -58,6 +58,32 @@ def test_it_stays_out_where_it_does_not() -> None:
     paying = [target for target, gain in gains.items() if gain.pays]
     assert paying == list(() if config is None else config.targets)
     assert all(abs(gain.gain) < 0.1 for gain in gains.values())
+
+
+def test_it_is_not_taken_where_answers_would_be_too_slow() -> None:
+    split = split_of(described=True, n_people=300)
+    config, gains, skipped = try_ranker(BLEND, split.train, split.tasks, OPTIONS, 10, 60.0, milliseconds=1e-6)
+    assert config is None
+    assert not gains
+    assert [str(each).split(", of")[1] for each in skipped] == [" 1e-06 that 'rerank_milliseconds' allows"] * 2
+    assert all(isinstance(each.values["took"], float) and each.values["took"] > 0.01 for each in skipped)
+
+
+def test_answers_are_timed_at_one_moment() -> None:
+    split = split_of(described=True, n_people=60)
+    asked = []
+
+    class Watched(Popularity):
+        def score(self, histories: Histories, target: str) -> np.ndarray:
+            assert histories.at is not None
+            asked.append(histories.at.tolist())
+            return super().score(histories, target)
+
+    model = Watched(PopularityConfig()).fit(split.train)
+    histories = split.tasks["b"].histories
+    assert len(answer_milliseconds(model, histories, "b", people=4, explain=False)) == 4
+    assert asked == [[histories.at.max()]] * 5
+    assert len(answer_milliseconds(model, histories.take([0, 1]), "b")) == 2
 
 
 def test_it_is_not_tried_without_the_time_for_it() -> None:

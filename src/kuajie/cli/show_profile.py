@@ -61,7 +61,6 @@ HABITS = {
     "price_level": message("price level (0 cheap, 1 dear)"),
     "bought_price_level": message("price level of purchases"),
     "purchases": message("purchases (log)"),
-    "spent": message("spent (log)"),
 }
 
 
@@ -114,8 +113,16 @@ def _value(screen: Screen, field: "Field", title: Callable[[str], str]) -> str:
         case "domain_mix":
             return ", ".join(f"{title(name)} {share:.0%}" for name, share in details.items())
         case "value_tier" | "life_cycle":
-            return screen.t(VALUES.get(str(field.value), str(field.value)))
+            value = screen.t(VALUES.get(str(field.value), str(field.value)))
+            return f"{value} ({title(details['domain'])})" if "domain" in details else value
     return screen.words(field.value) if isinstance(field.value, str) else f"{field.value:g}"
+
+
+def _habit(screen: Screen, name: str) -> str:
+    kind, _, domain = name.partition(".")
+    if kind == "spent":
+        return screen.words(Text("spent in {domain} (log)", domain=domain))
+    return screen.t(HABITS[name]) if name in HABITS else name
 
 
 def show_segments(screen: Screen, segments: "Sequence[SegmentTold]", about: "About") -> None:
@@ -166,7 +173,7 @@ def show_segment(screen: Screen, segment: "SegmentTold") -> None:
             ["habit", "members", "others", "difference in standard deviations"],
             [
                 (
-                    screen.t(HABITS[each.name]) if each.name in HABITS else each.name,
+                    _habit(screen, each.name),
                     f"{each.mean:.2f}",
                     f"{each.others:.2f}",
                     f"{each.effect:+.2f}",

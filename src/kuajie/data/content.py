@@ -1,7 +1,7 @@
 """Content: which items that people have used stand for one that nobody has used yet.
 
-A new item starts from the mean of the items of its brand and category; where there is none, of its category, else of
-its brand. Nothing is said of an item that has neither.
+Those of its brand and category; where there is none, of its category, else of its brand. Nothing is said of an item
+that has neither (`data.starts` asks its texts too).
 """
 
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ class Neighbours:
 
 
 class BrandAndCategory:
-    """Neighbours by equal brand and category (`workflows.new_items.ContentModel`).
+    """Neighbours by equal brand and category.
 
     Items that share a group get the same `Neighbours` object.
 

@@ -19,6 +19,7 @@ from kuajie.models.als_single import Folded, SingleALS
 from kuajie.models.blend import fit_key, removal_changes_mix, scoped
 from kuajie.models.merged import Merged
 from kuajie.models.merging import Block, MergedMix, Phi
+from kuajie.models.ranker import Ranker
 from kuajie.numerics.single import (
     add_factor_scores,
     add_factor_terms,
@@ -80,7 +81,7 @@ def answering(model: Recommender) -> Answering:
     """The quickest way to ask a model about one history."""
     if isinstance(model, Merged) and (model.rest_ is None or all_als(model)):
         return Fast(model)
-    return Plain(model)
+    return TwoStages(model) if isinstance(model, Ranker) else Plain(model)
 
 
 def all_als(model: Merged) -> bool:
@@ -104,8 +105,11 @@ class Plain:
         part = self.model.space_.slice(target)  # type: ignore[attr-defined]
         scores[seen_places(history.items if seen is None else seen, part)] = np.nan
         places = best_places(scores, k)
-        explanation = self.model.explain(history, target, places) if explain else None
-        return Answer(places, scores[places], explanation)
+        return Answer(places, scores[places], self.said(history, target, places, scores[places]) if explain else None)
+
+    def said(self, history: Histories, target: str, places: Ints, scores: F32) -> Explanation:
+        """Where the scores of some places came from."""
+        return self.model.explain(history, target, places)
 
     def scores(self, history: Histories, target: str) -> F32 | None:
         """See `Answering`."""
@@ -115,6 +119,17 @@ class Plain:
     def explain(self, history: Histories, target: str, places: Ints) -> Explanation | None:
         """See `Answering`."""
         return self.model.explain(history, target, places)
+
+
+@dataclass(frozen=True, eq=False)
+class TwoStages(Plain):
+    """A ranker, which need not score what it explains once more."""
+
+    model: Ranker
+
+    def said(self, history: Histories, target: str, places: Ints, scores: F32) -> Explanation:
+        """See `Plain`."""
+        return self.model.explain(history, target, places, scores)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ each instead.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
@@ -172,6 +173,7 @@ class Ranker:
         self.fits_ = self._fit_generators(interactions, options)
         self.facts_ = Facts.of(interactions, self.config.labels)
         self.known_by_ = {target: self._known(target) for target in self.space_.domains}
+        self.__dict__.pop("stage", None)  # of an earlier fit
         return self
 
     def _known(self, target: str) -> npt.NDArray[np.bool_]:
@@ -257,7 +259,7 @@ class Ranker:
             self.space_, named, facts, config.depth, config.graph_steps, config.repeats, config.profile_features
         )
 
-    @property
+    @cached_property
     def stage(self) -> FirstStage:
         """The generators and facts that serve."""
         return self._stage(self.fits_, self.facts_)
@@ -292,14 +294,27 @@ class Ranker:
         out[found.rows, found.items] = 1 + scores - lowest[found.rows]
         return out
 
-    def explain(self, histories: Histories, target: str, items: npt.NDArray[np.int64]) -> Explanation:
+    def explain(
+        self,
+        histories: Histories,
+        target: str,
+        items: npt.NDArray[np.int64],
+        scored: npt.NDArray[np.floating] | None = None,
+    ) -> Explanation:
         """How far each score falls when one history item is removed; what no removal takes away is the base.
 
         Falls that sum to more than the score are scaled down to it. What is ordered by the first generator is explained
         by it.
+
+        Args:
+            histories: one row.
+            target: the domain of the items.
+            items: int64 (n,), numbers inside the target.
+            scored: (n,), their scores where they are known; left out: they are computed.
         """
         distinct = np.unique(histories.items).astype(np.int32)
-        scores = np.nan_to_num(self.score(histories, target)[0, items].astype(np.float64))
+        scored = self.score(histories, target)[0, items] if scored is None else scored
+        scores = np.nan_to_num(scored.astype(np.float64))
         falls, ranked = np.zeros((len(items), len(distinct))), (scores >= 1) & (target in self.trees_)
         if ranked.any():
             falls[ranked] = self._falls(histories, target, items[ranked], distinct)

@@ -9,7 +9,7 @@ does not fade. Rows without `at` are asked on that day. Only (item, day, count) 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
@@ -21,6 +21,8 @@ from kuajie.core.histories import Histories
 from kuajie.core.recommender import Arrays
 
 Floats = npt.NDArray[np.float32]
+MOST_REMEMBERED = 32
+"""Days, targets and half lives whose factors are kept."""
 DAY = 86_400.0
 
 
@@ -53,6 +55,7 @@ class Trend:
     items: npt.NDArray[np.int32]
     counts: Floats
     n_items: int
+    _remembered: dict[tuple[int, int, int, TrendConfig], Floats] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, histories: Histories) -> "Trend":
@@ -74,11 +77,29 @@ class Trend:
         return np.minimum(np.floor(known / DAY), latest).astype(np.int64)
 
     def factors(self, asked: npt.NDArray[np.int64], part: slice, config: TrendConfig) -> Iterator[tuple[int, Floats]]:
-        """For each distinct asked day, ascending: the day and the factors of a target's items, (n_target,)."""
+        """For each distinct asked day, ascending: the day and the factors of a target's items, (n_target,).
+
+        Those of a single day, which is what serving asks for over and over, are remembered; they are read-only.
+        """
+        distinct = np.unique(asked).tolist()
+        if len(distinct) != 1:
+            yield from self._factors(distinct, part, config)
+            return
+        key = (distinct[0], part.start, part.stop, config)
+        known = self._remembered.get(key)
+        if known is None:
+            ((_, known),) = self._factors(distinct, part, config)
+            known.flags.writeable = False
+            if len(self._remembered) >= MOST_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = known
+        yield distinct[0], known
+
+    def _factors(self, asked: list[int], part: slice, config: TrendConfig) -> Iterator[tuple[int, Floats]]:
         inside = (self.items >= part.start) & (self.items < part.stop)
         days, items, counts = self.days[inside], self.items[inside] - part.start, self.counts[inside]
-        recent, today, first = np.zeros(part.stop - part.start), int(asked.min(initial=0)), 0
-        for day in np.unique(asked).tolist():
+        recent, today, first = np.zeros(part.stop - part.start), min(asked, default=0), 0
+        for day in asked:
             recent *= 0.5 ** ((day - today) / config.half_life_days)
             last = int(np.searchsorted(days, day, side="left"))
             decay = 0.5 ** ((day - days[first:last]) / config.half_life_days)

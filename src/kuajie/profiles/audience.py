@@ -72,7 +72,7 @@ class About(Record, frozen=True):
         alpha: prior of a person's topics.
         habits: names of the columns of segments.
         judged: number of segments -> mean silhouette and its standard error.
-        tiers: what the middle and the high value tier spend at least; None where nobody paid.
+        tiers: domain -> what the middle and the high value tier spend there at least; without those where nobody paid.
         topics, segments: described.
     """
 
@@ -87,7 +87,7 @@ class About(Record, frozen=True):
     alpha: float
     habits: tuple[str, ...]
     judged: dict[str, tuple[float, float]]
-    tiers: tuple[float, float] | None
+    tiers: dict[str, tuple[float, float]]
     topics: tuple[TopicName, ...]
     segments: tuple[Segment, ...]
 
@@ -198,13 +198,22 @@ def fit_audience(
         alpha=topics.alpha,
         habits=names,
         judged={str(k): value for k, value in segments.judged.items()},
-        tiers=tier_bounds(people.spending.spent, people.spending.purchases),
+        tiers=_tiers(people, catalog),
         topics=topic_names(topics, catalog, segments.scale.prior),
         segments=_described(
             labels, people.used[known], interests, habits, names, catalog, len(segments.centres), config
         ),
     )
     return Audience(about, topics, segments)
+
+
+def _tiers(people: People, catalog: Catalog) -> dict[str, tuple[float, float]]:
+    paid = people.spending
+    found = {
+        name: tier_bounds(paid.spent[:, place], paid.purchases[:, place])
+        for place, name in enumerate(catalog.space.domains)
+    }
+    return {name: bounds for name, bounds in found.items() if bounds is not None}
 
 
 def documents(people: People, terms: sparse.csr_array) -> sparse.csr_array:

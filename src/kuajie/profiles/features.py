@@ -124,9 +124,10 @@ def behaviour_features(people: People, catalog: Catalog, at: float | Numbers) ->
         "finished_share": _share(used.finished, used.started),
         "price_level": paid.used_level,
         "bought_price_level": paid.bought_level,
-        "purchases": np.log1p(paid.purchases),
-        "spent": np.log1p(np.maximum(0, paid.spent)),
+        "purchases": np.log1p(paid.purchases.sum(axis=1)),
     }
+    spent = np.log1p(np.maximum(0, paid.spent))
+    columns |= {f"spent.{name}": spent[:, place] for place, name in enumerate(catalog.space.domains)}
     domains = domain_counts(people, catalog)
     total = domains.sum(axis=1)
     columns |= {f"domain.{name}": _share(domains[:, place], total) for place, name in enumerate(catalog.space.domains)}

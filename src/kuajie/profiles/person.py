@@ -73,7 +73,7 @@ class Profiler:
             *self._told_interests(people, interests, at, language),
             self._segment(people, interests, at, language),
             *told_habits(people, at, self.config),
-            self._value_tier(people, at, declared),
+            *self._value_tiers(people, at, declared),
             self._price_level(people, at),
             *told_activity(people, at, self.config),
             told_domains(people, at, self.catalog, self.config),
@@ -140,41 +140,51 @@ class Profiler:
             {"number": segment.number},
         )
 
-    def _value_tier(self, people: People, at: float, declared: Sequence[tuple[Mapping[str, str], float]]) -> Field:
+    def _value_tiers(
+        self, people: People, at: float, declared: Sequence[tuple[Mapping[str, str], float]]
+    ) -> list[Field]:
+        """What was declared, else the tier in each domain where something was bought."""
         for attributes, seen in declared:
             told = allowed(dict(attributes), self.config)
             for name in self.config.value_attributes:
                 if told.get(name):
                     days, base = self.config.expiry_days.declared, self.config.declared_sureness
-                    return known(
-                        "value_tier", told[name], "declared", base, seen, at, days, self.config, {"attribute": name}
-                    )
-        paid, bounds = people.spending, None if self.audience is None else self.audience.about.tiers
-        n = float(paid.purchases[0])
-        if not n:
-            return unknown("value_tier", "purchase", Text("nothing was bought or declared"))
-        if bounds is None:
-            return unknown(
-                "value_tier", "purchase", Text("there is nothing to compare it with; run: kuajie profile --fit")
-            )
-        spent = float(paid.spent[0])
+                    return [
+                        known(
+                            "value_tier", told[name], "declared", base, seen, at, days, self.config, {"attribute": name}
+                        )
+                    ]
+        bought = np.flatnonzero(people.spending.purchases[0]).tolist()
+        if not bought:
+            return [unknown("value_tier", "purchase", Text("nothing was bought or declared"))]
+        tiers = {} if self.audience is None else self.audience.about.tiers
+        names = self.catalog.space.domains
+        found = [self._value_tier(people, at, place, tiers[names[place]]) for place in bought if names[place] in tiers]
+        missing = Text("there is nothing to compare it with; run: kuajie profile --fit")
+        return found or [unknown("value_tier", "purchase", missing)]
+
+    def _value_tier(self, people: People, at: float, place: int, bounds: tuple[float, float]) -> Field:
+        """Of one domain, by what is spent there against what others spend there."""
+        paid = people.spending
+        n, spent = float(paid.purchases[0, place]), float(paid.spent[0, place])
         return known(
             "value_tier",
             tier_of(spent, bounds),
             "purchase",
             credibility(n, self.config),
-            float(paid.last[0]),
+            float(paid.last[0, place]),
             at,
             self.config.expiry_days.value,
             self.config,
-            {"purchases": int(n), "spent": round(spent, 2)},
+            {"domain": self.catalog.space.domains[place], "purchases": int(n), "spent": round(spent, 2)},
         )
 
     def _price_level(self, people: People, at: float) -> Field:
         paid, days = people.spending, self.config.expiry_days.value
         source: Source
         if not np.isnan(paid.bought_level[0]):
-            level, n, seen, source = paid.bought_level[0], paid.purchases[0], paid.last[0], "purchase"
+            n, seen = paid.purchases[0].sum(), np.fmax.reduce(paid.last[0])
+            level, source = paid.bought_level[0], "purchase"
         elif not np.isnan(paid.used_level[0]):
             level, n, seen, source = paid.used_level[0], paid.priced[0], people.used_last[0], "behaviour"
         else:

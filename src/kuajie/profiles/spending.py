@@ -1,4 +1,8 @@
-"""What people pay: from purchases alone. What somebody looks at says nothing of what they can spend."""
+"""What people pay: from purchases alone. What somebody looks at says nothing of what they can spend.
+
+What is paid stays apart by domain: two companies may count in two currencies, and who sees one domain alone must
+compare its sums with its own.
+"""
 
 from dataclasses import dataclass
 
@@ -7,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from kuajie.core import columns as c
+from kuajie.core.space import ItemSpace
 from kuajie.data.catalog import Catalog
 from kuajie.data.kinds import KINDS
 from kuajie.data.strength import Events
@@ -19,12 +24,12 @@ FEWEST = 5
 
 @dataclass(frozen=True, eq=False)
 class Spending:
-    """Of each person.
+    """Of each person, and where it says so of each domain.
 
     Attributes:
-        purchases: (n,), how many.
-        spent: (n,), their values together: what the event says, else the price of the item, else nothing.
-        last: unix seconds of the last purchase (n,), NaN where there is none or no time.
+        purchases: (n, domains), how many.
+        spent: (n, domains), their values together: what the event says, else the price of the item, else nothing.
+        last: unix seconds of the last purchase (n, domains), NaN where there is none or no time.
         bought_level: (n,), mean place (0..1) of the bought items' prices among those of their category; NaN.
         used_level: (n,), the same of everything that was used.
         priced: (n,), used items with such a place.
@@ -43,31 +48,40 @@ class Prices:
     """Prices of a catalogue.
 
     Attributes:
+        space: of the items.
         price: float64 (n_items,), NaN where there is none.
         place: float64 (n_items,), the place among the prices of the category, see `price_places`.
     """
 
+    space: ItemSpace
     price: Numbers
     place: Numbers
 
     @classmethod
     def of(cls, catalog: Catalog) -> "Prices":
         """Read a catalogue."""
-        return cls(catalog.table[c.PRICE].cast(pl.Float64).fill_null(float("nan")).to_numpy(), price_places(catalog))
+        price = catalog.table[c.PRICE].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        return cls(catalog.space, price, price_places(catalog))
 
 
 def spending(events: Events, n: int, prices: Prices) -> Spending:
     """What n people pay, of events of rows 0..n-1."""
     bought = events.where(events.kind == KINDS.index("purchase"))
     value = np.where(np.isnan(bought.value), prices.price[bought.item], bought.value)
-    last = np.full(n, np.nan)
-    np.fmax.at(last, bought.row, bought.time)
+    shape = n, len(prices.space.domains)
+    cell = bought.row.astype(np.int64) * shape[1] + prices.space.domain_of(bought.item)
+    last = np.full(n * shape[1], np.nan)
+    np.fmax.at(last, cell, bought.time)
+
+    def counted(weights: Numbers | None = None) -> Numbers:
+        return np.bincount(cell, weights, minlength=len(last)).astype(np.float64).reshape(shape)
+
     places = prices.place
     priced = np.bincount(events.row[~np.isnan(places[events.item])], minlength=n)
     return Spending(
-        purchases=np.bincount(bought.row, minlength=n).astype(np.float64),
-        spent=np.bincount(bought.row, weights=np.nan_to_num(value), minlength=n).astype(np.float64),
-        last=last,
+        purchases=counted(),
+        spent=counted(np.nan_to_num(value)),
+        last=last.reshape(shape),
         bought_level=_means(bought, places, n),
         used_level=_means(events, places, n),
         priced=priced.astype(np.float64),
@@ -92,7 +106,15 @@ def price_places(catalog: Catalog) -> Numbers:
 
 
 def tier_bounds(spent: Numbers, purchases: Numbers) -> tuple[float, float] | None:
-    """Thirds of those who paid: what is spent at least in the middle and in the high tier; None where nobody did."""
+    """Thirds of those who paid in a domain: what is spent there at least in the middle and in the high tier.
+
+    Args:
+        spent: of each person in the domain (n,).
+        purchases: how many (n,).
+
+    Returns:
+        None where nobody paid.
+    """
     paying = spent[(purchases > 0) & (spent > 0)]
     if not len(paying):
         return None
@@ -101,7 +123,7 @@ def tier_bounds(spent: Numbers, purchases: Numbers) -> tuple[float, float] | Non
 
 
 def tier_of(spent: float, bounds: tuple[float, float]) -> str:
-    """The value tier of somebody who bought something."""
+    """The value tier in a domain of somebody who bought something there."""
     return TIERS[int(spent >= bounds[0]) + int(spent >= bounds[1])]
 
 

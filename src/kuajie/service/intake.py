@@ -104,11 +104,11 @@ async def exposures(call: Call) -> Reply:
 
 
 async def items(call: Call) -> Reply:
-    """Items, new or changed; from this answer on they are recommended through items of their kind."""
+    """Items, new or changed; from this answer on they are recommended through items that are like them."""
     reply, stored = await _put(call, "items", Item, lambda each: [each.domain], lambda each: each.item)
     new_items = call.service.deployment.now.new_items
     if new_items is not None:
-        new_items.learn(stored)
+        await asyncio.get_running_loop().run_in_executor(call.service.threads, new_items.learn, stored)
     return reply
 
 

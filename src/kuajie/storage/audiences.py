@@ -20,7 +20,7 @@ from kuajie.storage.artifacts import (
 )
 from kuajie.storage.tensors import first_not_finite, write_tensors
 
-FORMAT = 1
+FORMAT = 2
 KEPT = 3
 
 

@@ -75,6 +75,25 @@ class Tfidf:
         """Rows of unit length, float32 CSR (n_texts, n_terms); zero where a text holds no known term."""
         return self._weighed(_counts(self.config, texts))
 
+    def encode_whole(self, texts: Sequence[str]) -> sparse.csr_array:
+        """`encode`, but terms outside the vocabulary count in the length of a text, each as rare as the rarest known.
+
+        So a text of which one word is known is not wholly like a text of that word. Rows are at most of unit length.
+        """
+        counts = _counts(self.config, texts)
+        rows = self._weighed(counts)
+        places = np.minimum(np.searchsorted(self.codes_, counts.codes), max(len(self.codes_) - 1, 0))
+        strange = np.isin(counts.codes, self.codes_, invert=True)
+        idf = np.full(len(counts.codes), self.idf_.max(initial=1), np.float64)
+        idf[~strange] = self.idf_[places[~strange]]
+        squares = ((1 + np.log(counts.matrix.data)) * idf[counts.matrix.indices]) ** 2
+        whole, inside = (
+            _row_sums(counts.matrix, squares * kept[counts.matrix.indices]) for kept in (np.ones(len(idf)), ~strange)
+        )
+        share = np.sqrt(np.divide(inside, whole, out=np.zeros_like(whole), where=whole > 0))
+        rows.data *= np.repeat(share, np.diff(rows.indptr)).astype(np.float32)
+        return rows
+
     def _weighed(self, counts: Counts) -> sparse.csr_array:
         matrix = counts.of(self.codes_)
         matrix.data = (1 + np.log(matrix.data)) * self.idf_[matrix.indices]
@@ -97,9 +116,15 @@ def _counts(config: TfidfConfig, texts: Sequence[str]) -> Counts:
     return gram_counts(texts, config.shortest, config.longest)
 
 
+def _row_sums(matrix: sparse.csr_array, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Sums of values that stand beside the entries of a matrix: (n_rows,)."""
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    return np.bincount(rows, values, matrix.shape[0]).astype(np.float64)
+
+
 def unit_rows(matrix: sparse.csr_array) -> sparse.csr_array:
     """The same rows scaled to unit length, float32; zero rows stay zero."""
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    lengths = np.sqrt(np.bincount(rows, matrix.data.astype(np.float64) ** 2, matrix.shape[0]))
+    lengths = np.sqrt(_row_sums(matrix, matrix.data.astype(np.float64) ** 2))
     scaled = matrix.data / np.where(lengths > 0, lengths, 1)[rows]
     return sparse.csr_array((scaled.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -31,7 +31,7 @@ from kuajie.workflows.fits import Fits
 from kuajie.workflows.mixing import MixChoice, choose_mixes
 from kuajie.workflows.search import Search
 from kuajie.workflows.trials import Pool, favourites, hard_pool, sampled_pool, whole_pool
-from kuajie.workflows.two_stages import LEAST_SECONDS, RankerGain, try_ranker
+from kuajie.workflows.two_stages import LEAST_SECONDS, MILLISECONDS, RankerGain, try_ranker
 from kuajie.workflows.unlinked import with_bridges
 
 SMALL_CATALOGUE = 2
@@ -54,6 +54,7 @@ class ChooseConfig(Config):
         kinds: only models of these kinds, and popularity; none: all.
         settings: family -> settings that are decided, as `kuajie tune` prints them.
         rerank: whether a ranker over the blend is tried, where time is left: see `workflows.two_stages`.
+        rerank_milliseconds: of processor time that one answer of a ranker may take; a slower one is not taken.
     """
 
     seconds: Annotated[float, Field(gt=0)] = 30.0
@@ -65,6 +66,7 @@ class ChooseConfig(Config):
     kinds: tuple[str, ...] = ()
     settings: dict[str, dict[str, Any]] = Field(default={})
     rerank: Literal["auto", "never"] = "auto"
+    rerank_milliseconds: Annotated[float, Field(gt=0)] = MILLISECONDS
 
 
 QUICK_SHARE = 0.5
@@ -167,7 +169,9 @@ def choose(
     if config.rerank == "auto" and config.seconds >= LEAST_SECONDS and decided:
         tuned = {target: pool.task for target, pool in search.tuning_pools.items()}
         left = config.seconds - search.spent
-        ranker, gains, untried = try_ranker(blend, fits.interactions, tuned, options, config.k, left)
+        ranker, gains, untried = try_ranker(
+            blend, fits.interactions, tuned, options, config.k, left, config.rerank_milliseconds
+        )
     return Choice(blend, decided, trials, [*search.skipped, *missing, *blind, *unjudged, *untried], ranker, gains)
 
 

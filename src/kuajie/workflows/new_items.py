@@ -1,16 +1,15 @@
-"""New items: what nobody has used yet is recommended, and counts in histories, through items of its kind.
+"""New items: what nobody has used yet is recommended, and counts in histories, through items that are like it.
 
-item is stored -> (tail) -> neighbours by content -> score = mean + optimism * spread of the neighbours' scores
+item is stored -> (tail) -> items of near text, brand, category -> score = mean + optimism * spread of their scores
 
 An item is new as long as the serving model does not know it: it came after the snapshot, or nobody has used it and the
 model cannot tell by its content or its place in the graph whom it suits. At most a share of a list are new items
-that is stated, those that score high enough to be in it. What somebody did with a new item counts as if done with its
-most used neighbours, which stay in the list themselves.
+that is stated, those that score high enough to be in it. What somebody did with a new item counts as if done with the
+items that stand for it most, which stay in the list themselves.
 """
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Protocol
 from weakref import WeakKeyDictionary
@@ -20,15 +19,15 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from scipy import sparse
 
 from kuajie.core.config import Config
 from kuajie.core.histories import Histories
 from kuajie.core.language import message
 from kuajie.core.recommender import Explanation
 from kuajie.core.records import Event, Item, RankedItem, RankedList, Reason
-from kuajie.data.content import Neighbours
 from kuajie.data.dataset import JointDataset
+from kuajie.data.starts import Start
+from kuajie.workflows.new_groups import Group, Kinds, in_turn
 from kuajie.workflows.recommend import Engine, Reasons, title_of
 from kuajie.workflows.stand_ins import STAND_INS, StandIns
 from kuajie.workflows.stores import CatalogueStore
@@ -48,53 +47,27 @@ class NewItemsConfig(Config):
 
     Attributes:
         share: of a list may be new items, rounded down; 0: none.
-        optimism: a new item scores the mean of the items of its brand and category plus so many of their standard
-            deviations: what is not known may be better than its kind.
+        optimism: a new item scores the mean of the items that it starts from plus so many of their standard
+            deviations: what is not known may be better than what it is like.
+        nearest: items whose texts are nearest count by their likeness, beside those of its brand and category; 0: texts
+            are not read.
+        kind_weight: what those of its brand and category together count, against 1 for an equal text.
     """
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.2
     optimism: Annotated[float, Field(ge=0, le=10)] = 1.0
+    nearest: Annotated[int, Field(ge=0, le=100)] = 10
+    kind_weight: Annotated[float, Field(ge=0, le=1_000)] = 2.0
 
 
 class ContentModel(Protocol):
     """What is known of an item before anybody has used it."""
 
-    def neighbours(self, item: Item) -> Neighbours | None:
-        """Used items of the same domain that stand for this one; the same object for items that cannot be told apart.
+    def of(self, items: Sequence[Item]) -> list[Start | None]:
+        """Used items of the same domain that stand for each one; the same object for items that cannot be told apart.
 
         None where nothing can be said.
         """
-
-
-@dataclass(eq=False)
-class Group:
-    """New items with the same neighbours: those that arrived, and those of the catalogue that nobody has used."""
-
-    neighbours: Neighbours
-    arrived: dict[str, None] = field(default_factory=dict)
-    waiting: dict[str, None] = field(default_factory=dict)
-    order: tuple[tuple[str, ...], tuple[str, ...]] | None = None
-
-    def parts(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """What arrived and what waits, as it is now."""
-        if self.order is None:
-            self.order = tuple(self.arrived), tuple(self.waiting)
-        return self.order
-
-
-@dataclass(frozen=True, eq=False)
-class Kinds:
-    """The groups of one target, and the matrix (n_groups, items of the target) whose product is their means."""
-
-    groups: tuple[Group, ...]
-    mean: sparse.csr_array
-
-    def bounds(self, scores: npt.NDArray[np.floating], optimism: float) -> F64:
-        """Mean plus optimism times standard deviation of each group: (n_groups,)."""
-        known = np.nan_to_num(scores.astype(np.float64))
-        mean = self.mean @ known
-        spread = np.sqrt(np.maximum(self.mean @ known**2 - mean**2, 0))
-        return np.asarray(mean + optimism * spread)
 
 
 class NewItems:
@@ -103,7 +76,7 @@ class NewItems:
     Args:
         dataset: the snapshot of the model.
         engines: by language; titles that change are changed in them.
-        content: finds neighbours.
+        content: finds what they start from.
         config: how many, how high.
         near_seconds: `CleaningConfig.near_duplicate_seconds`.
         tell: hears of every item that was put since the snapshot, new or not; None: nobody does.
@@ -125,13 +98,16 @@ class NewItems:
         self._support = engine.popularity
         self._known = known_items(engine)
         self.sequence = dataset.snapshot.store_sequence
-        self._lock = threading.Lock()
+        self._writing, self._lock = threading.Lock(), threading.Lock()
         self._items: dict[Key, Item] = {}
-        self._groups: dict[str, dict[Neighbours, Group]] = {}
+        self._starts: dict[Key, Start] = {}
+        self._groups: dict[str, dict[Start, Group]] = {}
         self._kinds: dict[str, Kinds] = {}
+        self._changed: set[str] = set()
         self._popular: dict[str, F64] = {}
         self._bounds: WeakKeyDictionary[Histories, dict[str, tuple[Kinds, F64]]] = WeakKeyDictionary()
         self._add_unused()
+        self._average()
 
     def __bool__(self) -> bool:
         """Whether there is any new item."""
@@ -155,43 +131,60 @@ class NewItems:
         items = list(items)
         if self._tell is not None:
             self._tell(items)
-        with self._lock:
+        new = [item for item in items if self._is_new(item)]
+        starts = self._content.of(new)
+        with self._writing:
+            self._put(items, new, starts)
+            self._average()
+
+    def _put(self, items: Iterable[Item], new: Sequence[Item], starts: Sequence[Start | None]) -> None:
+        with self._lock:  # answers wait for it: only what takes no time
             for item in items:
-                self._learn(item)
+                self._retitle(item)
+            for item, start in zip(new, starts, strict=True):
+                self._leave((item.domain, item.item))
+                self._items[item.domain, item.item] = item  # at once: answers read it meanwhile
+                self._join(item, start, arrived=True)
             while len(self._items) > MOST_NEW:
                 self._forget(next(iter(self._items)))
 
-    def _learn(self, item: Item) -> None:
+    def _average(self) -> None:
+        """Make anew what averages scores, where groups have come or gone."""
+        for domain in self._changed:
+            groups = self._groups.get(domain, {}).values()
+            self._kinds[domain] = Kinds.of(groups, self._catalog.space.slice(domain))
+        self._changed.clear()
+
+    def _is_new(self, item: Item) -> bool:
         ids = self._catalog.ids.get(item.domain)
         if ids is None:
-            return
-        if item.item in ids:
+            return False
+        return item.item not in ids or not self._known[self._catalog.number(item.domain, item.item)]
+
+    def _retitle(self, item: Item) -> None:
+        """Show the title of an item that is in the catalogue."""
+        if item.item in self._catalog.ids.get(item.domain, ()):
             number = self._catalog.number(item.domain, item.item)
             for language, engine in self._engines.items():
                 engine.retitle(number, title_of(item, language))
-            if self._known[number]:
-                return
-        self._leave((item.domain, item.item))
-        self._items[item.domain, item.item] = item  # at once: answers read it meanwhile
-        self._join(item, arrived=True)
 
     def _add_unused(self) -> None:
         """The items of the snapshot that the model does not know, as far as something can be said of them."""
-        for number in np.flatnonzero(~self._known)[:MOST_NEW].tolist():
-            item = self._catalog.item(number)
-            if self._content.neighbours(item) is not None:
+        unused = [self._catalog.item(number) for number in np.flatnonzero(~self._known)[:MOST_NEW].tolist()]
+        for item, start in zip(unused, self._content.of(unused), strict=True):
+            if start is not None:
                 self._items[item.domain, item.item] = item
-                self._join(item, arrived=False)
+                self._join(item, start, arrived=False)
 
-    def _join(self, item: Item, *, arrived: bool) -> None:
-        neighbours = self._content.neighbours(item)
-        if neighbours is None:
+    def _join(self, item: Item, start: Start | None, *, arrived: bool) -> None:
+        if start is None:
             return
+        self._starts[item.domain, item.item] = start
         groups = self._groups.setdefault(item.domain, {})
-        if neighbours not in groups:
-            groups[neighbours] = Group(neighbours)
-            self._kinds.pop(item.domain, None)
-        group = groups[neighbours]
+        if start not in groups:
+            groups[start] = Group(start)
+            self._changed.add(item.domain)
+        group = groups[start]
         (group.arrived if arrived else group.waiting)[item.item] = None
         group.order = None
 
@@ -201,15 +194,16 @@ class NewItems:
 
     def _leave(self, key: Key) -> None:
         """Take an item out of its group."""
-        known = self._items.get(key)
-        if known is None:
+        start = self._starts.pop(key, None)
+        if start is None:
             return
-        neighbours = self._content.neighbours(known)
-        group = self._groups.get(key[0], {}).get(neighbours) if neighbours is not None else None
-        if group is not None:
-            group.arrived.pop(key[1], None)
-            group.waiting.pop(key[1], None)
-            group.order = None
+        group = self._groups[key[0]][start]
+        group.arrived.pop(key[1], None)
+        group.waiting.pop(key[1], None)
+        group.order = None
+        if not group.arrived and not group.waiting:
+            del self._groups[key[0]][start]
+            self._changed.add(key[0])
 
     def complete(
         self,
@@ -272,10 +266,9 @@ class NewItems:
         """The items that stand for some new ones in histories."""
         found: dict[Key, npt.NDArray[np.int32]] = {}
         for key in keys:
-            item = self._items.get(key)
-            neighbours = None if item is None else self._content.neighbours(item)
-            if neighbours is not None:
-                found[key] = neighbours.items[:STAND_INS]
+            start = self._starts.get(key)
+            if start is not None:
+                found[key] = start.heaviest(STAND_INS)
         return found
 
     def _again(
@@ -324,9 +317,8 @@ class NewItems:
 
     def _bounds_of(self, engine: Engine, history: Histories, target: str) -> tuple[Kinds, F64] | None:
         """The groups of a target with their scores for a history; the popular ones where nothing is known of it."""
-        with self._lock:
-            kinds = self._kinds.get(target) or self._kinds_of(target)
-        if not kinds.groups:
+        kinds = self._kinds.get(target)
+        if kinds is None or not kinds.groups:
             return None
         known = self._bounds.setdefault(history, {}).get(target)
         if known is not None and known[0] is kinds:
@@ -337,17 +329,6 @@ class NewItems:
         found = kinds, kinds.bounds(scores, self._config.optimism)
         self._bounds[history][target] = found
         return found
-
-    def _kinds_of(self, target: str) -> Kinds:
-        groups = tuple(self._groups.get(target, {}).values())
-        part = self._catalog.space.slice(target)
-        sizes = [len(group.neighbours.items) for group in groups]
-        indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        items = np.concatenate([np.empty(0, np.int32), *(group.neighbours.items - part.start for group in groups)])
-        share = np.repeat(1 / np.maximum(sizes, 1), sizes)
-        shape = (len(groups), part.stop - part.start)
-        self._kinds[target] = kinds = Kinds(groups, sparse.csr_array((share, items, indptr), shape=shape))
-        return kinds
 
     def _merged(
         self,
@@ -393,8 +374,12 @@ class NewItems:
     def _shown(self, engine: Engine, question: "Question", group: Group, item: str, score: float) -> RankedItem:
         reasons: tuple[Reason, ...] = ()
         if question.explain:
-            words = engine.translate(NEW if item in group.arrived else UNUSED)
-            text = words.format(group=group.neighbours.label)
+            kind, arrived = group.start.kind, item in group.arrived
+            if kind is not None:
+                text = engine.translate(NEW if arrived else UNUSED).format(group=kind.label)
+            else:
+                like = engine.titles[group.start.items[0]]
+                text = engine.translate(NEW_LIKE if arrived else UNUSED_LIKE).format(title=like)
             reasons = (
                 Reason(domain=question.target, item="", title="", share=1.0, exact=False, text=text, kind="new"),
             )
@@ -420,10 +405,4 @@ def known_items(engine: Engine) -> npt.NDArray[np.bool_]:
 
 
 NEW, UNUSED = message("New in {group}"), message("Nobody has tried it yet: {group}")
-
-
-def in_turn(parts: Iterable[Sequence[str]], start: int) -> Iterable[str]:
-    """All of each part; where to begin differs from person to person, so that together they see everything."""
-    for part in parts:
-        for place in range(len(part)):
-            yield part[(start + place) % len(part)]
+NEW_LIKE, UNUSED_LIKE = message("New, like “{title}”"), message("Nobody has tried it yet: like “{title}”")
