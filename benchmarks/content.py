@@ -11,7 +11,9 @@ power of popularity were looked for on the validation rows of `urllm_art_office`
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,13 +26,17 @@ from kuajie.core.texts import Text
 from kuajie.data.rows import Rows
 from kuajie.data.split_folder import SplitDomain, SplitFolder, open_split_folder
 from kuajie.evaluation.metrics import mean_metrics
-from kuajie.evaluation.protocols import carve, final_split, rows_of
+from kuajie.evaluation.protocols import carve, final_split, rows_of, used_once
 from kuajie.evaluation.ranking import rank_task
 from kuajie.evaluation.settings import Setting, in_setting
+from kuajie.models.als import ALSConfig
+from kuajie.models.bridge import BridgeConfig
 from kuajie.models.content import ContentConfig
 from kuajie.models.itemknn import ItemKNNConfig
+from kuajie.models.metapath import MetaPathConfig
 from kuajie.models.popularity import PopularityConfig
 from kuajie.models.registry import build
+from kuajie.models.ridge import RidgeConfig
 from kuajie.numerics.likeness import Rowed, nearest
 from kuajie.text.encoders import fit_encode
 from kuajie.text.sentences import SentencesConfig
@@ -39,12 +45,16 @@ from kuajie.workflows.init import init_world
 from kuajie.workflows.workspace import Workspace
 from kuajie.worlds import SCENARIOS
 
+Encoders = dict[str, TfidfConfig | SentencesConfig]
+Entrants = dict[str, tuple[Setting, Config]]
 THREADS = 2
+LINKED = "with all links"
 COURSES, PRODUCTS = 1_000, 50_000
 WORDS = 20_000
-BRIDGE = {"popularity_power": 1.0, "background": 0.3, "new_quantile": 0.0}
-NEUTRAL = {"popularity_power": 0.0, "background": 0.0}
-EAGER = {"popularity_power": 0.5, "new_quantile": 0.99, "background": 0.0}
+BRIDGE: dict[str, Any] = {"popularity_power": 1.0, "background": 0.3, "new_quantile": 0.0}
+NEUTRAL: dict[str, Any] = {"popularity_power": 0.0, "background": 0.0}
+METAPATH = MetaPathConfig(popularity_power=1.0)
+EAGER: dict[str, Any] = {"popularity_power": 0.5, "new_quantile": 0.99, "background": 0.0}
 """New items as if they were among the most used."""
 
 
@@ -90,7 +100,9 @@ def as_folder(interactions: Interactions) -> SplitFolder:
     domains = []
     for domain in space.domains:
         own = rows.within(space.slice(domain))
-        asked = carve(own, interactions.histories.order, np.random.default_rng(0))
+        once = np.flatnonzero(used_once(own, space))  # a repeat that stays would give the row away
+        asked = np.zeros(len(own), dtype=bool)
+        asked[once[carve(own.take(once), interactions.histories.order, np.random.default_rng(0))]] = True
         ids = np.arange(space.sizes[space.index(domain)])
         domains.append(SplitDomain(domain, ids, own.take(~asked), none, own.take(asked), none, none))
     people = np.arange(interactions.n_people)
@@ -98,27 +110,54 @@ def as_folder(interactions: Interactions) -> SplitFolder:
     return SplitFolder("world", space, people, tuple(domains), order, Text(""), side=interactions.side)
 
 
-def ndcg(folder: SplitFolder, setting: Setting, config: Config) -> dict[str, tuple[float, int]]:
-    """NDCG@10 and test rows of each domain."""
-    split = final_split(in_setting(folder, setting))
-    model = build(config).fit(split.train, FitOptions(threads=THREADS))
+def ndcg(folder: SplitFolder, setting: Setting, config: Config, linked: bool = False) -> dict[str, tuple[float, int]]:
+    """NDCG@10 and test rows of each domain; `linked`: what is asked in the setting, of a model that knows all links."""
+    asked = final_split(in_setting(folder, setting))
+    train = final_split(folder).train if linked else asked.train
+    model = build(config).fit(train, FitOptions(threads=THREADS))
     found = {}
-    for domain, task in split.tasks.items():
-        ranks = rank_task(task, lambda rows, domain=domain: model.score(rows, domain), threads=THREADS)
+    for domain, task in asked.tasks.items():
+        ranks = rank_task(task, partial(model.score, target=domain), threads=THREADS)
         found[domain] = mean_metrics(ranks, ["ndcg@10"])["ndcg@10"], task.n_rows
     return found
 
 
-def compare(folder: SplitFolder, entrants: dict[str, tuple[Setting, Config]], goal: str) -> list[Row]:
+def compare(folder: SplitFolder, entrants: Entrants, goal: str) -> list[Row]:
     """One row for each model and domain, with its ratio to the first model."""
     rows, first = [], None
     for name, (setting, config) in entrants.items():
-        found = ndcg(folder, setting, config)
+        found = ndcg(folder, setting, config, linked=name.endswith(LINKED))
         first = first or found
         for domain, (value, count) in found.items():
             ratio = value / first[domain][0] if first[domain][0] else float("nan")
             rows.append(Row(f"{domain}, {count:,} rows, {setting}: {name}", f"{value:.4f} ({ratio:.2f} x)", goal))
     return rows
+
+
+def across(encoders: Encoders) -> Entrants:
+    """What leads across cut links; beside it models of behaviour that know all of them."""
+    contents = {f"content, {name}": ContentConfig(encoder=encoder, **BRIDGE) for name, encoder in encoders.items()}
+    linked = {"als": ALSConfig(), "itemknn": ItemKNNConfig(k=200), "ridge": RidgeConfig()}
+    configs: dict[str, Config] = {
+        "popularity": PopularityConfig(),
+        **contents,
+        "bridge": BridgeConfig(),
+        "metapath": METAPATH,
+        **{f"{name} {LINKED}": config for name, config in linked.items()},
+    }
+    return {name: ("cut-links", config) for name, config in configs.items()}
+
+
+def about_new_items(encoders: Encoders) -> Entrants:
+    """Behaviour that knows the items, and content that does not."""
+    entrants: Entrants = {
+        "itemknn": ("known-items", ItemKNNConfig(k=200)),
+        "content": ("known-items", ContentConfig(**NEUTRAL)),
+    }
+    for name, encoder in encoders.items():
+        for how, settings in (("", NEUTRAL), (", new ones favoured", EAGER)):
+            entrants[f"content, {name}{how}"] = "new-items", ContentConfig(encoder=encoder, **settings)
+    return entrants
 
 
 def main() -> None:
@@ -128,25 +167,13 @@ def main() -> None:
     parser.add_argument("--size", default="small")
     parser.add_argument("--encoder", help="folder or package of a sentence encoder, beside TF-IDF")
     asked = parser.parse_args()
-    encoders = {"TF-IDF of words": TfidfConfig()}
+    encoders: Encoders = {"TF-IDF of words": TfidfConfig()}
     if asked.encoder:
         encoders[asked.encoder] = SentencesConfig(model=asked.encoder)
     if asked.cut_links:
-        entrants = {"popularity": ("cut-links", PopularityConfig())} | {
-            f"content, {name}": ("cut-links", ContentConfig(encoder=encoder, **BRIDGE))
-            for name, encoder in encoders.items()
-        }
-        show(compare(opened(asked.cut_links, asked.size), entrants, "2 x"))
+        show(compare(opened(asked.cut_links, asked.size), across(encoders), "2 x"))
     if asked.new_items:
-        entrants = {
-            "itemknn": ("known-items", ItemKNNConfig(k=200)),
-            "content": ("known-items", ContentConfig(**NEUTRAL)),
-        } | {
-            f"content, {name}{how}": ("new-items", ContentConfig(encoder=encoder, **settings))
-            for name, encoder in encoders.items()
-            for how, settings in (("", NEUTRAL), (", new ones favoured", EAGER))
-        }
-        show(compare(opened(asked.new_items, asked.size), entrants, "0.5 x"))
+        show(compare(opened(asked.new_items, asked.size), about_new_items(encoders), "0.5 x"))
     if not asked.cut_links and not asked.new_items:
         show(run())
 
