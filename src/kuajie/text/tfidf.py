@@ -16,6 +16,7 @@ from scipy import sparse
 
 from kuajie.core.config import Config
 from kuajie.core.recommender import Arrays, stored
+from kuajie.core.rows import unit_rows
 from kuajie.core.texts import Text
 from kuajie.text.counts import Counts, Segmenter, gram_counts, word_counts
 
@@ -95,11 +96,3 @@ def _counts(config: TfidfConfig, texts: Sequence[str]) -> Counts:
     if config.unit == "words":
         return word_counts(texts, config.segmenter)
     return gram_counts(texts, config.shortest, config.longest)
-
-
-def unit_rows(matrix: sparse.csr_array) -> sparse.csr_array:
-    """The same rows scaled to unit length, float32; zero rows stay zero."""
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    lengths = np.sqrt(np.bincount(rows, matrix.data.astype(np.float64) ** 2, matrix.shape[0]))
-    scaled = matrix.data / np.where(lengths > 0, lengths, 1)[rows]
-    return sparse.csr_array((scaled.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
