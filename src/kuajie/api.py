@@ -299,7 +299,13 @@ def recommend(
 
 
 def rising(
-    workspace: Workspace, domain: str, field: str = "category", weeks: int = 12, level: float = 0.95
+    workspace: Workspace,
+    domain: str,
+    field: str = "category",
+    weeks: int = 12,
+    level: float = 0.95,
+    *,
+    dataset: JointDataset | None = None,
 ) -> list[Growth]:
     """Which topics of a domain rise: the weekly growth of each label's share of all use, with its interval.
 
@@ -309,12 +315,13 @@ def rising(
         field: of the labels: "category", "brand", or an attribute.
         weeks: the newest weeks that are looked at.
         level: of the intervals, over all labels together.
+        dataset: an open snapshot of the workspace; None: the newest.
 
     Raises:
         UsageError: fewer than four weeks, or no such domain.
         DataError: there is no snapshot, no times, or no such labels.
     """
-    dataset = newest_dataset(workspace)
+    dataset = newest_dataset(workspace) if dataset is None else dataset
     # of histories, times are known only where every domain has them
     used = dataset.events.where(strength(dataset.events, dataset.now, dataset.strength) > 0)
     return trends.rising(used.item, used.time, dataset.space, dataset.side, domain, field, weeks, level)
