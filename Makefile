@@ -33,10 +33,10 @@ serve: install  ## answer over HTTP for the workspace that make demo has made
 	$(BIN)/kuajie serve --workspace $(DEMO)
 
 test: install  ## the fast tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-slow: install  ## all tests, property tests on new examples
-	KUAJIE_EXPLORE=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup -m "slow or not slow"
+	KUAJIE_EXPLORE=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "slow or not slow"
 
 check: install  ## linters, types, direction of imports
 	$(BIN)/ruff check

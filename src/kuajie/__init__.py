@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         rising,
         search,
         segment_people,
+        tradeoff,
         train,
         tune,
     )
@@ -42,6 +43,7 @@ __all__ = [
     "rising",
     "search",
     "segment_people",
+    "tradeoff",
     "train",
     "tune",
 ]

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 
 from .conftest import HOSTILE, Shop
 
-pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(60)]
+pytestmark = pytest.mark.timeout(60)
 Visit = Callable[..., Page]
 LISTENS = """<script nonce="test">
 window.told = [];

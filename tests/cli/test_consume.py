@@ -117,7 +117,7 @@ def delivered(client: redis.Redis) -> int:
 
 
 def test_killed_in_mid_stream(folder: Path, client: redis.Redis, redis_server: Server) -> None:
-    killed_in_the_middle(folder, client, redis_server, kills=3, events=3_000)
+    killed_in_the_middle(folder, client, redis_server, kills=2, events=2_000)
 
 
 @pytest.mark.slow

@@ -19,6 +19,17 @@ def test_what_fits_comes_first_with_what_carried_it(kuajie: Callable, trained: P
         assert 0.3 < sum(reason["share"] for reason in best["reasons"]) <= 1.001
 
 
+def test_what_was_used_before_comes_back_where_it_is_asked_for(kuajie: Callable, trained: Path) -> None:
+    used = {
+        row.split(",")[1] for row in (trained / "car.csv").read_text(encoding="utf-8").splitlines() if "0007," in row
+    }
+    call = ("recommend", "-w", trained, "--user", "car:0007", "--target", "car", "--json")
+    plain, again = ({each["item"] for each in kuajie(*call, *more).data["items"]} for more in ((), ("--repeats",)))
+    assert used
+    assert not plain & used
+    assert used <= again, "they fit best"
+
+
 @pytest.mark.parametrize(("language", "words"), [("en", "Because of “🚗"), ("zh", "因为您用过“🚗")])
 def test_reasons_speak_the_language(kuajie: Callable, trained: Path, language: str, words: str) -> None:
     seen = kuajie("recommend", "-w", trained, "--user", "courses:0003", "--target", "car", "--lang", language)

@@ -161,7 +161,7 @@ def test_dates_are_read_as_unix_seconds(tmp_path) -> None:
     np.testing.assert_array_equal(times, [1_704_067_200] * 5)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=4), st.integers(0, 10_000))
 def test_any_damage_is_read_or_refused_in_one_sentence(tmp_path, flips, end) -> None:
     file = write_split_folder(tmp_path, ordered(2, 5)) / "a_train.parquet"

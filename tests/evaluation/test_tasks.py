@@ -43,7 +43,7 @@ ENTRY = st.tuples(st.integers(0, 3), st.integers(0, 8), st.integers(0, 6))
 ASKED = st.tuples(st.integers(0, 3), st.integers(5, 8), st.integers(0, 6))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(
     known=st.lists(ENTRY, max_size=25),
     asked=st.lists(ASKED, min_size=1, max_size=8),

@@ -52,7 +52,7 @@ def merged(world, weights: dict[str, float], **settings: int) -> Recommender:
 def histories(world) -> list[Histories]:
     n_items, rng = world.space.n_items, np.random.default_rng(5)
     part = world.space.slice("a")
-    rows = [world.histories.take([row]) for row in range(25)]
+    rows = [world.histories.take([row]) for row in range(10)]
     odd = [[], [0], [0, 0, 1, 0], [part.stop], list(range(n_items)), rng.integers(0, n_items, 60).tolist()]
     weights = [[1.0 + (place % 3) for place, _ in enumerate(row)] for row in odd]
     rows += [Histories.from_lists([row], n_items, [w]) for row, w in zip(odd, weights, strict=True)]

@@ -6,7 +6,7 @@ import pytest
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.recommender import FitOptions
 from kuajie.models.augment import GPConfig, KNNConfig, PredictedConfig, SyntheticConfig, augment
-from kuajie.models.gaussian import fit_process, unit_rows
+from kuajie.models.gaussian import fit_process, used_rows
 from kuajie.models.itemknn import ItemKNNConfig
 from kuajie.testing.planted import two_domain_interactions
 
@@ -70,7 +70,7 @@ def test_bad_shapes_of_data(config) -> None:
 def test_the_process_is_the_textbook_one() -> None:
     data = two_domain_interactions(n_people=60)[0]
     process = fit_process(data, 1_000, 0)
-    people = unit_rows(data.histories).toarray().astype(float)
+    people = used_rows(data.histories).toarray().astype(float)
     used = (data.matrix() > 0).toarray().astype(float)
     kernel = np.exp((people @ people.T - 1) / process.length)
     inverse = np.linalg.inv(kernel + process.noise * np.eye(60))

@@ -32,8 +32,9 @@ class TestBridgeContract(RecommenderContract):
         BridgeConfig(within=ItemKNNConfig()),
     )
 
-    @pytest.fixture
-    def world(self) -> World:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def world(cls) -> World:
         return described_world()
 
 

@@ -30,8 +30,9 @@ class TestGraphModelsContract(RecommenderContract):
     )
     scores_unseen = True
 
-    @pytest.fixture
-    def world(self) -> World:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def world(cls) -> World:
         interactions, topics, item_topics = two_domain_interactions()
         return with_topic_graph(interactions, item_topics), topics, item_topics
 

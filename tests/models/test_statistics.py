@@ -55,7 +55,7 @@ def world(rows: list[list[int]], space: ItemSpace = SPACE) -> Interactions:
     return Interactions(space, Histories.from_lists(rows, space.n_items))
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(ROWS, ROWS, st.permutations(range(8)))
 def test_any_change_at_all_is_exact(before: list, after: list, order: list[int]) -> None:
     """The numbers of items change too, inside their domain."""

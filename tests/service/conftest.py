@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from kuajie.storage.cache.memory import MemoryCache
 from kuajie.storage.outbound.sender import PinnedSender, resolve
 from kuajie.testing.memory_store import MemoryStore
 from kuajie.testing.planted import two_domain_interactions
-from kuajie.workflows.access import PUBLISHABLE_SCOPES, SCOPES
+from kuajie.workflows.access import PUBLISHABLE_SCOPES, SCOPES, TokenBucket
 from kuajie.workflows.deploy import Deployment
 from kuajie.workflows.keys import new_key
 from kuajie.workflows.tail import Tail
@@ -186,6 +187,15 @@ def running(workspace: Workspace, request: pytest.FixtureRequest) -> Iterator[Ru
 def fast(workspace: Workspace) -> Iterator[Running]:
     """In demo mode, over a store in memory."""
     yield from _run(with_memory(workspace))
+
+
+@pytest.fixture(scope="module")
+def shared(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The same for all tests of a module that do not mind what others left behind; nobody asks it too often."""
+    folder = shutil.copytree(template, tmp_path_factory.mktemp("共用") / "工作区")
+    service = with_memory(Workspace.open(folder))
+    service.bucket = TokenBucket(1e9, monotonic)
+    yield from _run(service)
 
 
 def _run(service: Service) -> Iterator[Running]:

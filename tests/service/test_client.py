@@ -16,7 +16,9 @@ from kuajie.core.language import translator
 from kuajie.workflows.control import offered
 from kuajie.workflows.workspace import Workspace
 
+from .conftest import with_sqlite
 from .test_process import serving
+from .wired import wired
 
 READY = {"ready": True, "model_version": "v1", "snapshot_id": "s1", "store": "good"}
 
@@ -241,7 +243,9 @@ def test_against_a_service(workspace: Workspace) -> None:
 
 
 def test_what_is_found_explained_chosen_and_told(workspace: Workspace) -> None:
-    with serving(workspace.root) as served, Client(served.url, language="zh") as client:
+    service = with_sqlite(workspace)
+    service.demo = True
+    with wired(service) as (host, port), Client(f"http://{host}:{port}", language="zh") as client:
         client.events([Event(event_id="1", domain="courses", user="新 人", item="课1", kind="purchase")])
         found = client.search("课", "courses", "新 人", k=3, targets=["courses"])
         assert (len(found.items), found.personalised, found.domains[0].count) == (3, True, 20)

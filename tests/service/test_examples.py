@@ -17,7 +17,7 @@ from kuajie.workflows.control import offered
 from .test_process import Served, serving
 
 DOCS = Path(__file__).parents[2] / "docs"
-BUDGET = '[training]\nseconds = 5\nkinds = ["popularity", "itemknn"]\n'
+BUDGET = '[training]\nseconds = 2\nkinds = ["popularity", "itemknn"]\n'
 
 
 @pytest.fixture(scope="module")

@@ -98,18 +98,18 @@ def test_no_event_is_stored_but_those_that_are_told_so(running: Running) -> None
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.request], ids=lambda route: route.name)
-def test_no_route_breaks(fast: Running, route) -> None:
-    before = fast.service.store.events.newest()
+def test_no_route_breaks(shared: Running, route) -> None:
+    before = shared.service.store.events.newest()
     path = route.path + ("?seconds=0" if route.media == "text/event-stream" else "")  # else it does not end
     for raw in RAW:
-        answer = send(fast, route.method, path, raw)
+        answer = send(shared, route.method, path, raw)
         assert 400 <= answer.status_code < 500, raw[:80]
         assert "Traceback" not in answer.text
     example = json.loads(json.dumps(route.example).replace("car_parts", "car"))
-    for mutated in mutations(example):
-        answer = send(fast, route.method, path, json.dumps(mutated).encode())
+    for mutated in itertools.islice(mutations(example), None, None, 3):  # of 23 a leaf: each value has its turn
+        answer = send(shared, route.method, path, json.dumps(mutated).encode())
         assert answer.status_code < 500, (mutated, answer.text)
-    assert before <= fast.service.store.events.newest()
+    assert before <= shared.service.store.events.newest()
 
 
 def mutations(value: Any):
@@ -126,7 +126,7 @@ def mutations(value: Any):
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_paths_and_queries(fast: Running, name: str) -> None:
+def test_paths_and_queries(shared: Running, name: str) -> None:
     from urllib.parse import quote
 
     text = quote(TEXTS[name], safe="")
@@ -139,19 +139,19 @@ def test_paths_and_queries(fast: Running, name: str) -> None:
         f"/{text}",
         f"/v1/{text}",
     ):
-        answer = fast.ask("GET", path)
+        answer = shared.ask("GET", path)
         assert answer.status_code < 500, path
         assert answer.headers["content-type"] == "application/json"
     for header in ("Accept-Language", "Origin", "Host", "Content-Type", "Content-Length"):
         if header not in {"Content-Length", "Host"}:
             value = TEXTS[name].encode("utf-8").replace(b"\r", b"").replace(b"\n", b"").replace(b"\x00", b"").strip()
-            request = fast.client.build_request(
+            request = shared.client.build_request(
                 "POST",
                 "/v1/recommend",
                 content=b"{}",
                 headers={b"Content-Type": b"application/json", header.encode(): value},
             )
-            assert fast.client.send(request).status_code < 500
+            assert shared.client.send(request).status_code < 500
 
 
 def test_a_bad_row_fails_alone_and_goes_to_the_quarantine(running: Running) -> None:

@@ -164,8 +164,8 @@ def over(workspace: Workspace, server: Server) -> dict[str, str]:
     return {"STORE_URL": server.new_database()}
 
 
-def test_killed_twice_in_the_middle_of_1000_posts(workspace: Workspace) -> None:
-    kill_again_and_again(workspace, 2, 1_000)
+def test_killed_twice_in_the_middle_of_posts(workspace: Workspace) -> None:
+    kill_again_and_again(workspace, 2, 400)
 
 
 @pytest.mark.slow

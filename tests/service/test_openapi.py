@@ -39,7 +39,7 @@ CHECKS = [
     specified.unsupported_method,
     specified.ignored_auth,
 ]
-QUICK, FULL = 7, 150
+QUICK, FULL = 3, 150
 DOMAINS = ("courses", "car")
 NAMES = ["0007", "0011", "车7", "课1", "🚗1", "新人"]
 

@@ -18,12 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 import kuajie
 from kuajie.bootstrap import operational_store
 from kuajie.core.records import Account
+from kuajie.service.app import make_app
 from kuajie.workflows.list_ids import plain
 from kuajie.workflows.workspace import Workspace
+
+from .conftest import with_sqlite
 
 COMMAND = (sys.executable, "-c", "from kuajie.cli.main import run; run()")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(kuajie.__file__).parents[1]), "LANG": "C.UTF-8"}
@@ -173,6 +177,7 @@ def everything(connection: socket.socket) -> bytes:
     return received
 
 
+@pytest.mark.slow  # `test_kills.py` has a quicker one
 def test_who_is_killed_has_every_acknowledged_event_once(workspace: Workspace) -> None:
     acknowledged: list[str] = []
     with serving(workspace.root) as served:
@@ -250,5 +255,6 @@ def test_keys_are_made_listed_and_revoked(kuajie: Callable[..., Any], workspace:
         assert served.ask("/v1/recommend", asked)[0] == 401
         assert served.ask("/v1/recommend", asked, Authorization=f"Bearer {made['key']}")[0] == 200
     assert kuajie("keys", "revoke", made["key_id"], "-w", folder).code == 0
-    with serving(folder) as served:
-        assert served.ask("/v1/recommend", asked, Authorization=f"Bearer {made['key']}")[0] == 401
+    with TestClient(make_app(with_sqlite(workspace)), base_url="http://127.0.0.1") as client:
+        refused = client.post("/v1/recommend", json=asked, headers={"Authorization": f"Bearer {made['key']}"})
+    assert refused.status_code == 401

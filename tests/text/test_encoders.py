@@ -52,14 +52,20 @@ def full(rows: object) -> np.ndarray:
     return rows.toarray() if sparse.issparse(rows) else np.asarray(rows)
 
 
-@pytest.fixture(params=CONFIGS)
+@pytest.fixture(scope="module", params=CONFIGS)
 def config(request: pytest.FixtureRequest):
     return CONFIGS[request.param]()
 
 
+@pytest.fixture(scope="module")
+def fitted(config):
+    """The encoder and the rows of the texts; no test changes anything of them."""
+    return fit_encode(config, TEXTS)
+
+
 class TestContract:
-    def test_rows_have_length_one_or_zero(self, config) -> None:
-        rows = fit_encode(config, TEXTS)[1]
+    def test_rows_have_length_one_or_zero(self, fitted) -> None:
+        rows = fitted[1]
         assert rows.shape[0] == len(TEXTS)
         assert rows.dtype == np.float32
         lengths = np.linalg.norm(full(rows), axis=1)
@@ -68,28 +74,27 @@ class TestContract:
         assert lengths[4] == 0
         assert lengths[0] > 0
 
-    def test_equal_texts_have_equal_rows(self, config) -> None:
-        rows = full(fit_encode(config, TEXTS)[1])
+    def test_equal_texts_have_equal_rows(self, fitted) -> None:
+        rows = full(fitted[1])
         np.testing.assert_allclose(rows[2], rows[8], atol=1e-6)
 
-    def test_what_shares_words_is_more_alike_than_what_does_not(self, config) -> None:
-        rows = full(fit_encode(config, TEXTS)[1])
+    def test_what_shares_words_is_more_alike_than_what_does_not(self, fitted) -> None:
+        rows = full(fitted[1])
         likeness = rows @ rows.T
         assert likeness[2, 3] > likeness[2, 1]
 
-    def test_arrays_restore_the_encoder(self, config) -> None:
-        encoder, rows = fit_encode(config, TEXTS)
+    def test_arrays_restore_the_encoder(self, config, fitted) -> None:
+        encoder, rows = fitted
         arrays = encoder.arrays()
         assert all(array.dtype.kind in "fiub" for array in arrays.values())
         again = ENCODERS[config.kind].from_arrays(config, arrays)
         np.testing.assert_allclose(full(again.encode(TEXTS)), full(rows), atol=1e-5)
 
-    def test_the_same_seed_gives_the_same_rows(self, config) -> None:
-        first, second = (full(fit_encode(config, TEXTS, 3)[1]) for _ in range(2))
-        np.testing.assert_array_equal(first, second)
+    def test_the_same_seed_gives_the_same_rows(self, config, fitted) -> None:
+        np.testing.assert_array_equal(full(fit_encode(config, TEXTS)[1]), full(fitted[1]))
 
-    def test_texts_it_was_not_fitted_on(self, config) -> None:
-        rows = full(fit_encode(config, TEXTS)[0].encode(["口红 lipstick", "", "\ud800"]))
+    def test_texts_it_was_not_fitted_on(self, fitted) -> None:
+        rows = full(fitted[0].encode(["口红 lipstick", "", "\ud800"]))
         assert rows.shape[0] == 3
         assert not rows[1].any()
 

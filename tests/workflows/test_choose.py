@@ -21,7 +21,7 @@ SPACE = ItemSpace(("a", "b"), (3, 3))
 CONFIG = ChooseConfig(seconds=30, kinds=("popularity", "itemknn"), negatives=50)
 
 
-def world(linked_taste: bool, n_people: int = 1_500, n_topics: int = 8, seed: int = 0) -> Interactions:
+def world(linked_taste: bool, n_people: int = 900, n_topics: int = 8, seed: int = 0) -> Interactions:
     """Topics in two domains; whether a person's topic is the same in both is what differs."""
     rng = np.random.default_rng(seed)
     size, per_topic = 96, 12
@@ -76,7 +76,8 @@ def test_the_same_seed_makes_the_same_choice(shared_taste: Choice) -> None:
 
 def test_what_did_not_fit_into_the_budget_is_named() -> None:
     choice = choice_for(
-        world(linked_taste=True), ChooseConfig(seconds=1e-6, negatives=50, kinds=("popularity", "itemknn"))
+        world(linked_taste=True, n_people=200),
+        ChooseConfig(seconds=1e-6, negatives=50, kinds=("popularity", "itemknn")),
     )
     assert choice.skipped
     assert choice.blend.targets == ("a", "b")
@@ -134,7 +135,7 @@ def test_families_share_the_time() -> None:
 
 
 def test_only_ridge_still_has_popularity_to_fall_back_to() -> None:
-    choice = choice_for(world(linked_taste=True), ChooseConfig(seconds=5, kinds=("ridge",)))
+    choice = choice_for(world(linked_taste=True, n_people=200), ChooseConfig(seconds=5, kinds=("ridge",)))
     families_used = {member.name.partition("/")[0] for member in choice.blend.members}
     assert families_used <= {"ridge", "popularity"}
     assert choice.blend.targets

@@ -3,7 +3,7 @@
 import json as plain_json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,12 @@ from kuajie.cli.options import (
 from kuajie.cli.screen import Screen
 from kuajie.core.durations import seconds_of
 from kuajie.core.texts import Text
+
+if TYPE_CHECKING:
+    from kuajie.workflows.benchmark import BenchmarkResult
+
+OUTPUT = Path("-")
+"""As the file of results: standard output."""
 
 
 def benchmark(
@@ -60,36 +66,40 @@ def benchmark(
       kuajie benchmark splits/books_music --models auto,sasrec --budget 30m
       kuajie benchmark splits/books_music --ratings --models biases,mf
     """
+    screen = Screen(lang, json=json == OUTPUT)
     if ratings:
-        tell_ratings(folder, names_of(models), seed, threads, json, lang)
+        tell_ratings(screen, folder, names_of(models), seed, threads, json)
         return
-    from kuajie.cli.show import show_results
-    from kuajie.core.files import write_file
     from kuajie.workflows.arena import ArenaOptions, chooser_within
     from kuajie.workflows.benchmark import DEFAULT_MODELS
     from kuajie.workflows.benchmark import benchmark as measure
 
-    to_output = json == Path("-")
-    screen = Screen(lang, json=to_output)
     options = ArenaOptions(threads=threads, memory_bytes=int(memory_gb * 2**30), device=device_of(device))
     chooser = None if budget is None else chooser_within(seconds_of(budget))
     wanted, columns = names_of(models) or DEFAULT_MODELS, names_of(metrics)
+    how: dict[str, Any] = {"metrics": columns, "chooser": chooser, "setting": setting}
     with screen.progress() as progress:
-        result = measure(
-            folder,
-            wanted,
-            candidates,
-            seed,
-            options,
-            metrics=columns,
-            chooser=chooser,
-            setting=setting,
-            progress=progress,
-        )
+        result = measure(folder, wanted, candidates, seed, options, progress=progress, **how)
     values = result.to_json()
+    give_data(screen, values, json)
+    show_benchmark(screen, result, values, columns, slices)
+
+
+def give_data(screen: Screen, values: Mapping[str, Any], json: Path | None) -> None:
+    """The results for machines, on standard output or in a file."""
+    from kuajie.core.files import write_file
+
     screen.data(values)
-    if json is not None and not to_output:
+    if json is not None and json != OUTPUT:
         write_file(json, plain_json.dumps(values, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def show_benchmark(
+    screen: Screen, result: "BenchmarkResult", values: Mapping[str, Any], columns: Sequence[str], slices: bool
+) -> None:
+    """The results for people: the split, the models, what the checks found, and what it took."""
+    from kuajie.cli.show import show_results
+
     for note in (result.order, *result.notes):
         screen.line(note)
     if result.candidates != "full":
@@ -107,21 +117,15 @@ def benchmark(
 
 
 def tell_ratings(
-    folder: Path, models: Sequence[str], seed: int, threads: int, json: Path | None, lang: str | None
+    screen: Screen, folder: Path, models: Sequence[str], seed: int, threads: int, json: Path | None
 ) -> None:
     """Measure models of ratings."""
-    from kuajie.core.files import write_file
     from kuajie.core.recommender import FitOptions
     from kuajie.workflows.ratings import MODELS, benchmark_ratings
 
-    to_output = json == Path("-")
-    screen = Screen(lang, json=to_output)
     with screen.progress() as progress:
         result = benchmark_ratings(folder, models or MODELS, seed, FitOptions(seed=seed, threads=threads), progress)
-    values = result.to_json()
-    screen.data(values)
-    if json is not None and not to_output:
-        write_file(json, plain_json.dumps(values, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    give_data(screen, result.to_json(), json)
     for domain, found in result.domains.items():
         screen.head("{domain}: {count} test ratings", domain=domain, count=f"{found['test_rows']:,}")
         rows = [

@@ -21,6 +21,7 @@ from kuajie.cli.screen import Screen
 from kuajie.core.texts import Text
 
 if TYPE_CHECKING:
+    from kuajie.workflows.serving import Server
     from kuajie.workflows.workspace import Workspace
 
 
@@ -90,9 +91,7 @@ def run_evaluate(
 ) -> None:
     """Compare, show the results, write the report."""
     from kuajie import api
-    from kuajie.bootstrap import model_store
     from kuajie.cli.show import show_results, show_tradeoff
-    from kuajie.core.errors import ArtifactError
     from kuajie.workflows.evaluate import DEFAULT_MODELS
     from kuajie.workflows.reporting import write_reports
 
@@ -120,12 +119,20 @@ def run_evaluate(
         show_tradeoff(screen, values["tradeoff"], title)
     for name, reason in result.skipped.items():
         screen.warn(Text("{model}: {reason}", model=name, reason=reason))
-    try:
-        serves = model_store(workspace).serving()
-        server = api.open_server(workspace, language=screen.language) if serves else None
-    except ArtifactError as error:  # the comparison needs no stored model: it is not lost with one
-        screen.warn(error.text)
-        server = None
-    page = write_reports(workspace, dataset, values, server, screen.language)
+    page = write_reports(workspace, dataset, values, serving(screen, workspace), screen.language)
     screen.say()
     screen.say("The report is in {path}.", path=page)
+
+
+def serving(screen: Screen, workspace: "Workspace") -> "Server | None":
+    """The model that serves; None where there is none, or where it is damaged, which is said."""
+    from kuajie.api import open_server
+    from kuajie.bootstrap import model_store
+    from kuajie.core.errors import ArtifactError
+
+    try:
+        serves = model_store(workspace).serving()
+        return open_server(workspace, language=screen.language) if serves else None
+    except ArtifactError as error:  # the comparison needs no stored model: it is not lost with one
+        screen.warn(error.text)
+        return None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
@@ -88,33 +88,51 @@ def keys(
             "say: kuajie keys list, kuajie keys create --organisation NAME, kuajie keys rotate KEY, or kuajie keys "
             "revoke KEY"
         )
+    wish = None
     if action == "create":
-        from kuajie.service.wire import KeyRequest
-
-        if not organisation:
-            raise UsageError("say whose key it is: --organisation NAME")
-        wish = KeyRequest(
-            organisation=organisation,
-            domains=names_of(domains),
-            kind="publishable" if publishable else "secret",
-            origins=names_of(origins),
-            scopes=None if scopes is None else names_of(scopes),
-            days=days,
-            name=name,
-        )
+        wish = _wish(organisation, domains, origins, scopes, publishable=publishable, days=days, name=name)
     with _desk(opened, screen.language) as desk:
-        match action:
-            case "create":
-                _show_new(screen, desk.make_key(wish))
-            case "rotate":
-                _show_new(screen, desk.rotate_key(cast(str, key), hours))
-                screen.say("The key {key} opens nothing any more after {hours} hours.", key=key, hours=hours)
-            case "revoke":
-                desk.revoke_key(cast(str, key))
-                screen.data({"revoked": key})
-                screen.say("The key {key} opens nothing any more; a running service notices within 5 seconds.", key=key)
-            case _:
-                _list(screen, desk.keys())
+        if wish is not None:
+            _show_new(screen, desk.make_key(wish))
+        elif not key:
+            _list(screen, desk.keys())
+        elif action == "rotate":
+            _show_new(screen, desk.rotate_key(key, hours))
+            screen.say("The key {key} opens nothing any more after {hours} hours.", key=key, hours=hours)
+        else:
+            desk.revoke_key(key)
+            screen.data({"revoked": key})
+            screen.say("The key {key} opens nothing any more; a running service notices within 5 seconds.", key=key)
+
+
+def _wish(
+    organisation: str | None,
+    domains: str | None,
+    origins: str | None,
+    scopes: str | None,
+    *,
+    publishable: bool,
+    days: int | None,
+    name: str,
+) -> "KeyRequest":
+    """The key that the options describe.
+
+    Raises:
+        UsageError: they do not say whose it is.
+    """
+    from kuajie.service.wire import KeyRequest
+
+    if not organisation:
+        raise UsageError("say whose key it is: --organisation NAME")
+    return KeyRequest(
+        organisation=organisation,
+        domains=names_of(domains),
+        kind="publishable" if publishable else "secret",
+        origins=names_of(origins),
+        scopes=None if scopes is None else names_of(scopes),
+        days=days,
+        name=name,
+    )
 
 
 @contextmanager

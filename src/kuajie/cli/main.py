@@ -28,6 +28,7 @@ from kuajie.cli.serve import serve
 from kuajie.cli.store import store
 from kuajie.cli.tradeoff import tradeoff
 from kuajie.cli.train import train
+from kuajie.cli.trends import trends
 from kuajie.cli.tune import tune
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ app.command("benchmark", cls=SpokenCommand)(benchmark)
 app.command("tune", cls=SpokenCommand)(tune)
 app.command("models", cls=SpokenCommand)(models)
 app.command("profile", cls=SpokenCommand)(profile)
+app.command("trends", cls=SpokenCommand)(trends)
 app.command("loop", cls=SpokenCommand)(loop)
 app.command("serve", cls=SpokenCommand)(serve)
 app.command("consume", cls=SpokenCommand)(consume)

@@ -11,6 +11,7 @@ from kuajie.core.errors import UsageError
 
 if TYPE_CHECKING:
     from kuajie.workflows.ports import ModelStore
+    from kuajie.workflows.prune import Pruned
 
 
 def models(
@@ -44,15 +45,47 @@ def models(
     opened = Workspace.open(workspace)
     screen = Screen(lang, opened.config.workspace.language, json=json)
     store = model_store(opened)
-    pruned = Pruned()
-    if serve is None and action in {"pin", "unpin"} and version is not None:
-        store.pin(version, keep=action == "pin")
-    elif serve is None and action == "prune" and version is None:
+    if serve is None and action == "prune" and version is None:
         pruned = prune(store, opened.warehouse, opened.config.loop.kept)
+        gone = {"models": len(pruned.models), "snapshots": len(pruned.snapshots)}
+        screen.say("Removed: {models} models, {snapshots} snapshots.", **gone)
     else:
-        chosen = serve if serve is not None else _chosen(store, action, version)
-        if chosen is not None:
-            store.serve(chosen)
+        pruned = Pruned()
+        change(store, "activate" if serve is not None else action, version if serve is None else serve)
+    show_models(screen, store, pruned)
+
+
+def change(store: "ModelStore", action: str | None, version: str | None) -> None:
+    """Pin or unpin a version, or let one serve.
+
+    Raises:
+        UsageError: no such action or version, or no version to go back to.
+    """
+    match action, version:
+        case None, None:
+            return
+        case (("pin" | "unpin"), str()):
+            store.pin(version, keep=action == "pin")
+        case "activate", str():
+            store.serve(version)
+        case "rollback", None:
+            store.serve(_earlier(store))
+        case _:
+            raise UsageError(
+                "say: kuajie models, kuajie models activate|pin|unpin VERSION, kuajie models rollback|prune"
+            )
+
+
+def _earlier(store: "ModelStore") -> str:
+    """What served before the version that serves."""
+    earlier = [name for name in store.served() if name != store.serving()]
+    if not earlier:
+        raise UsageError("there is no version to go back to; no other has served")
+    return earlier[0]
+
+
+def show_models(screen: Screen, store: "ModelStore", pruned: "Pruned") -> None:
+    """All versions, and what was removed."""
     versions, serving, damaged, pinned = store.versions(), store.serving(), store.damaged(), store.pinned()
     screen.data(
         {
@@ -64,12 +97,6 @@ def models(
             "removed": {"models": pruned.models, "snapshots": pruned.snapshots},
         }
     )
-    if action == "prune":
-        screen.say(
-            "Removed: {models} models, {snapshots} snapshots.",
-            models=len(pruned.models),
-            snapshots=len(pruned.snapshots),
-        )
     if not versions and not damaged:
         screen.say("There is no trained model yet. Run: kuajie train")
         return
@@ -89,17 +116,3 @@ def models(
     )
     for reason in damaged.values():
         screen.warn(reason)
-
-
-def _chosen(store: "ModelStore", action: str | None, version: str | None) -> str | None:
-    """The version that an action names, or None where there is no action."""
-    if action is None:
-        return None
-    if action == "activate" and version is not None:
-        return version
-    if action == "rollback" and version is None:
-        earlier = [name for name in store.served() if name != store.serving()]
-        if not earlier:
-            raise UsageError("there is no version to go back to; no other has served")
-        return earlier[0]
-    raise UsageError("say: kuajie models, kuajie models activate|pin|unpin VERSION, kuajie models rollback|prune")

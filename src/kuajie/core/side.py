@@ -90,6 +90,11 @@ class TripleGraph:
         """Edges, repeats included."""
         return len(self.heads)
 
+    def both_ways(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """Every triple as an edge from its head to its tail, then every one as an edge back: starts, ends, kinds."""
+        starts = np.concatenate([self.heads, self.tails])
+        return starts, np.concatenate([self.tails, self.heads]), np.tile(self.kinds, 2)
+
 
 @dataclass(frozen=True, eq=False)
 class SideInformation:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from kuajie.core.histories import Histories
 from kuajie.evaluation.tasks import RankingTask
@@ -57,6 +56,8 @@ def auc(scores: npt.NDArray[np.float64], used: npt.NDArray[np.bool_]) -> float:
 
     Mann and Whitney 1947 (the U statistic); NaN where one kind is missing.
     """
+    from scipy.stats import rankdata  # half a second that only labelled rows need
+
     n_used = int(used.sum())
     pairs = n_used * (len(used) - n_used)
     if not pairs:

@@ -12,6 +12,7 @@ so 35,000 items with 5,000 people need a 5,000 x 5,000 inverse. Where neither fi
 singular directions; there an item's own entry is not zero, which is never seen where callers mask what was used.
 """
 
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -25,7 +26,8 @@ from kuajie.core.statistics import Statistics
 from kuajie.models import sums
 from kuajie.models.forms import (
     FormConfig,
-    cheapest,
+    Method,
+    cheapest_solution,
     keep_rows,
     kept_bytes,
     kept_form,
@@ -37,8 +39,6 @@ from kuajie.models.item_weights import DenseWeights, ItemWeights, LowRankWeights
 from kuajie.models.linear import LinearModel
 
 F32 = npt.NDArray[np.float32]
-Method = Literal["primal", "dual", "low-rank"]
-EXACT: tuple[Method, ...] = ("primal", "dual")
 
 
 class EASEConfig(FormConfig):
@@ -69,12 +69,9 @@ class EASE(LinearModel[EASEConfig]):
         Raises:
             ResourceError: nothing fits.
         """
-        exact = [self._plan(method, shape, options) for method in EXACT] if self.config.form != "low-rank" else []
-        rest = [self._plan("low-rank", shape, options)] if self.config.form in ("auto", "low-rank") else []
-        ordered = sorted(exact, key=lambda plan: plan.seconds)
-        return cheapest("ease", [*ordered, *rest], shape, options, limit=120.0)
+        return cheapest_solution("ease", self.config, partial(self._plan, shape, options), shape, options)
 
-    def _plan(self, method: Method, shape: DataShape, options: FitOptions) -> Plan:
+    def _plan(self, shape: DataShape, options: FitOptions, method: Method) -> Plan:
         n_items, n_people, threads = shape.space.n_items, shape.n_people, max(1, min(options.threads, 2))
         if method == "low-rank":
             return low_rank_plan(self.config, shape, options)

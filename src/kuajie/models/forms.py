@@ -1,5 +1,6 @@
 """The form in which a linear model keeps its item-to-item matrix: full, its largest entries, or low-rank."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import pydantic
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from kuajie.numerics.pruning import RowsOf
 
 Form = Literal["dense", "top-k", "low-rank"]
+Method = Literal["primal", "dual", "low-rank"]
+"""How a linear system is solved: in the space of the items, of the people, or of the largest singular directions."""
 Count = Annotated[int, pydantic.Field(ge=1)]
 DENSE_ITEMS = 4_000
 """Up to so many items `auto` keeps the full matrix: 64 MB."""
@@ -119,3 +122,17 @@ def cheapest(name: str, plans: list[Plan], shape: DataShape, options: FitOptions
         )
     quick = [plan for plan in fitting if plan.seconds <= limit]
     return quick[0] if quick else min(fitting, key=lambda plan: plan.seconds)
+
+
+def cheapest_solution(
+    name: str, config: FormConfig, plan_of: Callable[[Method], Plan], shape: DataShape, options: FitOptions
+) -> Plan:
+    """The cheaper of primal and dual; low-rank where neither fits or both would take minutes.
+
+    Raises:
+        ResourceError: nothing that the form allows fits.
+    """
+    exact = [] if config.form == "low-rank" else [plan_of("primal"), plan_of("dual")]
+    rest = [plan_of("low-rank")] if config.form in ("auto", "low-rank") else []
+    ordered = sorted(exact, key=lambda plan: plan.seconds)
+    return cheapest(name, [*ordered, *rest], shape, options, limit=120.0)

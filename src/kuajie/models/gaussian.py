@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import linalg, sparse
 
 from kuajie.core.histories import Histories, Interactions
+from kuajie.core.rows import unit_rows
 from kuajie.core.space import ItemSpace
 from kuajie.models.linear import mask_unknown
 
@@ -61,7 +62,7 @@ class GaussianProcess:
 
     def _to(self, histories: Histories) -> Floats:
         """The kernel between histories and the people it was fitted on."""
-        alike = (unit_rows(histories) @ self.people.T).toarray().astype(np.float64)
+        alike = (used_rows(histories) @ self.people.T).toarray().astype(np.float64)
         return np.asarray(np.exp((alike - 1) / self.length))
 
 
@@ -74,7 +75,7 @@ def fit_process(interactions: Interactions, most: int, seed: int) -> GaussianPro
         chance = np.sqrt(lengths[active])
         active = np.sort(rng.choice(active, most, replace=False, p=chance / chance.sum()))
     chosen = interactions.take(active)
-    people = unit_rows(chosen.histories)
+    people = used_rows(chosen.histories)
     used = (chosen.matrix() > 0).astype(np.float64)
     shares = np.asarray(used.mean(axis=0)).reshape(-1)
     distance = (people @ people.T).toarray().astype(np.float64) - 1
@@ -90,14 +91,11 @@ def fit_process(interactions: Interactions, most: int, seed: int) -> GaussianPro
     return GaussianProcess(interactions.space, interactions.support(), people, shares, solved, factor, length, noise)
 
 
-def unit_rows(histories: Histories) -> sparse.csr_array:
+def used_rows(histories: Histories) -> sparse.csr_array:
     """What was used, repeats and weights aside, each row of length one: float32 (n_rows, n_items)."""
     used = histories.matrix()
     used.data = (used.data > 0).astype(np.float32)
-    counts = np.diff(used.indptr)
-    total = np.bincount(np.repeat(np.arange(len(counts)), counts), used.data, minlength=len(counts))
-    used.data /= np.repeat(np.sqrt(np.maximum(total, 1)), counts).astype(np.float32)
-    return used
+    return unit_rows(used)
 
 
 def _covariance(distance: Floats, length: float, noise: float) -> Floats:

@@ -18,11 +18,10 @@ from scipy import sparse
 
 from kuajie.core.config import Config
 from kuajie.core.errors import DataError
+from kuajie.core.rows import unit_rows, unit_vectors
 from kuajie.core.side import Labels, SideInformation
 from kuajie.core.space import ItemSpace
 from kuajie.text.encoders import AnyEncoderConfig, Rows, fit_encode
-from kuajie.text.tfidf import unit_rows
-from kuajie.text.word2vec import unit_vectors
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]

@@ -17,6 +17,7 @@ import pydantic
 from kuajie.core.config import Config
 from kuajie.core.histories import Interactions
 from kuajie.core.recommender import DataShape, FitOptions, Plan
+from kuajie.core.rows import unit_vectors
 from kuajie.models.forms import refuse_large
 from kuajie.models.graph_items import graph_of, supported_by
 from kuajie.models.item_weights import SparseWeights
@@ -115,5 +116,4 @@ def item_vectors(config: KGEConfig, interactions: Interactions, options: FitOpti
         part = interactions.space.slice(domain)
         own = known[part]
         vectors[part][own] -= vectors[part][own].mean(axis=0) if own.any() else 0
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0), dtype=np.float32)
+    return unit_vectors(vectors)

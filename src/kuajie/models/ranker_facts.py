@@ -14,11 +14,12 @@ from scipy import sparse
 
 from kuajie.core.histories import Histories, Interactions
 from kuajie.core.recommender import Arrays, per_item, stored
-from kuajie.core.side import Labels, SideInformation, TripleGraph
+from kuajie.core.side import Labels, SideInformation
 from kuajie.core.space import ItemSpace
 from kuajie.models.trend import Trend, TrendConfig
 from kuajie.numerics.hops import hops
 from kuajie.numerics.jit import F32, F64, I64
+from kuajie.numerics.network import neighbours
 
 TRENDS = (7.0, 30.0)
 """Half lives of recent use, days."""
@@ -59,7 +60,7 @@ class Facts:
             trend,
             _price_levels(side, interactions.space),
             {name: matrix for name, matrix in labels.items() if matrix.nnz},
-            None if side.graph is None else _edges(side.graph),
+            None if side.graph is None else neighbours(side.graph),
             _first_days(trend),
         )
 
@@ -186,13 +187,6 @@ def _price_levels(side: SideInformation, space: ItemSpace) -> F64:
         if not np.isnan(levels[part]).all():
             levels[part] -= np.nanmedian(levels[part])
     return levels
-
-
-def _edges(graph: TripleGraph) -> sparse.csr_array:
-    ends = (np.concatenate([graph.heads, graph.tails]), np.concatenate([graph.tails, graph.heads]))
-    edges = sparse.coo_array((np.ones(len(ends[0]), bool), ends), shape=(graph.n_entities, graph.n_entities)).tocsr()
-    edges.sort_indices()
-    return edges
 
 
 def _share(shares: sparse.csr_array, labels: sparse.csr_array, rows: I64, items: I64) -> F32:

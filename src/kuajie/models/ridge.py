@@ -13,6 +13,7 @@ Hoerl and Kennard 1970, "Ridge regression: biased estimation for nonorthogonal p
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -27,7 +28,8 @@ from kuajie.core.statistics import Statistics
 from kuajie.models import sums
 from kuajie.models.forms import (
     FormConfig,
-    cheapest,
+    Method,
+    cheapest_solution,
     kept_bytes,
     kept_form,
     low_rank_plan,
@@ -38,8 +40,6 @@ from kuajie.models.item_weights import DenseWeights, ItemWeights, LowRankWeights
 from kuajie.models.linear import LinearModel
 
 F32 = npt.NDArray[np.float32]
-Method = Literal["primal", "dual", "low-rank"]
-EXACT: tuple[Method, ...] = ("primal", "dual")
 OverPeople: TypeAlias = Callable[[npt.NDArray[np.int64]], F32]
 """Places among the used items -> float32 (len(places), n_linked)."""
 
@@ -72,12 +72,9 @@ class Ridge(LinearModel[RidgeConfig]):
         Raises:
             ResourceError: nothing fits.
         """
-        exact = [self._plan(method, shape, options) for method in EXACT] if self.config.form != "low-rank" else []
-        rest = [self._plan("low-rank", shape, options)] if self.config.form in ("auto", "low-rank") else []
-        ordered = sorted(exact, key=lambda plan: plan.seconds)
-        return cheapest("ridge", [*ordered, *rest], shape, options, limit=120.0)
+        return cheapest_solution("ridge", self.config, partial(self._plan, shape, options), shape, options)
 
-    def _plan(self, method: Method, shape: DataShape, options: FitOptions) -> Plan:
+    def _plan(self, shape: DataShape, options: FitOptions, method: Method) -> Plan:
         space, n_people, threads = shape.space, shape.n_people, max(1, min(options.threads, 2))
         domains, entries = len(space.domains), 60 * shape.n_entries
         if method == "low-rank":

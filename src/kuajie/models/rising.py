@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.stats import t as student
 
 from kuajie.core.errors import DataError, UsageError
 from kuajie.core.side import SideInformation
@@ -77,6 +76,8 @@ def rising(
         UsageError: fewer than four weeks, or no such domain.
         DataError: no times, or no such labels.
     """
+    from scipy.stats import t as student  # half a second that nothing else needs
+
     if weeks < LEAST_WEEKS:
         raise UsageError("a trend needs at least {least} weeks, got {weeks}", least=LEAST_WEEKS, weeks=weeks)
     part = space.slice(domain)

@@ -36,6 +36,15 @@ def distinct(graph: TripleGraph) -> tuple[TripleGraph, int, int]:
     return clean, int((~first & ~loops).sum()), int(loops.sum())
 
 
+def neighbours(graph: TripleGraph) -> sparse.csr_array:
+    """Which nodes a triple joins, whatever it says: bool CSR (n_nodes, n_nodes), symmetric, indices ascending."""
+    starts, ends, _ = graph.both_ways()
+    shape = (graph.n_entities, graph.n_entities)
+    edges = sparse.coo_array((np.ones(len(starts), np.bool_), (starts, ends)), shape=shape).tocsr()
+    edges.sort_indices()
+    return edges
+
+
 @dataclass(frozen=True, eq=False)
 class Network:
     """Both directions of every distinct triple, as CSR over nodes; nodes 0..n_items-1 are items.
@@ -62,9 +71,7 @@ class Network:
     def of(cls, graph: TripleGraph) -> "Network":
         """Of a graph; repeats and self-loops are left out."""
         graph, _, _ = distinct(graph)
-        starts = np.concatenate([graph.heads, graph.tails])
-        ends = np.concatenate([graph.tails, graph.heads])
-        kinds = np.concatenate([graph.kinds, graph.kinds])
+        starts, ends, kinds = graph.both_ways()
         outward = np.arange(len(starts)) < graph.n_triples
         order = np.lexsort((kinds, ends, starts))
         indptr = np.concatenate([[0], np.cumsum(np.bincount(starts, minlength=graph.n_entities))]).astype(np.int64)

@@ -18,8 +18,8 @@ import pydantic
 from kuajie.core.config import Config
 from kuajie.core.errors import MissingExtraError, UsageError
 from kuajie.core.recommender import Arrays
+from kuajie.core.rows import unit_vectors
 from kuajie.core.texts import Text
-from kuajie.text.word2vec import unit_vectors
 
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",

@@ -16,6 +16,7 @@ from scipy import sparse
 
 from kuajie.core.config import Config
 from kuajie.core.recommender import Arrays, stored
+from kuajie.core.rows import unit_rows
 from kuajie.core.texts import Text
 from kuajie.text.counts import Counts, Segmenter, gram_counts, word_counts
 
@@ -120,11 +121,3 @@ def _row_sums(matrix: sparse.csr_array, values: npt.NDArray[np.floating]) -> npt
     """Sums of values that stand beside the entries of a matrix: (n_rows,)."""
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     return np.bincount(rows, values, matrix.shape[0]).astype(np.float64)
-
-
-def unit_rows(matrix: sparse.csr_array) -> sparse.csr_array:
-    """The same rows scaled to unit length, float32; zero rows stay zero."""
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    lengths = np.sqrt(_row_sums(matrix, matrix.data.astype(np.float64) ** 2))
-    scaled = matrix.data / np.where(lengths > 0, lengths, 1)[rows]
-    return sparse.csr_array((scaled.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)

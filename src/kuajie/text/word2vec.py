@@ -16,6 +16,7 @@ import pydantic
 from kuajie.core.config import Config
 from kuajie.core.errors import MissingExtraError
 from kuajie.core.recommender import Arrays, stored
+from kuajie.core.rows import unit_vectors
 from kuajie.text.counts import Segmenter, word_codes, word_counts, words
 
 F32 = npt.NDArray[np.float32]
@@ -126,9 +127,3 @@ def _hashed(word: str) -> int:
 def _first_direction(rows: F32) -> F32:
     """The first right singular vector: float32 (size,)."""
     return np.asarray(np.linalg.eigh(rows.T.astype(np.float64) @ rows)[1][:, -1], dtype=np.float32)
-
-
-def unit_vectors(rows: F32) -> F32:
-    """The same rows scaled to unit length, float32; zero rows stay zero."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)

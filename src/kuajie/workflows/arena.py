@@ -1,7 +1,7 @@
 """The arena: models by name, fitted on one split and ranked on its rows; what benchmark and evaluate share."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, get_args
 
@@ -192,6 +192,13 @@ class Arena:
                 self._enter_named(entrant, entrant.config)
         except ResourceError as error:
             self.skipped[entrant.name] = error.text
+
+    def enter_all(self, entrants: Sequence[Entrant], fold: int = 0, folds: int = 1) -> None:
+        """Fit and score every model on one fold of several."""
+        for place, entrant in enumerate(entrants):
+            stage = Text("fit and score {model}", model=entrant.name)
+            self.progress(stage, fold * len(entrants) + place, folds * len(entrants))
+            self.enter(entrant)
 
     def _enter_named(self, entrant: Entrant, config: Config) -> None:
         chosen = {"scope": entrant.scope, "config": config.model_dump(mode="json")}

@@ -122,9 +122,7 @@ def benchmark(
         return validation_split(data, np.random.default_rng([seed, 1]), mode, seed)
 
     arena = Arena(final_split(data, mode, seed), blind, seed, options, chooser or default_chooser, progress)
-    for number, entrant in enumerate(entrants):
-        progress(Text("fit and score {model}", model=entrant.name), number, len(entrants))
-        arena.enter(entrant)
+    arena.enter_all(entrants)
     if not arena.ranks:
         raise JobError("no model could be measured: {reasons}", reasons=Joined(arena.skipped.values()))
     progress("intervals and tests", len(entrants), len(entrants))

@@ -25,7 +25,7 @@ from kuajie.evaluation.leaks import find_twins
 from kuajie.evaluation.metrics import check_metrics
 from kuajie.evaluation.protocols import COLD_SHARE, Split, leave_one_out, person_folds, rows_of, time_split
 from kuajie.evaluation.summary import TaskSummary
-from kuajie.workflows.arena import Arena, ArenaOptions, Chooser, Entrant, Run, default_chooser, parse_entrant
+from kuajie.workflows.arena import Arena, ArenaOptions, Chooser, Run, default_chooser, parse_entrant
 from kuajie.workflows.pooling import common, pooled_runs, pooled_skips, pooled_summaries
 from kuajie.workflows.results import domain_results
 from kuajie.workflows.train import refuse_weightless
@@ -115,15 +115,11 @@ def evaluate(
     interactions = dataset.interactions()
     refuse_weightless(interactions)
     splits = final_splits(interactions, since, folds, candidates, seed, most_people)
-    if not any(task.n_rows for split in splits for task in split.tasks.values()):
-        raise DataError(
-            "nobody has three different items in one domain, so there is nothing to ask for. Import more history."
-        )
     arenas = []
     for number, split in enumerate(splits):
         blind = partial(asked_rows, split.train, 12, candidates, seed, most_people)
         arenas.append(Arena(split, blind, seed, options, chooser or default_chooser, progress))
-        enter_all(arenas[-1], entrants, number, len(splits))
+        arenas[-1].enter_all(entrants, number, len(splits))
     skipped = pooled_skips(arenas)
     if not any(common(arenas, domain) for domain in arenas[0].ranks):
         raise JobError("no model could be measured: {reasons}", reasons=Joined(skipped.values()))
@@ -139,14 +135,6 @@ def evaluate(
         skipped,
         time.monotonic() - start,
     )
-
-
-def enter_all(arena: Arena, entrants: Sequence[Entrant], fold: int, folds: int) -> None:
-    """Fit and score every model on one fold."""
-    for place, entrant in enumerate(entrants):
-        stage = Text("fit and score {model}", model=entrant.name)
-        arena.progress(stage, fold * len(entrants) + place, folds * len(entrants))
-        arena.enter(entrant)
 
 
 def protocol_of(since: datetime | None, folds: int) -> Text:
@@ -169,13 +157,23 @@ def final_splits(
     seed: int,
     most_people: int,
 ) -> list[Split]:
-    """The rows that are asked in the end, and what may be trained on; one split for each fold."""
+    """The rows that are asked in the end, and what may be trained on; one split for each fold.
+
+    Raises:
+        DataError: there are no rows to ask for.
+    """
     if since is not None:
-        return [time_split(interactions, since.timestamp(), candidates, seed)]
-    if folds > 1:
+        splits = [time_split(interactions, since.timestamp(), candidates, seed)]
+    elif folds > 1:
         rng = np.random.default_rng([seed, 11])
-        return list(person_folds(interactions, folds, rng, candidates, seed, COLD_SHARE))
-    return [asked_rows(interactions, 11, candidates, seed, most_people)]
+        splits = list(person_folds(interactions, folds, rng, candidates, seed, COLD_SHARE))
+    else:
+        splits = [asked_rows(interactions, 11, candidates, seed, most_people)]
+    if not any(task.n_rows for split in splits for task in split.tasks.values()):
+        raise DataError(
+            "nobody has three different items in one domain, so there is nothing to ask for. Import more history."
+        )
+    return splits
 
 
 def asked_rows(interactions: Interactions, purpose: int, candidates: Candidates, seed: int, most_people: int) -> Split:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from kuajie.core.side import Labels, SideInformation, TripleGraph
+from kuajie.numerics.network import pair_keys
 from kuajie.numerics.shared import best_shared
 from kuajie.text.tokens import document_terms, fold, fold_places, spans
 
@@ -160,12 +161,10 @@ class Things:
 
 def _edges(graph: TripleGraph) -> tuple[sparse.csr_array, sparse.csr_array]:
     """Items to things, and things to things, both ways; of several relations the first counts."""
-    heads = np.concatenate([graph.heads, graph.tails]).astype(np.int64)
-    tails = np.concatenate([graph.tails, graph.heads]).astype(np.int64)
-    kinds = np.concatenate([graph.kinds, graph.kinds])
+    heads, tails, kinds = graph.both_ways()
     kept = (tails >= graph.n_items) & (heads != tails)
     heads, tails, kinds = heads[kept], tails[kept], kinds[kept]
-    _, place = np.unique(heads * graph.n_entities + tails, return_index=True)
+    _, place = np.unique(pair_keys(graph, heads, tails), return_index=True)
     heads, tails, kinds = heads[place], tails[place] - graph.n_items, kinds[place] + 1
     size = graph.n_entities - graph.n_items
     item = heads < graph.n_items

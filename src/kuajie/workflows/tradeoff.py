@@ -212,7 +212,7 @@ def tradeoff(
     """
     begun, options = time.monotonic(), options or ArenaOptions()
     goals = MIXED_GOALS if mixed else GOALS
-    steps, skipped = {kind: step_of(kind, goals) for kind in dict.fromkeys(kinds)}, {}
+    steps = {kind: step_of(kind, goals) for kind in dict.fromkeys(kinds)}
     entrant = parse_entrant(model)
     config = chosen_config(entrant, valid, options, seed, chooser or default_chooser, progress)
     how: dict[str, Any] = {
@@ -229,17 +229,37 @@ def tradeoff(
     if not both:
         raise DataError("there is no target domain with both validation and test rows. Import more history.")
     curves: dict[str, tuple[Curve, ...]] = {}
+    skipped: dict[str, Text] = {}
     for target in both:
-        found: list[Curve] = []
-        for kind, step in steps.items():
-            progress(Text("re-rank {domain}", domain=target), len(found), len(steps))
-            if goals[kind].metric in tested[target].metrics(tested[target].lists(None)):
-                found.append(curve_of(step, goals[kind], tuned[target], tested[target], most_loss, seed, options))
-            else:
-                skipped[kind] = Text("nothing is known of the items that it could read")
-        curves[target] = tuple(found)
+        sides = tuned[target], tested[target]
+        curves[target], blind = curves_of(target, steps, goals, *sides, most_loss, seed, options, progress)
+        skipped |= dict.fromkeys(blind, Text("nothing is known of the items that it could read"))
     rows = {target: (len(tuned[target].people), len(tested[target].people)) for target in both}
     return TradeoffResult(model, factor, most_loss, rows, curves, skipped, time.monotonic() - begun)
+
+
+def curves_of(
+    target: str,
+    steps: Mapping[str, StepConfig],
+    goals: Mapping[str, Goal],
+    tuned: Asked,
+    tested: Asked,
+    most_loss: float,
+    seed: int,
+    options: ArenaOptions,
+    progress: Progress,
+) -> tuple[tuple[Curve, ...], list[str]]:
+    """The curve of each re-ranker on one target, and the names of those whose metric nothing is known for."""
+    known = tested.metrics(tested.lists(None))
+    found: list[Curve] = []
+    blind: list[str] = []
+    for kind, step in steps.items():
+        progress(Text("re-rank {domain}", domain=target), len(found), len(steps))
+        if goals[kind].metric in known:
+            found.append(curve_of(step, goals[kind], tuned, tested, most_loss, seed, options))
+        else:
+            blind.append(kind)
+    return tuple(found), blind
 
 
 def step_of(kind: str, goals: Mapping[str, Goal] = GOALS) -> StepConfig:

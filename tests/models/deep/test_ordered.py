@@ -6,7 +6,7 @@ import pytest
 from kuajie.core.config import Config
 from kuajie.core.errors import ConfigError, DataError
 from kuajie.core.histories import Histories, Interactions, Order
-from kuajie.core.recommender import DataShape, FitOptions, Recommender
+from kuajie.core.recommender import DataShape, FitOptions
 from kuajie.core.space import ItemSpace
 from kuajie.models.deep.order_configs import (
     CaserConfig,
@@ -20,7 +20,7 @@ from kuajie.models.registry import build
 from kuajie.models.sequence import SequenceConfig
 from kuajie.models.trend import TrendConfig
 from kuajie.testing.planted import two_domain_interactions
-from kuajie.testing.recommenders import RecommenderContract, World
+from kuajie.testing.recommenders import RecommenderContract
 
 torch = pytest.importorskip("torch", reason="NOT TESTED on deep models: torch is not installed")
 
@@ -29,12 +29,19 @@ from kuajie.models.deep.sasrec import SASRec  # noqa: E402 # needs torch
 
 QUICK = OrderTraining(epochs=5, batch_size=32, learning_rate=0.02, validation_people=40)
 SMALL = {"dim": 16, "length": 8, "dropout": 0.1, "training": QUICK}
-FITTED: dict[Config, Recommender] = {}
 
 
 @pytest.fixture(scope="module")
 def planted() -> Interactions:
-    return two_domain_interactions()[0]
+    return two_domain_interactions(n_people=200)[0]
+
+
+@pytest.fixture(scope="module")
+def early(planted: Interactions) -> SASRec:
+    """One epoch is too little: whatever goes on from here is better."""
+    training = QUICK.model_copy(update={"epochs": 1, "learning_rate": 0.005})
+    config = SASRecConfig.parse({**SMALL, "blocks": 1, "training": training})
+    return SASRec(config).fit(planted, FitOptions(threads=1))
 
 
 class TestOrderedContract(RecommenderContract):
@@ -43,13 +50,6 @@ class TestOrderedContract(RecommenderContract):
         GRU4RecConfig(hidden=16, loss="bpr-max", negatives=8, **SMALL),
         CaserConfig(window=3, filters=4, negatives=8, contrast=ContrastConfig(), trend=TrendConfig(power=0.1), **SMALL),
     )
-
-    @pytest.fixture
-    def model(self, config: Config, world: World) -> Recommender:
-        """Fitted once for all tests, which change nothing of it."""
-        if config not in FITTED:
-            FITTED[config] = build(config).fit(world[0], FitOptions(threads=1))
-        return FITTED[config]
 
 
 SPACE = ItemSpace(("a", "b"), (12, 12))
@@ -100,17 +100,17 @@ def test_orders_inside_domains_are_never_interleaved() -> None:
 
 
 @pytest.mark.parametrize("which", ["biases", "lora", "all"])
-def test_fine_tuning_keeps_what_is_better_and_shares_the_tables(which: str, planted: Interactions) -> None:
+def test_fine_tuning_keeps_what_is_better_and_shares_the_tables(
+    which: str, early: SASRec, planted: Interactions
+) -> None:
     from kuajie.models.deep.finetune import own_parameters, tables
 
-    early = QUICK.model_copy(update={"epochs": 1, "learning_rate": 0.005})
     tune = {"which": which, "rank": 4, "epochs": 4, "learning_rate": 0.03}
-    plain = SASRec(SASRecConfig.parse({**SMALL, "blocks": 1, "training": early})).fit(planted, FitOptions(threads=1))
-    config = plain.config.model_copy(update={"fine_tune": FineTuneConfig.parse(tune)})
+    config = early.config.model_copy(update={"fine_tune": FineTuneConfig.parse(tune)})
     model = SASRec(config).fit(planted, FitOptions(threads=1))
-    assert model.tuned_  # one epoch is too little: what goes on is better
+    assert model.tuned_
     for name, tensor in model.network_.state_dict().items():
-        np.testing.assert_array_equal(tensor, plain.network_.state_dict()[name])  # the base is as it was
+        np.testing.assert_array_equal(tensor, early.network_.state_dict()[name])  # the base is as it was
     for network in model.tuned_.values():
         assert [id(table) for table in tables(network)] == [id(table) for table in tables(model.network_)]
         base = own_parameters(model.network_)
@@ -123,7 +123,7 @@ def test_fine_tuning_keeps_what_is_better_and_shares_the_tables(which: str, plan
     histories = planted.histories.take(np.arange(9))
     for domain in planted.space.domains:
         np.testing.assert_allclose(again.score(histories, domain), model.score(histories, domain), rtol=1e-5, atol=1e-6)
-        same = np.allclose(plain.score(histories, domain), model.score(histories, domain), rtol=1e-2)
+        same = np.allclose(early.score(histories, domain), model.score(histories, domain), rtol=1e-2)
         assert same is (domain not in model.tuned_)
 
 

@@ -46,8 +46,9 @@ ADVERSARIES = TrainingConfig(epochs=14, batch_size=40, learning_rate=0.02, patie
 class SmallWorldContract(RecommenderContract):
     """On fewer people."""
 
-    @pytest.fixture
-    def world(self) -> World:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def world(cls) -> World:
         return two_domain_interactions(n_people=160)
 
 
@@ -75,8 +76,9 @@ class TestCFGANContract(SmallWorldContract):
 class TestTunedTextContract(RecommenderContract):
     configs = (TunedTextConfig(dim=16, length=12, hashed=512, training=QUICK),)
 
-    @pytest.fixture
-    def world(self) -> World:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def world(cls) -> World:
         interactions, topics, item_topics = two_domain_interactions(n_people=100)
         return described(interactions, item_topics), topics, item_topics
 

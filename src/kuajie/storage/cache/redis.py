@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import msgspec
 
-from kuajie.core.errors import ConfigError, MissingExtraError
+from kuajie.core.errors import ConfigError
+from kuajie.core.language import message
 from kuajie.core.records import Account, Event
 from kuajie.storage.cache.recent import FRESH_SECONDS, account_of, newest
+from kuajie.storage.redis_client import redis_client
 from kuajie.workflows.stores import MOST_EVENTS
 
 if TYPE_CHECKING:
@@ -64,17 +66,7 @@ class RedisCache:
             MissingExtraError: the package is not installed.
             ConfigError: this is no URL.
         """
-        try:
-            import redis
-        except ModuleNotFoundError:
-            raise MissingExtraError("sharing through Redis", "redis", "redis") from None
-        try:
-            client = redis.Redis.from_url(
-                url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS, retry=None
-            )
-        except ValueError:
-            raise ConfigError("[store] redis is not a URL such as redis://host:6379/0. Correct it.") from None
-        return cls(client)
+        return cls(redis_client(url, ANSWER_SECONDS, message("sharing through Redis"), "[store] redis"))
 
     def remember(self, events: Sequence[Event]) -> None:
         """See `Cache.remember`."""

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from kuajie.core.errors import ConfigError, MissingExtraError, StreamError
+from kuajie.core.errors import StreamError
+from kuajie.core.language import message
+from kuajie.storage.redis_client import redis_client
 from kuajie.workflows.consume import Message
 
 if TYPE_CHECKING:
@@ -46,16 +48,7 @@ class RedisStream:
             MissingExtraError: the package is not installed.
             ConfigError: this is no URL.
         """
-        try:
-            import redis
-        except ModuleNotFoundError:
-            raise MissingExtraError("consuming from Redis", "redis", "redis") from None
-        try:
-            client = redis.Redis.from_url(
-                url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS, retry=None
-            )
-        except ValueError:
-            raise ConfigError("[consume] url is not a URL such as redis://host:6379/0. Correct it.") from None
+        client = redis_client(url, ANSWER_SECONDS, message("consuming from Redis"), "[consume] url")
         return cls(client, stream, group, consumer, field, claim_seconds)
 
     def fetch(self, most: int, seconds: float) -> list[Message]:
