@@ -1,8 +1,9 @@
 """The transfer gate: joining domains is used only where it pays.
 
 For one target domain, rows are grouped by how much of the target their person has used. A group takes the joint
-candidate only where a paired interval over people lies above 0; else it stays target-only. The gain that this brings
-is measured on people who had no part in the choice.
+candidate only where a paired interval over people lies above 0; else it stays target-only. For people without any
+history in the target a narrower interval decides: target-only knows nothing of them but what everybody likes, and there
+are few of them to measure on. The gain that this brings is measured on people who had no part in the choice.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ Ints = npt.NDArray[np.int64]
 LEAST_PEOPLE = 100
 """Groups with fewer validation people are merged with a neighbour."""
 FOLDS = 5
+LEVEL, COLD_LEVEL = 0.95, 0.8
+"""Of the interval that must lie above 0 to join: for people with history in the target, and without any."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class GroupDecision:
         below: first number of entries of the next group; None for the last group.
         people, rows: validation people and rows that decided.
         gain: mean over rows of joint less target-only.
-        low, high: paired interval of the gain over people.
+        low, high: paired interval of the gain over people that decided.
         joint: whether the group takes the joint candidate.
     """
 
@@ -79,7 +82,8 @@ def decide_gate(
     *,
     limits: Sequence[int] = HISTORY_LIMITS,
     least_people: int = LEAST_PEOPLE,
-    level: float = 0.95,
+    level: float = LEVEL,
+    cold_level: float = COLD_LEVEL,
     folds: int = FOLDS,
 ) -> GateDecision:
     """Decide each group, and measure what the decision brings by cross-fitting.
@@ -93,6 +97,7 @@ def decide_gate(
         limits: smallest number of entries of each group, from 0.
         least_people: groups of fewer validation people join a neighbour.
         level: of the intervals.
+        cold_level: of the one that decides for people without history in the target.
         folds: parts of the people, by a hash, that take turns at being measured.
 
     Raises:
@@ -107,14 +112,15 @@ def decide_gate(
             lengths=len(target_lengths),
         )
     starts = merge_groups(people, target_lengths, limits, least_people)
-    groups = decide_groups(gains, people, target_lengths, starts, rng, level)
+    levels = (level, cold_level)
+    groups = decide_groups(gains, people, target_lengths, starts, rng, levels)
     gated = np.zeros(len(gains))
     fold = hashed_folds(people, folds)
     for number in range(folds):
         measured = fold == number
         if not measured.any():
             continue
-        chosen = decide_groups(gains[~measured], people[~measured], target_lengths[~measured], starts, rng, level)
+        chosen = decide_groups(gains[~measured], people[~measured], target_lengths[~measured], starts, rng, levels)
         takes_joint = np.array([group.joint for group in chosen])[group_numbers(target_lengths[measured], starts)]
         gated[measured] = np.where(takes_joint, gains[measured], 0.0)
     low, high = bootstrap_interval(gated, people, rng, level)
@@ -139,14 +145,23 @@ def merge_groups(people: Ints, target_lengths: Ints, limits: Sequence[int], leas
 
 
 def decide_groups(
-    gains: Floats, people: Ints, target_lengths: Ints, starts: Sequence[int], rng: np.random.Generator, level: float
+    gains: Floats,
+    people: Ints,
+    target_lengths: Ints,
+    starts: Sequence[int],
+    rng: np.random.Generator,
+    levels: tuple[float, float],
 ) -> tuple[GroupDecision, ...]:
-    """The decision of each group on some rows; a group without rows stays target-only."""
+    """The decision of each group on some rows, by the level for people with history and that for those without.
+
+    A group without rows stays target-only.
+    """
     numbers = group_numbers(target_lengths, starts)
     groups = []
     for number, start in enumerate(starts):
         inside = numbers == number
         below = starts[number + 1] if number + 1 < len(starts) else None
+        level = levels[int(below == 1)]
         low, high = (float(end) for end in bootstrap_interval(gains[inside], people[inside], rng, level))
         gain = float(gains[inside].mean()) if inside.any() else float("nan")
         n_people = len(np.unique(people[inside]))
