@@ -13,6 +13,7 @@ from kuajie.data.strength import Events
 from kuajie.profiles.audience import Audience, fit_audience
 from kuajie.profiles.config import ProfilesConfig
 from kuajie.profiles.features import people_of
+from kuajie.profiles.naming import topic_names
 from kuajie.profiles.segments import chosen
 from kuajie.testing.profiles import DAY, DOMAINS, NOW, TOPICS, Planted, catalog, events, planted
 
@@ -33,6 +34,15 @@ def world() -> Planted:
 @pytest.fixture(scope="module")
 def audience(world: Planted) -> Audience:
     return fit(world.catalog, world.events, world.n)
+
+
+def test_english_readers_read_the_english_names_of_categories(audience: Audience, world: Planted) -> None:
+    categories = {part for topic in audience.about.topics for part in topic.zh}
+    names = topic_names(
+        audience.topics, world.catalog, np.full(4, 0.25, np.float32), {c: f"{c} in English" for c in categories}
+    )
+    assert [topic.en for topic in names] == [tuple(f"{part} in English" for part in topic.zh) for topic in names]
+    assert [topic.zh for topic in names] == [topic.zh for topic in audience.about.topics]
 
 
 def labels_of(audience: Audience, world: Planted) -> np.ndarray:

@@ -111,6 +111,6 @@ def show_profiles(screen: Screen, workspace: "Workspace") -> None:
         show_user(screen, workspace, user, fit=False)
         screen.say()
         screen.line("$ kuajie profile --segments")
-        show_audience(screen, audience, None)
+        show_audience(screen, workspace, audience, None)
     except MissingExtraError as error:
         screen.warn(error.text)

@@ -49,7 +49,7 @@ def profile(
         show_user(screen, opened, user, fit=fit)
         return
     audience = audience_of(screen, opened, fit=fit)
-    show_audience(screen, audience, segment)
+    show_audience(screen, opened, audience, segment)
 
 
 def show_user(screen: Screen, workspace: "Workspace", user: str, *, fit: bool) -> None:
@@ -68,12 +68,14 @@ def show_user(screen: Screen, workspace: "Workspace", user: str, *, fit: bool) -
     show_profile(screen, found, partial(workspace.title, language=screen.language))
 
 
-def show_audience(screen: Screen, audience: "Audience", segment: str | None) -> None:
+def show_audience(screen: Screen, workspace: "Workspace", audience: "Audience", segment: str | None) -> None:
     """Print all segments, or one of them."""
+    from kuajie.api import newest_dataset
     from kuajie.cli.show_profile import show_segment, show_segments
-    from kuajie.workflows.segment_people import Naming
+    from kuajie.workflows.segment_people import Naming, english_labels
 
-    naming = Naming(audience, screen.language, screen.t)
+    title = partial(workspace.title, language=screen.language)
+    naming = Naming(audience, screen.language, screen.t, title, english_labels(newest_dataset(workspace)))
     told = [naming.told(each) for each in audience.about.segments]
     if segment is None:
         about = audience.about

@@ -4,7 +4,7 @@ It knows items by their ids and words, so it fits any later catalogue: a person 
 new brings its words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -156,6 +156,7 @@ def fit_audience(
     *,
     snapshot_id: str,
     fitted_at: datetime,
+    english: Mapping[str, str] | None = None,
     seed: int = 0,
     threads: int = 1,
 ) -> Audience:
@@ -168,6 +169,7 @@ def fit_audience(
         config: the settings.
         snapshot_id: for the record.
         fitted_at: for the record.
+        english: what English readers call categories, where that is known.
         seed: of everything random.
         threads: how many.
 
@@ -199,7 +201,7 @@ def fit_audience(
         habits=names,
         judged={str(k): value for k, value in segments.judged.items()},
         tiers=_tiers(people, catalog),
-        topics=topic_names(topics, catalog, segments.scale.prior),
+        topics=topic_names(topics, catalog, segments.scale.prior, english),
         segments=_described(
             labels, people.used[known], interests, habits, names, catalog, len(segments.centres), config
         ),

@@ -1,8 +1,8 @@
 """Names of topics and segments, in Chinese and English, from the words of the catalogue.
 
-A topic is called by the categories of its items, for English readers by two words that stand together in their English
-titles, else by the English words that are relevant to it (Sievert and Shirley 2014, "LDAvis", equation 1). A segment is
-called by the interests and habits that set it apart.
+A topic is called by the categories of its items, for English readers by their English names; where nobody told these,
+by two words that stand together in the English titles, else by the English words that are relevant to it (Sievert and
+Shirley 2014, "LDAvis", equation 1). A segment is called by the interests and habits that set it apart.
 """
 
 import re
@@ -78,8 +78,18 @@ class TopicName(Record, frozen=True):
         return " · ".join(self.parts(language))
 
 
-def topic_names(topics: Topics, catalog: Catalog, prior: npt.NDArray[np.float32]) -> tuple[TopicName, ...]:
-    """Names of all topics; `prior` (topics,) is everybody's interests."""
+def topic_names(
+    topics: Topics, catalog: Catalog, prior: npt.NDArray[np.float32], english: Mapping[str, str] | None = None
+) -> tuple[TopicName, ...]:
+    """Names of all topics.
+
+    Args:
+        topics: as fitted.
+        catalog: the items.
+        prior: (topics,), everybody's interests.
+        english: what English readers call categories, where that is known.
+    """
+    known = english or {}
     vocabulary = topics.vocabulary
     numbers = np.array([catalog.number(*name) for name in vocabulary.items], np.int64)
     share = topics.terms_share
@@ -95,12 +105,13 @@ def topic_names(topics: Topics, catalog: Catalog, prior: npt.NDArray[np.float32]
         called = _categories(categories, items[:, topic])
         native = called or _whole([word for word in said if not word.isascii()]) or said[:2]
         telling = [word for word in said if word.isascii() and word.isalpha() and len(word) >= SHORTEST]
-        english = _phrases(pairs, own[:, topic], items[:, topic]) or telling[:3]
-        titles = [catalog.titles()[numbers[place]] for place in best[:1]] if not native and not english else []
+        labelled = [known[each] for each in called if each in known]
+        spoken = labelled or _phrases(pairs, own[:, topic], items[:, topic]) or telling[:3]
+        titles = [catalog.titles()[numbers[place]] for place in best[:1]] if not native and not spoken else []
         found.append(
             TopicName(
-                zh=tuple(native or english or titles),
-                en=tuple(english or native or titles),
+                zh=tuple(native or spoken or titles),
+                en=tuple(spoken or native or titles),
                 items=tuple(vocabulary.items[place] for place in best),
                 share=round(float(prior[topic]), 4),
             )

@@ -1,10 +1,14 @@
 """Segment people: a snapshot in, topics and segments out (`profiles.audience`)."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+import polars as pl
+
+from kuajie.core import columns as c
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.errors import UsageError
-from kuajie.core.names import suggest
+from kuajie.core.names import plain_name, suggest
 from kuajie.core.recommender import FitOptions
 from kuajie.core.records import Record
 from kuajie.core.texts import Translate
@@ -44,11 +48,20 @@ class SegmentTold(Record, frozen=True):
 
 @dataclass(frozen=True, eq=False)
 class Naming:
-    """How segments of an audience are called in a language."""
+    """How segments of an audience are called in a language.
+
+    Attributes:
+        audience: with its segments.
+        language, translate: of the reader.
+        title: what a domain is called.
+        labels: what English readers call categories, where that is known.
+    """
 
     audience: Audience
     language: str
     translate: Translate
+    title: Callable[[str], str] = str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def name(self, segment: Segment) -> str:
         """The name of a segment, with its number where another has the same."""
@@ -70,10 +83,14 @@ class Naming:
             share=segment.share,
             interests=tuple(Told(name=topics[each.trait].name(self.language), lift=each) for each in segment.interests),
             categories=tuple(
-                Told(name=f"{each.domain}: {each.category}", lift=each.lift) for each in segment.categories
+                Told(name=f"{self.title(each.domain)}: {self._label(each.category)}", lift=each.lift)
+                for each in segment.categories
             ),
             habits=segment.habits,
         )
+
+    def _label(self, category: str) -> str:
+        return self.labels.get(category, category) if self.language == "en" else category
 
     def find(self, text: str) -> Segment:
         """The segment of a number or a name.
@@ -91,6 +108,12 @@ class Naming:
                 "there is no segment '{text}'{hint}", text=text[:80], hint=suggest(text, [*names, *numbered])
             )
         return found
+
+
+def english_labels(dataset: JointDataset) -> dict[str, str]:
+    """What English readers call things, by the name without the kind before it, as triples of `name_en` say."""
+    told = dataset.knowledge().filter(pl.col(c.RELATION) == c.NAME_EN).select(c.HEAD, c.TAIL)
+    return {plain_name(head): name for head, name in told.iter_rows()}
 
 
 def segment_people(
@@ -125,6 +148,7 @@ def segment_people(
         config,
         snapshot_id=dataset.snapshot.manifest.snapshot_id,
         fitted_at=clock(),
+        english=english_labels(dataset),
         seed=options.seed,
         threads=options.threads,
     )
