@@ -16,9 +16,8 @@ from pydantic import Field
 
 from kuajie.core.errors import UsageError
 from kuajie.numerics.jit import F64, I32, I64, kernel
-from kuajie.numerics.threads import run_blocks
-from kuajie.rerank.base import Candidates, Context, Outcome, Share, StepConfig, as_they_are, relevance
-from kuajie.rerank.greedy import bring, count_present, spread_row
+from kuajie.rerank.base import Candidates, Context, Outcome, Share, StepConfig, as_they_are
+from kuajie.rerank.greedy import bring, by_groups, count_present, spread_row
 
 
 class CalibrationConfig(StepConfig):
@@ -44,21 +43,13 @@ class Calibration:
 
     def rerank(self, candidates: Candidates, k: int, context: Context, threads: int = 1) -> Outcome:
         """See `base.Reranker`."""
-        order, worth, config = as_they_are(candidates), relevance(candidates.scores), self.config
-        if config.strength:
-            rows = context.items.group(config.by).matrix
-            if config.by not in context.people.mixes:
-                raise UsageError("calibration needs the mix of '{name}' in people's histories", name=config.by)
-            mix = context.people.mixes[config.by]
-            parts = rows.indptr, rows.indices, rows.data
-            wanted = mix.indptr, mix.indices, mix.data
-            how = k, config.strength, config.alpha
-
-            def work(low: int, high: int) -> None:
-                _choose(low, high, *how, candidates.items, worth, *parts, *wanted, rows.shape[1], order)
-
-            run_blocks(work, len(order), threads)
-        return Outcome(order)
+        config = self.config
+        if not config.strength:
+            return Outcome(as_they_are(candidates))
+        if config.by not in context.people.mixes:
+            raise UsageError("calibration needs the mix of '{name}' in people's histories", name=config.by)
+        rows, mix = context.items.group(config.by).matrix, context.people.mixes[config.by]
+        return Outcome(by_groups(_choose, candidates, k, (config.strength, config.alpha), rows, mix, threads))
 
 
 @kernel

@@ -1,6 +1,46 @@
 """What greedy re-rankers share: a list is chosen place by place, and what is not chosen keeps its order."""
 
+from collections.abc import Callable
+
+from scipy import sparse
+
 from kuajie.numerics.jit import F64, I32, I64, kernel
+from kuajie.numerics.threads import run_blocks
+from kuajie.rerank.base import Candidates, as_they_are, relevance
+
+
+def by_groups(
+    choose: Callable[..., None],
+    candidates: Candidates,
+    k: int,
+    settings: tuple[float, float],
+    groups: sparse.csr_array,
+    wanted: sparse.csr_array,
+    threads: int,
+) -> I32:
+    """The order that a kernel chooses by relevance and by which groups of items people want.
+
+    Args:
+        choose: works on lists low..high-1, see `rerank.calibration` and `rerank.popularity`.
+        candidates: of all lists.
+        k: places chosen.
+        settings: of the kernel: strength, and one of its own.
+        groups: (n_items, n_groups), parts of each item.
+        wanted: (n_lists, n_groups), what each person wants.
+        threads: how many.
+    """
+    order, worth = as_they_are(candidates), relevance(candidates.scores)
+    arrays = *_parts(groups), *_parts(wanted), groups.shape[1]
+
+    def work(low: int, high: int) -> None:
+        choose(low, high, k, *settings, candidates.items, worth, *arrays, order)
+
+    run_blocks(work, len(order), threads)
+    return order
+
+
+def _parts(matrix: sparse.csr_array) -> tuple[I64, I32, F64]:
+    return matrix.indptr, matrix.indices, matrix.data
 
 
 @kernel

@@ -21,9 +21,8 @@ import numpy as np
 from scipy import sparse
 
 from kuajie.numerics.jit import F64, I32, I64, kernel
-from kuajie.numerics.threads import run_blocks
 from kuajie.rerank.base import Candidates, Context, Outcome, Share, StepConfig, as_they_are, by_value, relevance
-from kuajie.rerank.greedy import bring, count_present, spread_row
+from kuajie.rerank.greedy import bring, by_groups, count_present, spread_row
 
 
 class DiscountConfig(StepConfig):
@@ -82,20 +81,13 @@ class XQuAD:
 
     def rerank(self, candidates: Candidates, k: int, context: Context, threads: int = 1) -> Outcome:
         """See `base.Reranker`."""
-        order, worth, config = as_they_are(candidates), relevance(candidates.scores), self.config
-        if config.strength:
-            rows = context.items.group(config.by).matrix
-            none = sparse.csr_array((len(order), rows.shape[1]))
-            mix = context.people.mixes.get(config.by, none) if config.personal else none
-            parts = rows.indptr, rows.indices, rows.data
-            wanted = mix.indptr, mix.indices, mix.data
-            how = k, config.strength, config.smooth
-
-            def work(low: int, high: int) -> None:
-                _choose(low, high, *how, candidates.items, worth, *parts, *wanted, rows.shape[1], order)
-
-            run_blocks(work, len(order), threads)
-        return Outcome(order)
+        config = self.config
+        if not config.strength:
+            return Outcome(as_they_are(candidates))
+        rows = context.items.group(config.by).matrix
+        none = sparse.csr_array((len(candidates.items), rows.shape[1]))
+        mix = context.people.mixes.get(config.by, none) if config.personal else none
+        return Outcome(by_groups(_choose, candidates, k, (config.strength, config.smooth), rows, mix, threads))
 
 
 @kernel
