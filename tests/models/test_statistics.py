@@ -106,7 +106,7 @@ def test_what_does_not_follow_from_sums_says_so() -> None:
         with pytest.raises(UsageError, match="low-rank form of"):
             model.fit_statistics(model.statistics(interactions))
     for model in (EASE(), Ridge(), ItemKNN()):
-        with pytest.raises(ResourceError, match="from sums needs"):
+        with pytest.raises(ResourceError, match=" needs "):
             model.fit_statistics(model.statistics(interactions), FitOptions(memory_bytes=100))
     with pytest.raises(UsageError, match="one model over one item space"):
         EASE().statistics(interactions) + ItemKNN().statistics(interactions)

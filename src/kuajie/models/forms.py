@@ -93,8 +93,8 @@ def refuse_large(name: str, needed: int, options: FitOptions) -> None:
     """
     if needed > options.memory_bytes:
         raise ResourceError(
-            "{name} from sums needs {needed:.1f} GiB, available are {granted:.1f} GiB. Fit it anew, or allow more "
-            "memory.",
+            "{name} needs {needed:.1f} GiB, available are {granted:.1f} GiB. Allow more memory, choose another "
+            "form, or leave it out.",
             name=name,
             needed=needed / 2**30,
             granted=options.memory_bytes / 2**30,

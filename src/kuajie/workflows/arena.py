@@ -23,6 +23,7 @@ from kuajie.evaluation.ranking import BATCH_BYTES, Ranks, rank_task
 from kuajie.evaluation.tasks import RankingTask
 from kuajie.models.blend import fit_scoped, scoped
 from kuajie.models.registry import model_class
+from kuajie.workflows.unlinked import linked_people
 
 AUTO = "auto"
 CHOOSING_SECONDS = 90.0
@@ -41,8 +42,11 @@ class Chosen(Protocol):
         """What was chosen for one target, as plain values."""
 
 
-Chooser = Callable[[Interactions, Mapping[str, RankingTask], FitOptions, Progress], Chosen]
-"""(training data without validation rows, validation tasks that have rows, options, progress) -> what was chosen."""
+Linked = Mapping[str, int]
+"""People of each domain who are known in another one, too."""
+Chooser = Callable[[Interactions, Mapping[str, RankingTask], FitOptions, Progress, Linked], Chosen]
+"""(training data without validation rows, validation tasks that have rows, options, progress, who is linked) -> what
+was chosen."""
 
 
 @dataclass(frozen=True)
@@ -145,11 +149,16 @@ def chooser_within(seconds: float) -> Chooser:
     """What a user gets who chooses nothing but how long choosing may take."""
 
     def choose_within(
-        interactions: Interactions, tasks: Mapping[str, RankingTask], options: FitOptions, progress: Progress
+        interactions: Interactions,
+        tasks: Mapping[str, RankingTask],
+        options: FitOptions,
+        progress: Progress,
+        linked: Linked,
     ) -> Chosen:
         from kuajie.workflows.choose import ChooseConfig, choose
 
-        return choose(interactions, tasks, options, config=ChooseConfig(seconds=seconds), progress=progress)
+        config = ChooseConfig(seconds=seconds)
+        return choose(interactions, tasks, options, config=config, progress=progress, linked=linked)
 
     return choose_within
 
@@ -216,7 +225,8 @@ class Arena:
         blind = self.blind()
         self.notes += blind.notes
         tasks = {domain: task for domain, task in blind.tasks.items() if task.n_rows}
-        choice = self.chooser(blind.train, tasks, self.fit_options, self.progress)
+        linked = linked_people(self.final.train)
+        choice = self.chooser(blind.train, tasks, self.fit_options, self.progress, linked)
         model = fit_scoped(choice.config, None, self.final.train, self.fit_options)
         seconds = time.monotonic() - begun
         for domain in self.final.tasks:
@@ -228,8 +238,11 @@ class Arena:
     def _score(
         self, entrant: Entrant, model: Recommender, domain: str, fit_seconds: float, chosen: Mapping[str, Any]
     ) -> None:
+        popular = self._popular(domain)
+
         def score(histories: Histories) -> npt.NDArray[np.float32]:
-            return model.score(scoped(histories, self.space, entrant.scope, domain), domain)
+            scores = model.score(scoped(histories, self.space, entrant.scope, domain), domain)
+            return with_fallback(scores, popular)
 
         def explain(history: Histories, items: npt.NDArray[np.int64]) -> Explanation:
             return model.explain(scoped(history, self.space, entrant.scope, domain), domain, items)
@@ -246,12 +259,23 @@ class Arena:
         labelled = {} if rows is None else rows.judge(score)
         self.runs[entrant.name, domain] = Run(fit_seconds, seconds, chosen, lists, reasons, labelled)
 
+    def _popular(self, domain: str) -> npt.NDArray[np.float32]:
+        """What everybody likes: training entries of each item of a domain, NaN where nobody used it."""
+        support = self.final.train.support()[self.space.slice(domain)].astype(np.float32)
+        return np.where(support > 0, support, np.float32(np.nan))
+
     def _sample(self, domain: str) -> ListSample:
         """The people whose lists are looked at, the same for every model."""
         if domain not in self.samples:
             rng = np.random.default_rng([self.seed, 3, self.space.index(domain)])
             self.samples[domain] = ListSample.of(self.final.tasks[domain], self.final.train, rng)
         return self.samples[domain]
+
+
+def with_fallback(scores: npt.NDArray[np.float32], popular: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The scores, and what everybody likes for people of whom a model knows nothing, as they are served."""
+    unknown: npt.NDArray[np.bool_] = np.all(np.isnan(scores), axis=1)
+    return np.where(unknown[:, None], popular, scores) if unknown.any() else scores
 
 
 def kind_of(config: Config) -> str:

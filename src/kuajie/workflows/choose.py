@@ -32,7 +32,7 @@ from kuajie.workflows.mixing import MixChoice, choose_mixes
 from kuajie.workflows.search import Search
 from kuajie.workflows.trials import Pool, favourites, hard_pool, sampled_pool, whole_pool
 from kuajie.workflows.two_stages import LEAST_SECONDS, MILLISECONDS, RankerGain, try_ranker
-from kuajie.workflows.unlinked import with_bridges
+from kuajie.workflows.unlinked import linked_people, with_bridges
 
 SMALL_CATALOGUE = 2
 """Times as many items as negatives are all ranked."""
@@ -122,6 +122,7 @@ def choose(
     *,
     config: ChooseConfig | None = None,
     progress: Progress = silent,
+    linked: Mapping[str, int] | None = None,
 ) -> Choice:
     """Choose a blend for every target; one without validation rows gets popularity.
 
@@ -131,6 +132,8 @@ def choose(
         options: seed, threads and memory of the fits.
         config: the budget.
         progress: told each trial.
+        linked: people of each target who are known elsewhere, too, where `interactions` are a sample of the data or
+            some have been made cold; None: as it is in `interactions`.
 
     Raises:
         DataError: no model could be tried within the budget.
@@ -139,8 +142,9 @@ def choose(
     begun = time.monotonic()
     rng = np.random.default_rng([options.seed, 77])
     fits = Fits(some_people(interactions, config.people, rng), options)
+    judged = {target: with_history(task) for target, task in tasks.items()}
     asked = {
-        target: task.take(some_numbers(task.n_rows, config.rows, rng)) for target, task in tasks.items() if task.n_rows
+        target: task.take(some_numbers(task.n_rows, config.rows, rng)) for target, task in judged.items() if task.n_rows
     }
     pools = open_pools(fits, asked, config.negatives, rng)
     tuning = {target: some_numbers(pool.task.n_rows, config.tuning_rows, rng) for target, pool in pools.items()}
@@ -156,7 +160,9 @@ def choose(
         target: choose_mixes(pool, search.best_trials(target), options.seed, config.k, options.threads)
         for target, pool in pools.items()
     }
-    blend, unjudged = with_bridges(blend_of(decided, interactions.space), interactions, config.kinds)
+    linked = linked_people(interactions) if linked is None else linked
+    blend = blend_of(decided, interactions.space)
+    blend, unjudged = with_bridges(blend, interactions, options, linked, config.kinds)
     blind = [
         Text("{target}: nobody has enough history to validate on; it gets popularity", target=target)
         for target in blend.targets
@@ -225,6 +231,12 @@ def blend_of(decided: Mapping[str, MixChoice], space: ItemSpace) -> BlendConfig:
             members[name] = Member(name=name, model=PopularityConfig(), scope="target")
             mixes.append(Mix(target=target, weights={name: 1.0}))
     return BlendConfig(members=tuple(members.values()), mixes=tuple(mixes))
+
+
+def with_history(task: RankingTask) -> RankingTask:
+    """The rows of people of whom anything is known; the others are shown what everybody likes, whatever is chosen."""
+    known = np.bincount(task.histories.rows()[task.histories.weights > 0], minlength=task.histories.n_rows)
+    return task.take(np.flatnonzero(known[task.history_of]))
 
 
 def some_numbers(n: int, most: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:

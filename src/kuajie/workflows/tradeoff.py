@@ -36,6 +36,7 @@ from kuajie.workflows.evaluate import MOST_PEOPLE, asked_rows
 from kuajie.workflows.item_facts import facts_of_catalog, facts_of_table
 from kuajie.workflows.results import plain
 from kuajie.workflows.train import refuse_weightless
+from kuajie.workflows.unlinked import linked_people
 
 STRENGTHS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 MOST_ROWS = 10_000
@@ -281,7 +282,7 @@ def chosen_config(
     if entrant.config is not None:
         return entrant.config
     tasks = {domain: task for domain, task in valid.tasks.items() if task.n_rows}
-    return chooser(valid.train, tasks, options.fit_options(seed), progress).config
+    return chooser(valid.train, tasks, options.fit_options(seed), progress, linked_people(valid.train)).config
 
 
 def curve_of(

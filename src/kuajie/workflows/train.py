@@ -20,6 +20,7 @@ from kuajie.models.merged import merge
 from kuajie.models.registry import build
 from kuajie.workflows.choose import Choice, ChooseConfig, choose, some_people
 from kuajie.workflows.ports import ModelStore
+from kuajie.workflows.unlinked import linked_people
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +101,8 @@ def choose_for(
     refuse_weightless(interactions)
     config = config or ChooseConfig()
     split = choosing_split(interactions, config, options.seed)
-    return choose(split.train, split.tasks, options, config=config, progress=progress)
+    linked = linked_people(interactions)
+    return choose(split.train, split.tasks, options, config=config, progress=progress, linked=linked)
 
 
 def refuse_weightless(interactions: Interactions) -> None:

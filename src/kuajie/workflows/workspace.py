@@ -24,7 +24,7 @@ from kuajie.profiles.config import ProfilesConfig
 from kuajie.rerank.exploration import ExplorationConfig
 from kuajie.rerank.pipeline import RerankConfig
 from kuajie.rerank.registry import EXPLORING
-from kuajie.workflows.arena import ArenaOptions, Chosen
+from kuajie.workflows.arena import ArenaOptions, Chosen, Linked
 from kuajie.workflows.choose import ChooseConfig, choose
 from kuajie.workflows.consume import ConsumeConfig
 from kuajie.workflows.environment import overridden
@@ -245,9 +245,10 @@ class Workspace:
         tasks: Mapping[str, RankingTask],
         options: FitOptions,
         progress: Progress,
+        linked: Linked,
     ) -> Chosen:
         """What `auto` does within the budget of `[training]`."""
-        return choose(interactions, tasks, options, config=self.config.training, progress=progress)
+        return choose(interactions, tasks, options, config=self.config.training, progress=progress, linked=linked)
 
     def title(self, domain: str, language: str | None = None) -> str:
         """A domain's name for people, the English one for "en"."""
