@@ -13,7 +13,7 @@ from kuajie.evaluation.protocols import leave_one_out
 from kuajie.models.als import ALSConfig
 from kuajie.models.blend import Blend
 from kuajie.models.registry import installed
-from kuajie.workflows.choose import Choice, ChooseConfig, choose, families_to_try, schedule
+from kuajie.workflows.choose import Choice, ChooseConfig, choose, families_to_try, schedule, with_history
 from kuajie.workflows.families import families
 from kuajie.workflows.fits import Fits
 
@@ -180,3 +180,21 @@ def test_scouts_that_do_not_fit_into_memory_are_left_out() -> None:
     interactions = world(linked_taste=True)
     assert Fits(interactions, FitOptions()).possible(ALSConfig())
     assert not Fits(interactions, FitOptions(memory_bytes=1_000)).possible(ALSConfig())
+
+
+def test_people_of_whom_nothing_is_known_decide_nothing() -> None:
+    task = leave_one_out(world(linked_taste=True), np.random.default_rng(0)).tasks["b"]
+    first, last = task.history_of[0], task.histories.n_rows - 1
+    gone = np.isin(task.histories.rows(), [first])
+    worthless = np.isin(task.histories.rows(), [last])
+    weights = np.where(worthless, 0, task.histories.weights).astype(np.float32)
+    histories = task.histories.with_weights(weights).keep(~gone)
+    judged = with_history(replace(task, histories=histories))
+    assert judged.n_rows == task.n_rows - np.isin(task.history_of, [first, last]).sum()
+    assert (judged.histories.lengths > 0).all()
+
+
+def test_choices_have_enough_people_without_target_history() -> None:
+    split = leave_one_out(world(linked_taste=True, n_people=1_500), np.random.default_rng(0), cold_share=None)
+    for task in split.tasks.values():
+        assert 250 < (task.target_lengths == 0).sum() <= 0.25 * 1_500

@@ -18,6 +18,9 @@ from kuajie.evaluation.labelled import Labelled
 from kuajie.evaluation.tasks import RankingTask, build_task, interactions_of
 
 COLD_SHARE = 0.1
+"""Of the linked people, who are made cold where that is only to be measured."""
+COLD_ROWS, MOST_COLD_SHARE = 600, 0.25
+"""Rows of cold people that weights and gate want, and the share of linked people that may be spent on them."""
 LEAST_ROWS = 3
 """People give a validation row of a domain where they have so many training rows of it."""
 
@@ -206,7 +209,7 @@ def leave_one_out(
     seed: int = 0,
     least: int = LEAST_ROWS,
     people: npt.NDArray[np.bool_] | None = None,
-    cold_share: float = 0.0,
+    cold_share: float | None = 0.0,
 ) -> Split:
     """One row of each person and domain is asked: the last item used once where ordered, else a random such one.
 
@@ -217,7 +220,8 @@ def leave_one_out(
         seed: of sampled candidates.
         least: people give a row of a domain where they have so many rows of it.
         people: bool (n_people,), who gives rows; None: everybody.
-        cold_share: of the linked people of each domain who lose what they have there (see `hide_for_cold`).
+        cold_share: of the linked people of each domain who lose what they have there (see `hide_for_cold`); None:
+            enough for choices to be made on.
     """
     rows, space, order = rows_of(interactions), interactions.space, interactions.histories.order
     counts = interactions.domain_counts()[rows.people, space.domain_of(rows.items)]
@@ -231,7 +235,7 @@ def leave_one_out(
         held[chosen] = True
         asked[domain] = rows.take(chosen)
     everything = rows.take(~held)
-    train = hide_for_cold(everything, asked, space, rng, cold_share) if cold_share else everything
+    train = everything if cold_share == 0 else hide_for_cold(everything, asked, space, rng, cold_share)
     return make_split(
         space,
         order,
@@ -309,7 +313,7 @@ def time_split(interactions: Interactions, at: float, candidates: Candidates = "
 
 
 def hide_for_cold(
-    train: Rows, asked: Mapping[str, Rows], space: ItemSpace, rng: np.random.Generator, share: float = COLD_SHARE
+    train: Rows, asked: Mapping[str, Rows], space: ItemSpace, rng: np.random.Generator, share: float | None = None
 ) -> Rows:
     """Make people without target history, for domains where nobody asked is one.
 
@@ -321,7 +325,7 @@ def hide_for_cold(
         asked: rows of each domain.
         space: the joint item space.
         rng: draws the people.
-        share: of the linked people who give a row.
+        share: of the linked people who give a row; None: enough of them for choices to be made on (see `COLD_ROWS`).
 
     Returns:
         the training rows that stay.
@@ -335,7 +339,8 @@ def hide_for_cold(
         linked = np.setdiff1d(np.intersect1d(rows.people, train.people[~inside]), touched)
         if not known.all() or not len(linked):
             continue
-        people = rng.choice(linked, round(share * len(linked)), replace=False)
+        wanted = min(max(COLD_ROWS / len(linked), COLD_SHARE), MOST_COLD_SHARE) if share is None else share
+        people = rng.choice(linked, round(wanted * len(linked)), replace=False)
         kept &= ~(inside & np.isin(train.people, people))
         touched = np.union1d(touched, people)
     return train.take(kept)

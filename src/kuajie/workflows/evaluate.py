@@ -117,7 +117,7 @@ def evaluate(
     splits = final_splits(interactions, since, folds, candidates, seed, most_people)
     arenas = []
     for number, split in enumerate(splits):
-        blind = partial(asked_rows, split.train, 12, candidates, seed, most_people)
+        blind = partial(asked_rows, split.train, 12, candidates, seed, most_people, None)
         arenas.append(Arena(split, blind, seed, options, chooser or default_chooser, progress))
         arenas[-1].enter_all(entrants, number, len(splits))
     skipped = pooled_skips(arenas)
@@ -176,10 +176,20 @@ def final_splits(
     return splits
 
 
-def asked_rows(interactions: Interactions, purpose: int, candidates: Candidates, seed: int, most_people: int) -> Split:
-    """Leave one out for some people, drawn by seed and purpose; everybody else stays whole in the training data."""
+def asked_rows(
+    interactions: Interactions,
+    purpose: int,
+    candidates: Candidates,
+    seed: int,
+    most_people: int,
+    cold_share: float | None = COLD_SHARE,
+) -> Split:
+    """Leave one out for some people, drawn by seed and purpose; everybody else stays whole in the training data.
+
+    `cold_share` as in `leave_one_out`.
+    """
     rng = np.random.default_rng([seed, purpose])
     asked = np.zeros(interactions.n_people, dtype=bool)
     active = np.flatnonzero(interactions.histories.lengths)
     asked[rng.choice(active, min(most_people, len(active)), replace=False)] = True
-    return leave_one_out(interactions, rng, candidates, seed, people=asked, cold_share=COLD_SHARE)
+    return leave_one_out(interactions, rng, candidates, seed, people=asked, cold_share=cold_share)

@@ -14,7 +14,7 @@ from kuajie.core.progress import Progress, silent
 from kuajie.core.recommender import FitOptions
 from kuajie.core.records import ModelVersion
 from kuajie.data.dataset import JointDataset
-from kuajie.evaluation.protocols import COLD_SHARE, Split, leave_one_out
+from kuajie.evaluation.protocols import Split, leave_one_out
 from kuajie.models.blend import Blend
 from kuajie.models.merged import merge
 from kuajie.models.registry import build
@@ -118,7 +118,7 @@ def refuse_weightless(interactions: Interactions) -> None:
 def choosing_split(interactions: Interactions, config: ChooseConfig, seed: int) -> Split:
     """Validation rows of at most as many people as choosing uses; some of them made cold."""
     rng = np.random.default_rng([seed, 10])
-    return leave_one_out(some_people(interactions, config.people, rng), rng, cold_share=COLD_SHARE)
+    return leave_one_out(some_people(interactions, config.people, rng), rng, cold_share=None)
 
 
 def version_name(now: datetime) -> str:
