@@ -36,6 +36,7 @@ class GroupDecision:
         gain: mean over rows of joint less target-only.
         low, high: paired interval of the gain over people that decided.
         joint: whether the group takes the joint candidate.
+        level: of the interval.
     """
 
     at_least: int
@@ -46,6 +47,7 @@ class GroupDecision:
     low: float
     high: float
     joint: bool
+    level: float = LEVEL
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def decide_groups(
         low, high = (float(end) for end in bootstrap_interval(gains[inside], people[inside], rng, level))
         gain = float(gains[inside].mean()) if inside.any() else float("nan")
         n_people = len(np.unique(people[inside]))
-        groups.append(GroupDecision(start, below, n_people, int(inside.sum()), gain, low, high, low > 0))
+        groups.append(GroupDecision(start, below, n_people, int(inside.sum()), gain, low, high, low > 0, level))
     return tuple(groups)
 
 

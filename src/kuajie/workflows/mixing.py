@@ -73,6 +73,7 @@ class MixChoice:
                     "gain": g.gain,
                     "low": g.low,
                     "high": g.high,
+                    "level": g.level,
                     "joint": g.joint,
                 }
                 for g in gain.groups
