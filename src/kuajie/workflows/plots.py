@@ -4,7 +4,7 @@ Every text is escaped. Classes: `grid`, `axis`, `whisker`, `dot`, `bar`, `line`,
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,7 +59,7 @@ class Part:
 
 def interval_plot(rows: Sequence[Interval], title: str) -> Markup:
     """Dots with 95 % intervals, one row each, from 0 or below; a marked row stands out."""
-    left, right, top = 170, 70, 6
+    left, right, top = margin(row.label for row in rows), 70, 6
     ends = [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
     ticks = nice_ticks(min(0.0, *ends), max(0.0, *ends))
     x = _scale(ticks[0], ticks[-1], left, WIDTH - right)
@@ -129,11 +129,11 @@ def curve_plot(paths: Sequence[Path], x_title: str, y_title: str, title: str) ->
 
 def share_bar(rows: Sequence[tuple[str, Sequence[Part]]], title: str) -> Markup:
     """One bar of shares for each row, and a legend below."""
-    left, right, top, height = 170, 20, 4, 14
+    left, right, top, height = margin(label for label, _ in rows), 20, 4, 14
     parts: list[Markup] = []
     names = list(dict.fromkeys(part.label for _, row in rows for part in row))
     for place, (label, row) in enumerate(rows):
-        y, total, at = top + ROW * place, max(1, sum(part.count for part in row)), float(left)
+        y, total, at = top + ROW * place, max(1, sum(part.count for part in row)), left
         parts.append(_text(left - 10, y + height - 3, label, "label", "end"))
         for part in row:
             width = part.count / total * (WIDTH - left - right)
@@ -141,7 +141,7 @@ def share_bar(rows: Sequence[tuple[str, Sequence[Part]]], title: str) -> Markup:
             parts.append(BAR.format(at, y, width, height, names.index(part.label) % SERIES, hint))
             at += width
     bottom = top + ROW * len(rows) + 6
-    at = float(left)
+    at = left
     for number, name in enumerate(names):
         parts.append(BAR.format(at, bottom, 12, 12, number % SERIES, name))
         parts.append(_text(at + 18, bottom + 11, name, "label"))
@@ -165,6 +165,11 @@ def label_of(tick: float, ticks: Sequence[float]) -> str:
     step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     return f"{tick:.{decimals}f}"
+
+
+def margin(labels: Iterable[str]) -> float:
+    """Room for labels left of a plot; at most half of it."""
+    return min(WIDTH / 2, max([170.0, *(20 + text_width(label) for label in labels)]))
 
 
 def text_width(text: str) -> float:
