@@ -30,7 +30,8 @@ NOBODY = Histories.from_lists([[]], 13)
 def catalog(first: int = 0) -> Catalog:
     """Twelve car parts, from some number on, and a course in front of them."""
     items = ["课", *sorted(f"件{number}" for number in range(first, first + 12))]
-    return Catalog.of(pl.DataFrame({"domain": ["courses"] + ["car"] * 12, "item": items}), ("courses", "car"))
+    told = {"domain": ["courses"] + ["car"] * 12, "item": items, "brand": [""] + ["甲", "乙"] * 6}
+    return Catalog.of(pl.DataFrame(told), ("courses", "car"))
 
 
 @dataclass
@@ -47,8 +48,8 @@ class Kept:
         self.learned, self.saved = learned, self.saved + 1
 
 
-def shaping(step: dict, first: int = 0) -> Shaping:
-    made = Shaping.of(RerankConfig.parse({"steps": [step]}), catalog(first), np.arange(13.0))
+def shaping(*steps: dict, first: int = 0) -> Shaping:
+    made = Shaping.of(RerankConfig.parse({"steps": list(steps)}), catalog(first), np.arange(13.0))
     assert made is not None
     return made
 
@@ -162,6 +163,19 @@ def test_what_is_answered_comes_first_and_outlives_a_version() -> None:
     gone = [answer for item, answer in learner.learned.answers["car"].items() if item not in newer.catalog.ids["car"]]
     assert gone
     assert known.shown.sum() + sum(shown for shown, _ in gone) == 1_200
+
+
+def test_what_was_learned_of_a_target_reaches_no_other_step() -> None:
+    """The file still knows car parts, but now the step learns of courses alone and another one is the last for them."""
+    thompson = {"kind": "thompson", "targets": ["courses"]}
+    now = shaping({"kind": "fairness"}, thompson)
+    known = Learned(answers={"car": {"件0": (3.0, 1.0)}, "courses": {"课": (2.0, 1.0)}})
+    before = now.shaped(ranked("l"), 4, NOBODY)
+    now.teach(known)
+    assert now.shaped(ranked("l"), 4, NOBODY) == before
+    assert before.tags == ("rerank:fairness",)
+    assert list(states_of(known, ThompsonConfig.model_validate(thompson), now.catalog)) == ["courses"]
+    assert list(states_of(known, ThompsonConfig(), now.catalog)) == ["courses", "car"]
 
 
 def test_linucb_learns_what_it_saw() -> None:

@@ -93,9 +93,9 @@ def learning_step(config: RerankConfig) -> ThompsonConfig | LinUCBConfig | None:
 
 
 def states_of(learned: Learned, step: StepConfig, catalog: Catalog) -> dict[str, Answers | Ridge]:
-    """What a step knows of each target, over a catalogue; items that it does not hold are left out."""
+    """What a step knows of each of its targets, over a catalogue; items that it does not hold are left out."""
     found: dict[str, Answers | Ridge] = {}
-    for target in catalog.space.domains:
+    for target in (name for name in catalog.space.domains if not step.targets or name in step.targets):
         if isinstance(step, ThompsonConfig) and target in learned.answers:
             found[target] = _answers(learned.answers[target], catalog, target)
         ridge = learned.ridges.get(target)
