@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kuajie.core.errors import ArtifactError
+from kuajie.core.errors import ArtifactError, ResourceError
 from kuajie.core.histories import Histories
 from kuajie.core.records import Account, Event, Exposure, RankedItem, RankedList
 from kuajie.data.catalog import Catalog
@@ -255,3 +255,15 @@ def test_sums_are_kept_in_a_file_and_damage_is_said(tmp_path: Path, caplog: pyte
     loaded = file.load()
     assert loaded is not None
     assert loaded.ridges == again.learned.ridges
+
+
+def test_a_file_that_may_not_be_read_does_not_keep_the_service_from_starting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = LearnedFile.of(tmp_path)
+    file.place.mkdir(parents=True)  # the disk refuses to read a folder, also to those who may read everything
+    with pytest.raises(ResourceError):
+        file.load()
+    learner = Learner(ThompsonConfig(), 60, 1, MemoryStore().shown, file)
+    assert learner.learned == Learned()
+    assert str(file.place) in caplog.text

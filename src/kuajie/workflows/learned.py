@@ -17,7 +17,7 @@ from typing import Protocol, get_args
 import msgspec
 import numpy as np
 
-from kuajie.core.errors import ArtifactError
+from kuajie.core.errors import KuajieError
 from kuajie.core.records import Kind, RankedList
 from kuajie.data.catalog import Catalog
 from kuajie.rerank.base import Items, StepConfig, kind_of
@@ -76,6 +76,7 @@ class LearnedStore(Protocol):
 
         Raises:
             ArtifactError: it is damaged.
+            ResourceError: it may not be read.
         """
 
     def save(self, learned: Learned) -> None:
@@ -155,7 +156,7 @@ class Learner:
     def __post_init__(self) -> None:
         try:
             self.learned = self.kept.load() or Learned()
-        except ArtifactError as error:
+        except KuajieError as error:  # damaged, or not to be read: the service starts without it
             log.warning("%s", error)
             self.learned = Learned()
 
