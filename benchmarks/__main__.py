@@ -21,6 +21,7 @@ NAMES = (
     "cold_start",
     "new_items",
     "rerank",
+    "learning",
     "graph",
 )
 

@@ -1,5 +1,6 @@
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,11 +84,22 @@ def write_planted(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with a trained model; tests must not change it."""
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A workspace with a trained model; tests must not change it, and the last one of them fails where one did."""
     folder = write_planted(tmp_path_factory.mktemp("训练好"))
     for command in ("import", "train"):
         with pytest.raises(SystemExit) as end:
             run([command, "--workspace", str(folder)])
         assert not end.value.code
-    return folder
+    before = files_of(folder)
+    yield folder
+    assert files_of(folder) == before, "a test has changed what all of them share"
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    """What every file of a workspace holds."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

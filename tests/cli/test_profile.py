@@ -24,7 +24,8 @@ columns = { user = "uid", age_band = "age_band", hobby = "爱好" }
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Without segments; to be copied."""
     folder = write_planted(tmp_path_factory.mktemp("画像"))
     (folder / "users.csv").write_text("uid,age_band,爱好\n0000,25-34,园艺\n0001,,\n0002,35-44,\n", encoding="utf-8")
     (folder / "kuajie.toml").write_text(TOML + USERS + PROFILES, encoding="utf-8")
@@ -36,11 +37,20 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def workspace(imported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of tests that do not mind when segments were found."""
+    return Path(shutil.copytree(imported, tmp_path_factory.mktemp("共用") / "w"))
+
+
 def fields(outcome: Outcome) -> dict[str, dict[str, object]]:
     return {field["name"]: field for field in outcome.data["fields"]}
 
 
-def test_segments_are_found_when_they_are_needed_and_kept(kuajie: Callable[..., Outcome], workspace: Path) -> None:
+def test_segments_are_found_when_they_are_needed_and_kept(
+    kuajie: Callable[..., Outcome], imported: Path, tmp_path: Path
+) -> None:
+    workspace = shutil.copytree(imported, tmp_path / "w")
     first = kuajie("profile", "--segments", "-w", workspace, "--json")
     assert first.code == 0, first.err
     assert len(first.data["segments"]) == 4

@@ -1,5 +1,7 @@
 """Exploration: what is logged is what happens, and what is learned is right."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -115,6 +117,29 @@ def test_linucb_equals_the_formula() -> None:
     for row in range(4):
         values = [float(v @ theta + 0.4 * np.sqrt(v @ np.linalg.solve(a, v))) for v in x[row]]
         assert order[row].tolist() == sorted(range(9), key=lambda place: -values[place])
+
+
+def test_what_a_feature_is_like_is_found_out_once_for_a_catalogue() -> None:
+    """Also by several threads; a list reads its own items alone."""
+    items = planted_context(1).items
+    price = items.numbers["price"]
+    wanted = float(np.nanmean(price)), float(np.nanstd(price))
+    assert items.scale("price") == pytest.approx(wanted)
+    price[:] = 7.0  # a second look at the catalogue would see this
+    with ThreadPoolExecutor(8) as threads:
+        scales = list(threads.map(items.scale, ["price"] * 50))
+    assert set(scales) == {items.scale("price")}
+    x = LinUCB(LinUCBConfig(features=("price",))).x(np.ones((1, 2)), np.array([[0, -1]], np.int32), items)
+    np.testing.assert_allclose(x[0, :, 2], [(7 - wanted[0]) / wanted[1], 0])
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"), [([], (0, 1)), ([np.nan, np.nan], (0, 1)), ([3, np.nan, 3], (3, 1)), ([1, 5, np.nan], (3, 2))]
+)
+def test_the_scale_of_what_is_hardly_known(values: list[float], scale: tuple[float, float]) -> None:
+    assert Items(numbers={"价格": np.array(values, float)}).scale("价格") == scale
+    with pytest.raises(UsageError, match="价格"):
+        Items(numbers={"价格": np.ones(2)}).scale("stock")
 
 
 def test_off_policy_estimates_from_logged_propensities_are_right() -> None:

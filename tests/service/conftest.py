@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from kuajie.bootstrap import deployed, model_store, outbound, service_of
 from kuajie.cli.main import run
 from kuajie.core.records import Organisation
+from kuajie.core.texts import Text
 from kuajie.service import push
 from kuajie.service.app import make_app
 from kuajie.service.calls import Service
@@ -22,11 +23,11 @@ from kuajie.storage.cache.memory import MemoryCache
 from kuajie.storage.outbound.sender import PinnedSender, resolve
 from kuajie.testing.memory_store import MemoryStore
 from kuajie.testing.planted import two_domain_interactions
-from kuajie.workflows.access import PUBLISHABLE_SCOPES, SCOPES, TokenBucket
+from kuajie.workflows.access import OPERATOR_SCOPES, PUBLISHABLE_SCOPES, SCOPES, TokenBucket
 from kuajie.workflows.deploy import Deployment
 from kuajie.workflows.keys import new_key
 from kuajie.workflows.tail import Tail
-from kuajie.workflows.webhooks import Outbound
+from kuajie.workflows.webhooks import Answer, Outbound, Sender
 from kuajie.workflows.workspace import Workspace
 
 NOW = datetime.now(UTC)
@@ -189,12 +190,30 @@ def fast(workspace: Workspace) -> Iterator[Running]:
     yield from _run(with_memory(workspace))
 
 
+@dataclass(frozen=True)
+class Silent:
+    """Judges addresses as another sender does, and sends nothing."""
+
+    judge: Sender
+
+    def problem(self, url: str) -> Text | None:
+        return self.judge.problem(url)
+
+    def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        return Answer(200)
+
+
 @pytest.fixture(scope="module")
 def shared(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The same for all tests of a module that do not mind what others left behind; nobody asks it too often."""
+    """The same for all tests of a module that do not mind what others left behind.
+
+    Nobody asks it too often, keys that a test makes do not end its demo mode, and it sends nothing to webhooks.
+    """
     folder = shutil.copytree(template, tmp_path_factory.mktemp("共用") / "工作区")
     service = with_memory(Workspace.open(folder))
-    service.bucket = TokenBucket(1e9, monotonic)
+    service.bucket, service.insist = TokenBucket(1e9, monotonic), True
+    assert service.outbound is not None
+    service.outbound = replace(service.outbound, sender=Silent(service.outbound.sender))
     yield from _run(service)
 
 
@@ -202,6 +221,13 @@ def _run(service: Service) -> Iterator[Running]:
     service.demo = True
     with TestClient(make_app(service), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         yield Running(service, client)
+
+
+def operator_of(service: Service) -> str:
+    """A token that opens what operators do, which demo mode does not; it is in no store."""
+    made, key = new_key("", "secret", NOW, scopes=OPERATOR_SCOPES)
+    service.doorkeeper.admit(key)
+    return made
 
 
 @pytest.fixture

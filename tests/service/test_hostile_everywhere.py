@@ -14,7 +14,7 @@ from kuajie.service.routes import ROUTES, Route
 from kuajie.storage.sql.tables import metadata
 from kuajie.workflows.workspace import Workspace
 
-from .conftest import with_sqlite
+from .conftest import operator_of, with_sqlite
 from .wired import Address, Answer, asked, wired
 
 MARK = "\ue000"
@@ -35,7 +35,7 @@ def with_mark(value: Any, rng: random.Random) -> Any:
 class Shot:
     """One request that is made wrong somewhere."""
 
-    def __init__(self, route: Route, rng: random.Random) -> None:
+    def __init__(self, route: Route, rng: random.Random, operator: str) -> None:
         self.route, self.rng = route, rng
         example = json.loads(json.dumps(route.example or {}).replace("car_parts", "car"))
         self.values = example
@@ -43,6 +43,8 @@ class Shot:
         if route.media == "text/event-stream":
             self.path += "?seconds=0"
         self.headers = [b"Host: 127.0.0.1", b"Content-Type: application/json"]
+        if route.scope == "admin":
+            self.headers.append(b"Authorization: Bearer " + operator.encode())
         self.body = json.dumps(example).encode() if route.request else b""
         self.length: bytes | None = b"%d"
 
@@ -220,13 +222,13 @@ def judge(answer: Answer, media: str, what: str) -> None:
         assert not any(ord(letter) < 32 for letter in said["error"]), what
 
 
-def bombard(address: Address, store: Any, each: int, seed: int) -> Counter[int]:
+def bombard(address: Address, store: Any, operator: str, each: int, seed: int) -> Counter[int]:
     """Every kind at every route; what is stored is what was said to be."""
     seen: Counter[int] = Counter()
     for route in ROUTES:
         for name, kind in KINDS.items():
             for number in range(each):
-                shot = Shot(route, random.Random(f"{seed} {route.name} {name} {number}"))
+                shot = Shot(route, random.Random(f"{seed} {route.name} {name} {number}"), operator)
                 kind(shot)
                 before = counts(store)
                 answer = asked(address, shot.sent)
@@ -256,9 +258,9 @@ def impatient(workspace: Workspace) -> Workspace:
 
 def bombarded(workspace: Workspace, each: int, least: int) -> None:
     service = with_sqlite(workspace)
-    service.demo = True
+    service.demo = service.insist = True  # some requests make keys
     with wired(service) as address:
-        seen = bombard(address, service.store, each, seed=3)
+        seen = bombard(address, service.store, operator_of(service), each, seed=3)
         asked_for = json.dumps({"domain": "courses", "user": "0007", "target": "car"}).encode()
         head = b"POST /v1/recommend HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         answer = asked(address, head + b"Content-Length: %d\r\n\r\n" % len(asked_for) + asked_for)
@@ -267,6 +269,7 @@ def bombarded(workspace: Workspace, each: int, least: int) -> None:
     assert sum(seen.values()) >= least
     assert seen[200] > least / 50, "what is harmless is answered"
     assert seen[400] > least / 4
+    assert seen[401] < least / 20, "only who sends a bad key is asked for one"
 
 
 def test_hostile_requests_everywhere(impatient: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

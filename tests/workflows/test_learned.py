@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kuajie.core.errors import ArtifactError
+from kuajie.core.errors import ArtifactError, ResourceError
 from kuajie.core.histories import Histories
 from kuajie.core.records import Account, Event, Exposure, RankedItem, RankedList
 from kuajie.data.catalog import Catalog
@@ -30,7 +30,8 @@ NOBODY = Histories.from_lists([[]], 13)
 def catalog(first: int = 0) -> Catalog:
     """Twelve car parts, from some number on, and a course in front of them."""
     items = ["课", *sorted(f"件{number}" for number in range(first, first + 12))]
-    return Catalog.of(pl.DataFrame({"domain": ["courses"] + ["car"] * 12, "item": items}), ("courses", "car"))
+    told = {"domain": ["courses"] + ["car"] * 12, "item": items, "brand": [""] + ["甲", "乙"] * 6}
+    return Catalog.of(pl.DataFrame(told), ("courses", "car"))
 
 
 @dataclass
@@ -47,8 +48,8 @@ class Kept:
         self.learned, self.saved = learned, self.saved + 1
 
 
-def shaping(step: dict, first: int = 0) -> Shaping:
-    made = Shaping.of(RerankConfig.parse({"steps": [step]}), catalog(first), np.arange(13.0))
+def shaping(*steps: dict, first: int = 0) -> Shaping:
+    made = Shaping.of(RerankConfig.parse({"steps": list(steps)}), catalog(first), np.arange(13.0))
     assert made is not None
     return made
 
@@ -164,6 +165,19 @@ def test_what_is_answered_comes_first_and_outlives_a_version() -> None:
     assert known.shown.sum() + sum(shown for shown, _ in gone) == 1_200
 
 
+def test_what_was_learned_of_a_target_reaches_no_other_step() -> None:
+    """The file still knows car parts, but now the step learns of courses alone and another one is the last for them."""
+    thompson = {"kind": "thompson", "targets": ["courses"]}
+    now = shaping({"kind": "fairness"}, thompson)
+    known = Learned(answers={"car": {"件0": (3.0, 1.0)}, "courses": {"课": (2.0, 1.0)}})
+    before = now.shaped(ranked("l"), 4, NOBODY)
+    now.teach(known)
+    assert now.shaped(ranked("l"), 4, NOBODY) == before
+    assert before.tags == ("rerank:fairness",)
+    assert list(states_of(known, ThompsonConfig.model_validate(thompson), now.catalog)) == ["courses"]
+    assert list(states_of(known, ThompsonConfig(), now.catalog)) == ["courses", "car"]
+
+
 def test_linucb_learns_what_it_saw() -> None:
     step = LinUCBConfig(features=("popularity",), epsilon=0.3)
     store, made = MemoryStore(), shaping({"kind": "linucb", "epsilon": 0.3})
@@ -241,3 +255,15 @@ def test_sums_are_kept_in_a_file_and_damage_is_said(tmp_path: Path, caplog: pyte
     loaded = file.load()
     assert loaded is not None
     assert loaded.ridges == again.learned.ridges
+
+
+def test_a_file_that_may_not_be_read_does_not_keep_the_service_from_starting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = LearnedFile.of(tmp_path)
+    file.place.mkdir(parents=True)  # the disk refuses to read a folder, also to those who may read everything
+    with pytest.raises(ResourceError):
+        file.load()
+    learner = Learner(ThompsonConfig(), 60, 1, MemoryStore().shown, file)
+    assert learner.learned == Learned()
+    assert str(file.place) in caplog.text

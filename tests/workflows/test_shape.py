@@ -284,6 +284,19 @@ def test_what_was_given_outlives_a_version_by_name() -> None:
     assert back.places.known("car", "brand").counts.tolist() == before.counts.tolist(), "乙 has come back"
 
 
+def test_lists_are_counted_while_another_version_inherits() -> None:
+    made, after = (shaping({"kind": "fairness"}) for _ in range(2))
+    made.count(made.shaped(ranked(), 2, NOBODY))
+
+    def floors(target: str, by: str) -> np.ndarray:
+        made.places.count("courses", by, np.array([12], np.int32))  # the first list of courses, in this very moment
+        return np.zeros(len(made.items.labels[by].names))
+
+    after.places.inherit(made.places, floors)
+    assert after.places.known("car", "brand").total == 2
+    assert made.places.known("courses", "brand").total == 1
+
+
 def test_steps_count_the_places_that_are_shown_though_more_are_drawn_from() -> None:
     made = shaping({"kind": "limits", "most": {"brand": 2}})
     shown = made.shaped(ranked(), 3, NOBODY, pool=8)

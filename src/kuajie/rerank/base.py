@@ -228,6 +228,28 @@ class Items:
         """
         return np.where(items >= 0, _known(self.numbers, name)[items], np.nan)
 
+    @cached_property
+    def _scales(self) -> dict[str, tuple[float, float]]:
+        return {}
+
+    def scale(self, name: str) -> tuple[float, float]:
+        """Mean and standard deviation of what is known of a number, found out once for the catalogue.
+
+        Several threads may ask: at worst each of the first ones finds the same out.
+
+        Returns:
+            (0, 1) where nothing is known; a deviation of 1 where all are alike.
+
+        Raises:
+            UsageError: there are none.
+        """
+        if name not in self._scales:
+            values = _known(self.numbers, name)
+            values = values[~np.isnan(values)]
+            mean, spread = (float(values.mean()), float(values.std())) if len(values) else (0.0, 1.0)
+            self._scales[name] = mean, spread if spread > 0 else 1.0
+        return self._scales[name]
+
 
 def _known(values: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 # one of four kinds
     if name not in values:

@@ -90,9 +90,8 @@ class LinUCB:
         """
         columns = [np.ones(worth.shape), worth]
         for name in self.config.features:
-            own, whole = facts.number(name, items), facts.numbers[name]
-            mean, spread = (np.nanmean(whole), np.nanstd(whole)) if not np.isnan(whole).all() else (0.0, 0.0)
-            columns.append(np.nan_to_num((own - mean) / (spread if spread > 0 else 1.0)))
+            own, (mean, spread) = facts.number(name, items), facts.scale(name)
+            columns.append(np.nan_to_num((own - mean) / spread))
         return np.stack(columns, axis=-1)
 
     def rerank(self, candidates: Candidates, k: int, context: Context, threads: int = 1) -> Outcome:

@@ -17,7 +17,7 @@ from typing import Protocol, get_args
 import msgspec
 import numpy as np
 
-from kuajie.core.errors import ArtifactError
+from kuajie.core.errors import KuajieError
 from kuajie.core.records import Kind, RankedList
 from kuajie.data.catalog import Catalog
 from kuajie.rerank.base import Items, StepConfig, kind_of
@@ -76,6 +76,7 @@ class LearnedStore(Protocol):
 
         Raises:
             ArtifactError: it is damaged.
+            ResourceError: it may not be read.
         """
 
     def save(self, learned: Learned) -> None:
@@ -93,9 +94,9 @@ def learning_step(config: RerankConfig) -> ThompsonConfig | LinUCBConfig | None:
 
 
 def states_of(learned: Learned, step: StepConfig, catalog: Catalog) -> dict[str, Answers | Ridge]:
-    """What a step knows of each target, over a catalogue; items that it does not hold are left out."""
+    """What a step knows of each of its targets, over a catalogue; items that it does not hold are left out."""
     found: dict[str, Answers | Ridge] = {}
-    for target in catalog.space.domains:
+    for target in (name for name in catalog.space.domains if not step.targets or name in step.targets):
         if isinstance(step, ThompsonConfig) and target in learned.answers:
             found[target] = _answers(learned.answers[target], catalog, target)
         ridge = learned.ridges.get(target)
@@ -155,7 +156,7 @@ class Learner:
     def __post_init__(self) -> None:
         try:
             self.learned = self.kept.load() or Learned()
-        except ArtifactError as error:
+        except KuajieError as error:  # damaged, or not to be read: the service starts without it
             log.warning("%s", error)
             self.learned = Learned()
 

@@ -47,13 +47,15 @@ class ProviderPlaces:
 
     def inherit(self, before: "ProviderPlaces", floors: Floors) -> None:
         """Go on from the counts over another catalogue; a provider that is new to a target is owed nothing yet."""
-        for (target, by), given in before._given.items():
+        with before._lock:  # which goes on counting
+            counted, gone = dict(before._given), dict(before._gone)
+        for (target, by), given in counted.items():
             if by not in self._items.labels or not {target} <= {*self._space.domains} & {*before._space.domains}:
                 continue
             labels = before._items.label(by)
             there = labels.sizes(before._space.slice(target)) > 0
             named = zip(labels.names, given.counts.tolist(), there.tolist(), strict=True)
-            known = before._gone.get((target, by), {}) | {name: count for name, count, own in named if own}
+            known = gone.get((target, by), {}) | {name: count for name, count, own in named if own}
             first = (floors(target, by) * given.total).tolist()
             names = self._items.label(by).names
             counts = [known.pop(name, owed) for name, owed in zip(names, first, strict=True)]

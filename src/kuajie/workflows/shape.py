@@ -135,11 +135,8 @@ class Shaping:
         if not steps or not ranked.items:
             return ranked if len(ranked.items) <= keep else msgspec.structs.replace(ranked, items=ranked.items[:keep])
         seed = int.from_bytes(blake2b(ranked.list_id.encode(), digest_size=8).digest(), "big")
-        fair = self._fair(ranked.target)
-        state: dict[str, Any] = {} if fair is None else {"fairness": self.places.known(ranked.target, fair.by)}
-        if ranked.target in self._known_answers:
-            state[kind_of(steps[-1])] = self._known_answers[ranked.target]
         candidates, recent = self._candidates(ranked, asker)
+        state = self._state(ranked.target)
         result = self.run(steps, candidates, k, ranked.target, history, asker, seed, state, recent, keep)
         order = result.order[0]
         items = tuple(ranked.items[place] for place in order[order >= 0].tolist())
@@ -152,6 +149,14 @@ class Shaping:
         if result.relevance is not None:
             tags += (relevance_tag(result.relevance[0, : len(items)].tolist()),)
         return msgspec.structs.replace(ranked, items=items, tags=tags)
+
+    def _state(self, target: str) -> dict[str, Any]:
+        """What the steps for a target know so far, by kind: each step its own."""
+        fair, learning = self._fair(target), learning_step(self.config)
+        state: dict[str, Any] = {} if fair is None else {"fairness": self.places.known(target, fair.by)}
+        if learning is not None and target in self._known_answers:
+            state[kind_of(learning)] = self._known_answers[target]
+        return state
 
     def run(
         self,
