@@ -22,6 +22,17 @@ def test_the_whole_main_job_runs_twice(kuajie: Callable, tmp_path: Path) -> None
     assert len(list((tmp_path / "演示" / "models").glob("*/manifest.json"))) == 2
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", ["auto-finance", "film", "car", "beauty", "all"])
+def test_every_scenario_runs_through_the_main_job(kuajie: Callable, tmp_path: Path, scenario: str) -> None:
+    seen = kuajie("demo", tmp_path / "demo", "--scenario", scenario, "--seconds", 1, "--lang", "en")
+    assert seen.code == 0
+    for part in ("kuajie import", "kuajie train", "kuajie evaluate", "kuajie recommend", "kuajie profile --segments"):
+        assert part in seen.out
+    assert "by way of" in seen.out, "paths of the knowledge graph as reasons"
+    assert "mmr" in seen.out, "the curve of a re-ranker"
+
+
 def test_a_world_is_written_as_a_workspace(kuajie: Callable, tmp_path: Path) -> None:
     seen = kuajie("init", tmp_path / "w", "--scenario", "car-parts")
     assert seen.code == 0
