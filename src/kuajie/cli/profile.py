@@ -1,5 +1,6 @@
 """`kuajie profile`: what is known of one person, and segments of people."""
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +9,7 @@ import typer
 
 from kuajie.cli.options import JsonOption, LangOption, WorkspaceOption
 from kuajie.cli.screen import Screen
-from kuajie.core.errors import UsageError
+from kuajie.core.errors import KuajieError, UsageError
 
 if TYPE_CHECKING:
     from kuajie.profiles.audience import Audience
@@ -75,7 +76,11 @@ def show_audience(screen: Screen, workspace: "Workspace", audience: "Audience", 
     from kuajie.workflows.segment_people import Naming, english_labels
 
     title = partial(workspace.title, language=screen.language)
-    naming = Naming(audience, screen.language, screen.t, title, english_labels(newest_dataset(workspace)))
+    labels: dict[str, str] = {}
+    if screen.language == "en":
+        with suppress(KuajieError):  # without a snapshot that can be read, by their own names
+            labels = english_labels(newest_dataset(workspace))
+    naming = Naming(audience, screen.language, screen.t, title, labels)
     told = [naming.told(each) for each in audience.about.segments]
     if segment is None:
         about = audience.about

@@ -18,7 +18,7 @@ def trends(
         str | None, typer.Option(metavar="DOMAIN", help="Of this domain alone.", show_default="all domains")
     ] = None,
     field: Annotated[str, typer.Option(help="Labels of items: category, brand, or an attribute.")] = "category",
-    weeks: Annotated[int, typer.Option(help="The newest weeks that are looked at, at least four.")] = 12,
+    weeks: Annotated[int, typer.Option(max=520, help="The newest weeks that are looked at, at least four.")] = 12,
     workspace: WorkspaceOption = Path(),
     json: JsonOption = False,
     lang: LangOption = None,

@@ -8,7 +8,7 @@ import polars as pl
 from kuajie.core import columns as c
 from kuajie.core.clock import Clock, system_clock
 from kuajie.core.errors import UsageError
-from kuajie.core.names import plain_name, suggest
+from kuajie.core.names import kind_of_name, plain_name, suggest
 from kuajie.core.recommender import FitOptions
 from kuajie.core.records import Record
 from kuajie.core.texts import Translate
@@ -111,9 +111,14 @@ class Naming:
 
 
 def english_labels(dataset: JointDataset) -> dict[str, str]:
-    """What English readers call things, by the name without the kind before it, as triples of `name_en` say."""
+    """What English readers call categories, by the name without the kind before it, as triples of `name_en` say.
+
+    Where things of several kinds have one name, a category's counts, then a topic's.
+    """
     told = dataset.knowledge().filter(pl.col(c.RELATION) == c.NAME_EN).select(c.HEAD, c.TAIL)
-    return {plain_name(head): name for head, name in told.iter_rows()}
+    ranks = {"topic": 1, "category": 2}
+    ranked = sorted(told.iter_rows(), key=lambda pair: ranks.get(kind_of_name(pair[0]), 0))
+    return {plain_name(head): name for head, name in ranked}
 
 
 def segment_people(

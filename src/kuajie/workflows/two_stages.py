@@ -131,9 +131,9 @@ def answer_milliseconds(
     with blas_threads(1):  # as the service has it
         for row in [0, *range(min(people, histories.n_rows))]:  # the first one warms up
             history = histories.take([row])
-            begun = time.process_time()
+            begun = time.thread_time()
             asked.answer(history, target, SHOWN, explain=explain)
-            times.append(1e3 * (time.process_time() - begun))
+            times.append(1e3 * (time.thread_time() - begun))
     return np.array(times[1:])
 
 
