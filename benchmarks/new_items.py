@@ -40,7 +40,7 @@ from kuajie.models.als import ALSConfig
 from kuajie.models.itemknn import ItemKNNConfig
 from kuajie.models.registry import build
 from kuajie.workflows.init import init_world
-from kuajie.workflows.new_groups import Group, Kinds
+from kuajie.workflows.new_groups import Group, Groups, Kinds
 from kuajie.workflows.new_items import NewItemsConfig
 from kuajie.workflows.workspace import Workspace
 from kuajie.worlds import SCENARIOS
@@ -183,6 +183,43 @@ def speed() -> list[Row]:
         rows.append(Row("    averages of 20,000 are made", watch.lap()))
         kinds.bounds(np.ones(count), 1.0)
         rows.append(Row("    and of one history asked", watch.lap()))
+    return [*rows, *unused(words, common / common.sum(), rng)]
+
+
+def unused(words: np.ndarray, common: np.ndarray, rng: np.random.Generator) -> list[Row]:
+    """The same of a catalogue with 200,000 items that nobody has used, of 5,000 brands and categories."""
+    count, used, config = 200_000, 50_000, NewItemsConfig()
+    texts = [" ".join(row) for row in words[rng.choice(len(words), (used, 12), p=common)].tolist()]
+    texts += [f"{texts[n % used]} new{n}" for n in range(count)]
+    numbers = range(used + count)
+    table = pl.DataFrame({
+        "domain": "a", "item": [str(n) for n in numbers], "title": texts,
+        "category": [f"c{n % 100}" for n in numbers], "brand": [f"b{n % 5_000}" for n in numbers],
+    })  # fmt: skip
+    catalog, support = Catalog.of(table, ("a",)), (np.arange(used + count) < used).astype(float)
+    watch, groups = Watch(), Groups(slice(0, used + count))
+    starts = Starts(catalog, support, most_texts=config.read_used)
+    rows = [Row(f"{count:,} unused items beside {used:,}: vocabulary", watch.lap())]
+    items = catalog.items(np.arange(used, used + count))
+    read = starts.of(items[: config.read_new])
+    rows.append(Row(f"    starts, {config.read_new:,} by their texts", watch.lap()))
+    found = [*read, *starts.of(items[config.read_new :], texts=False)]
+    rows.append(Row("    starts of the others", watch.lap()))
+    for item, start in zip(items, found, strict=True):
+        if start is not None:
+            groups.put(item.item, start, arrived=False)
+    groups.settle()
+    rows.append(Row(f"    {len(groups.kinds):,} groups are made", watch.lap()))
+    (arrived,) = starts.of([Item(domain="a", item="n", title=f"{texts[0]} {texts[1]}", category="c0")])
+    rows.append(Row("    start of one that arrives", watch.lap()))
+    assert arrived is not None
+    groups.put("n", arrived, arrived=True)
+    groups.settle()
+    rows.append(Row("    and its group beside the others", watch.lap()))
+    scores = rng.random(used + count)
+    watch.lap()
+    groups.kinds.bounds(scores, 1.0)
+    rows.append(Row("    one history asked", watch.lap()))
     return rows
 
 

@@ -236,15 +236,15 @@ def deployed(
     config = workspace.config
     engines = {language: replace(server.engine, language=language) for language in LANGUAGES}
     arriving = config.new_items
-    content = Starts(server.dataset.catalog, server.engine.popularity, arriving.nearest, arriving.kind_weight)
+    content = Starts(
+        server.dataset.catalog, server.engine.popularity, arriving.nearest, arriving.kind_weight, arriving.read_used
+    )
     near = config.cleaning.near_duplicate_seconds
     tell = None if server.shaping is None else server.shaping.fresh.learn
     new_items = NewItems(server.dataset, engines, content, arriving, near, tell)
-    with suppress(StoreError):  # the next look at the tail goes on
-        new_items.read(store.catalogue)
     for engine in engines.values():
         _ = engine.links  # made here, not in the first request of each language
-    return Deployed(
+    ready = Deployed(
         engines=engines,
         dataset=server.dataset,
         live=LiveHistories(server.dataset, store, shared, config.identity, config.cleaning, domains=config.domains),
@@ -254,3 +254,6 @@ def deployed(
         profiler=profiler_of(server.dataset, usable_audience(workspace), config.profiles),
         groups=group_lists(server.dataset),
     )
+    with suppress(StoreError):  # last, for it all takes a while; the next look at the tail goes on
+        new_items.read(store.catalogue)
+    return ready

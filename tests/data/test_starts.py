@@ -110,6 +110,17 @@ def test_without_texts_brand_and_category_alone_count() -> None:
     assert none is None
 
 
+def test_texts_of_the_most_used_alone_are_near_and_may_be_left_out() -> None:
+    starts = Starts(CATALOG, SUPPORT, most_texts=5)
+    (lipstick,) = starts.of([new("哑光口红 lipstick 涡轮增压")])
+    assert lipstick is not None
+    assert lipstick.items.tolist() == [2], "items 0 and 1 are used less than five others"
+    (plain,) = starts.of([new("哑光口红 lipstick", brand="甲")], texts=False)
+    assert plain is not None
+    assert (plain.kind_share, len(plain.items)) == (1.0, 0)
+    assert starts.of([new("哑光口红 lipstick")], texts=False) == [None]
+
+
 def test_items_that_cannot_be_told_apart_share_a_start() -> None:
     starts = Starts(CATALOG, SUPPORT)
     first, second, other = starts.of([new("涡轮", brand="甲"), new("涡轮", brand="甲"), new("涡轮 口红", brand="甲")])

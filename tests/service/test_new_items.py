@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kuajie.core.errors import StoreError
 from kuajie.core.records import Event, Item
 from kuajie.models.answering import Fast
 from kuajie.rerank.exploration import ExplorationConfig
@@ -80,6 +81,32 @@ def test_an_item_of_another_process_is_seen_within_a_second(running: Running) ->
     assert "别处的" in shown(running.recommend("0007", k=10))
 
 
+def test_of_two_records_the_one_that_was_stored_last_is_shown(fast: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue, old = fast.service.store.catalogue, Item(domain="car", item="新a", title="旧名", category=KINDS[3])
+    put_items = catalogue.put_items
+
+    def overtaken(items: list[Item]) -> None:
+        put_items(items)
+        put_items([old])  # by somebody else, before this one is learned
+
+    monkeypatch.setattr(catalogue, "put_items", overtaken)
+    put(fast, new("a", 3, title="新名"))
+    items = fast.recommend("0007", k=10, language="zh")["items"]
+    assert [each["title"] for each in items if each["item"] == "新a"] == ["旧名"]
+
+
+def test_what_cannot_be_read_back_is_learned_at_the_next_look(fast: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_: object) -> None:
+        raise StoreError("the store is down")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(fast.service.store.catalogue, "items_after", down)
+        assert put(fast, new("a", 3))["accepted"] == 1
+        assert "新a" not in shown(fast.recommend("0007", k=10))
+    fast.service.look()
+    assert "新a" in shown(fast.recommend("0007", k=10))
+
+
 def test_new_items_are_a_bounded_share_and_people_see_different_ones(fast: Running) -> None:
     put(fast, *(new(number, topic) for number, topic in enumerate([0, 1, 2, 3] * 20)))
     seen = set()
@@ -128,6 +155,8 @@ def test_reasons_come_after_the_choice_and_are_the_same(fast: Running, monkeypat
     asked = [
         {"user": user, "context": context} for user in ("0008", "0007", "新人") for context in ({}, {"item": pages})
     ]
+    moment = fast.service.clock()
+    fast.service.clock = lambda: moment  # strength goes down with time
     before = [fast.recommend(k=5, **each)["items"] for each in asked]
     deployed, explained = fast.service.deployment.now, []
     config = RerankConfig.parse({"factor": 4, "steps": [{"kind": "limits"}]})
@@ -296,21 +325,23 @@ def test_an_item_can_be_replaced_or_forgotten_while_it_is_read(fast: Running, mo
     new_items = fast.service.deployment.now.new_items
     assert new_items is not None
     key, missing = ("car", "新a"), []
-    leave = new_items._leave
+    arrivals = new_items.arrivals
+    leave = arrivals._leave
 
-    def watched(left: tuple[str, str]) -> None:
-        leave(left)
-        missing.append(left not in new_items._items)
+    def watched(left: tuple[str, str]) -> bool:
+        had_arrived = leave(left)
+        missing.append(left not in arrivals.items)
+        return had_arrived
 
-    monkeypatch.setattr(new_items, "_leave", watched)
+    monkeypatch.setattr(arrivals, "_leave", watched)
     put(fast, new("a", 1, title="改名"))
     assert missing == [False], "readers, who hold no lock, find one or the other"
-    assert new_items._items[key].title == "改名"
+    assert arrivals.items[key].title == "改名"
     lent = new_items._lent
 
     def forgetting(keys: Any) -> Any:
         found = lent(keys)
-        new_items._forget(key)
+        arrivals._forget(key)
         return found
 
     monkeypatch.setattr(new_items, "_lent", forgetting)

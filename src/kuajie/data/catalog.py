@@ -6,6 +6,7 @@ Text is kept exactly: `007`, ` 7` and `７` are three ids.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -147,22 +148,28 @@ class Catalog:
 
     def item(self, number: int) -> Item:
         """The record of a joint number."""
-        domain, item = self.name(number)
-        row = self.table.row(number, named=True)
-        attributes = msgspec.json.decode(row[c.ATTRIBUTES]) if row[c.ATTRIBUTES] else {}
-        return Item(
-            domain=domain,
-            item=item,
-            title=row[c.TITLE],
-            title_en=row[c.TITLE_EN],
-            category=row[c.CATEGORY],
-            brand=row[c.BRAND],
-            price=row[c.PRICE],
-            attributes={key: str(value) for key, value in attributes.items() if value is not None},
-        )
+        return self.items(np.array([number]))[0]
+
+    def items(self, numbers: npt.NDArray[np.integer]) -> list[Item]:
+        """The records of joint numbers, much faster than one by one."""
+        return [_item(row) for row in self.table[numbers].iter_rows(named=True)]
 
     def titles(self, language: str | None = None) -> list[str]:
         """A title for each joint number, the English one for "en"; the other where there is but one; else the id."""
         names = (c.TITLE_EN, c.TITLE) if language == "en" else (c.TITLE, c.TITLE_EN)
         given = [pl.when(pl.col(name).str.len_bytes() > 0).then(name) for name in names]
         return self.table.select(pl.coalesce(*given, c.ITEM)).to_series().to_list()
+
+
+def _item(row: Mapping[str, Any]) -> Item:
+    attributes = msgspec.json.decode(row[c.ATTRIBUTES]) if row[c.ATTRIBUTES] else {}
+    return Item(
+        domain=row[c.DOMAIN],
+        item=row[c.ITEM],
+        title=row[c.TITLE],
+        title_en=row[c.TITLE_EN],
+        category=row[c.CATEGORY],
+        brand=row[c.BRAND],
+        price=row[c.PRICE],
+        attributes={key: str(value) for key, value in attributes.items() if value is not None},
+    )

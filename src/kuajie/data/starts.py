@@ -28,6 +28,8 @@ ENCODER = TfidfConfig(most_share=1.0)
 """Words of whole domains stay in: they are known, and weigh little."""
 MOST_CHARACTERS = 4_000
 """Of what is said of one item; more is not read."""
+NOTHING = np.empty(0, np.int32), np.empty(0)
+"""No text is near."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,29 +66,38 @@ class Starts:
         support: (n_items,), how often each was used; those with 0 stand for nothing.
         nearest: texts that count for an item; 0: brand and category alone.
         kind_weight: what brand and category together count, against 1 for an equal text.
+        most_texts: of each domain that are read, of the most used items.
     """
 
-    def __init__(self, catalog: Catalog, support: F64, nearest: int = 10, kind_weight: float = 2.0) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        support: F64,
+        nearest: int = 10,
+        kind_weight: float = 2.0,
+        most_texts: int = 50_000,
+    ) -> None:
         self._kinds = BrandAndCategory(catalog, support)
         self._nearest, self._kind_weight = nearest, kind_weight
         self._texts: dict[str, tuple[npt.NDArray[np.int32], sparse.csr_array]] = {}
         self._made: WeakValueDictionary[tuple[object, ...], Start] = WeakValueDictionary()
         if nearest:
-            texts = [text_of(catalog.item(number)) for number in range(catalog.space.n_items)]
-            self._encoder, rows = Tfidf.fit_encode(ENCODER, texts)
-            for domain in catalog.space.domains:
-                part = catalog.space.slice(domain)
-                used = np.flatnonzero(support[part] > 0) + part.start
-                self._texts[domain] = used.astype(np.int32), sparse.csr_array(rows[used].T)
+            parts = [catalog.space.slice(domain) for domain in catalog.space.domains]
+            read = np.concatenate([part.start + _most_used(support[part], most_texts) for part in parts])
+            self._encoder, rows = Tfidf.fit_encode(ENCODER, [text_of(item) for item in catalog.items(read)])
+            for domain, part in zip(catalog.space.domains, parts, strict=True):
+                places = np.flatnonzero((read >= part.start) & (read < part.stop) & (support[read] > 0))
+                self._texts[domain] = read[places].astype(np.int32), sparse.csr_array(rows[places].T)
 
-    def of(self, items: Sequence[Item]) -> list[Start | None]:
-        """The start of each item; None where nothing can be said."""
+    def of(self, items: Sequence[Item], *, texts: bool = True) -> list[Start | None]:
+        """The start of each item, by its text too or by brand and category alone; None where nothing can be said."""
         found: list[Start | None] = [None] * len(items)
         for domain in {item.domain for item in items}:
             places = [place for place, item in enumerate(items) if item.domain == domain]
             own = [items[place] for place in places]
-            for place, item, near in zip(places, own, self._near(domain, own), strict=True):
-                found[place] = self._start(self._kinds.neighbours(item), *near)
+            near = self._near(domain, own) if texts else [NOTHING] * len(own)
+            for place, item, nearest in zip(places, own, near, strict=True):
+                found[place] = self._start(self._kinds.neighbours(item), *nearest)
         return found
 
     def _near(self, domain: str, items: Sequence[Item]) -> Iterator[tuple[npt.NDArray[np.int32], F64]]:
@@ -117,6 +128,11 @@ class Starts:
         if made is None:
             self._made[key] = made = Start(kind, kind_weight / total, items, weights / total)
         return made
+
+
+def _most_used(support: F64, most: int) -> npt.NDArray[np.int64]:
+    """Places of the most used, ascending."""
+    return np.sort(np.argsort(-support, kind="stable")[:most])
 
 
 def text_of(item: Item) -> str:

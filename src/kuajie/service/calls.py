@@ -78,6 +78,7 @@ class Service:
     at_work: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
     stocking: Future[None] | None = None
+    learning: asyncio.Lock = field(default_factory=asyncio.Lock)
     metrics: Metrics = field(default_factory=Metrics)
     log: RequestLog = field(default_factory=RequestLog)
     tracing: Tracing = field(default_factory=NoTracing)
@@ -172,6 +173,21 @@ class Service:
         self.metrics.history("no_store")
         return self.fallbacks.willing(live.without_store(account, now))
 
+    async def learn_items(self) -> None:
+        """Let the model that serves know of items that were stored; where the store fails now, the next look does.
+
+        They are read from the store, in its order, so that of two records of one item the later one stays.
+        """
+        learned: Deployed | None = None
+        async with self.learning:  # one of the threads at most
+            while learned is not self.deployment.now:
+                learned = self.deployment.now
+                reading = asyncio.get_running_loop().run_in_executor(
+                    self.threads, learned.read_new_items, self.store.catalogue
+                )
+                with suppress(StoreError):
+                    await reading
+
     def watch(self) -> None:
         """Read the tail, again and again until the service stops: a thread."""
         pause = self.workspace.config.service.poll_seconds
@@ -202,6 +218,8 @@ class Service:
         while not self.stopped.wait(self.workspace.config.service.poll_seconds):
             try:
                 if self.deployment.look():
+                    with suppress(StoreError):  # the next look at the tail goes on
+                        self.deployment.now.read_new_items(self.store.catalogue)  # what came while it was loaded
                     self.streams.wake()
             except Exception:  # the next look goes on
                 log.exception("a look at the models failed")

@@ -106,9 +106,8 @@ async def exposures(call: Call) -> Reply:
 async def items(call: Call) -> Reply:
     """Items, new or changed; from this answer on they are recommended through items that are like them."""
     reply, stored = await _put(call, "items", Item, lambda each: [each.domain], lambda each: each.item)
-    new_items = call.service.deployment.now.new_items
-    if new_items is not None:
-        await asyncio.get_running_loop().run_in_executor(call.service.threads, new_items.learn, stored)
+    if stored:
+        await call.service.learn_items()
     return reply
 
 

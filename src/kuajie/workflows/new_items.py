@@ -8,10 +8,9 @@ that is stated, those that score high enough to be in it. What somebody did with
 items that stand for it most, which stay in the list themselves.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 from weakref import WeakKeyDictionary
 from zlib import crc32
 
@@ -26,7 +25,7 @@ from kuajie.core.language import message
 from kuajie.core.recommender import Explanation
 from kuajie.core.records import Event, Item, RankedItem, RankedList, Reason
 from kuajie.data.dataset import JointDataset
-from kuajie.data.starts import Start
+from kuajie.workflows.arrivals import Arrivals, ContentModel, Key
 from kuajie.workflows.new_groups import Group, Kinds, in_turn
 from kuajie.workflows.recommend import Engine, Reasons, title_of
 from kuajie.workflows.stand_ins import STAND_INS, StandIns
@@ -36,10 +35,6 @@ if TYPE_CHECKING:
     from kuajie.workflows.answer import Question
 
 F64 = npt.NDArray[np.float64]
-Key = tuple[str, str]
-"""Domain and item."""
-MOST_NEW = 200_000
-"""New items that are known at once; of more, the oldest are forgotten until the next snapshot."""
 
 
 class NewItemsConfig(Config):
@@ -52,22 +47,17 @@ class NewItemsConfig(Config):
         nearest: items whose texts are nearest count by their likeness, beside those of its brand and category; 0: texts
             are not read.
         kind_weight: what those of its brand and category together count, against 1 for an equal text.
+        read_new: new items whose texts count at once, the latest of all domains together; others start from brand and
+            category alone.
+        read_used: used items of a domain whose texts they may be near to, the most used.
     """
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.2
     optimism: Annotated[float, Field(ge=0, le=10)] = 1.0
     nearest: Annotated[int, Field(ge=0, le=100)] = 10
     kind_weight: Annotated[float, Field(ge=0, le=1_000)] = 2.0
-
-
-class ContentModel(Protocol):
-    """What is known of an item before anybody has used it."""
-
-    def of(self, items: Sequence[Item]) -> list[Start | None]:
-        """Used items of the same domain that stand for each one; the same object for items that cannot be told apart.
-
-        None where nothing can be said.
-        """
+    read_new: Annotated[int, Field(ge=0, le=200_000)] = 20_000
+    read_used: Annotated[int, Field(ge=1, le=1_000_000)] = 50_000
 
 
 class NewItems:
@@ -91,119 +81,19 @@ class NewItems:
         near_seconds: float = 0.0,
         tell: Callable[[Sequence[Item]], None] | None = None,
     ) -> None:
-        self._tell = tell
-        self._catalog, self._engines, self._content, self._config = dataset.catalog, engines, content, config
+        self._catalog, self._config = dataset.catalog, config
         self._stand_ins = StandIns(dataset.catalog.space.n_items, dataset.strength, near_seconds)
-        engine = next(iter(engines.values()))
-        self._support = engine.popularity
-        self._known = known_items(engine)
-        self.sequence = dataset.snapshot.store_sequence
-        self._writing, self._lock = threading.Lock(), threading.Lock()
-        self._items: dict[Key, Item] = {}
-        self._starts: dict[Key, Start] = {}
-        self._groups: dict[str, dict[Start, Group]] = {}
-        self._kinds: dict[str, Kinds] = {}
-        self._changed: set[str] = set()
-        self._popular: dict[str, F64] = {}
+        self._support = next(iter(engines.values())).popularity
+        self.arrivals = Arrivals(dataset, engines, content, config.read_new, tell)
         self._bounds: WeakKeyDictionary[Histories, dict[str, tuple[Kinds, F64]]] = WeakKeyDictionary()
-        self._add_unused()
-        self._average()
 
     def __bool__(self) -> bool:
         """Whether there is any new item."""
-        return bool(self._items)
+        return bool(self.arrivals.items)
 
     def read(self, catalogue: CatalogueStore) -> int:
-        """Learn what was put into the catalogue since the last look; returns how many items that were.
-
-        Raises:
-            StoreError: the store does not answer; the next look goes on where this one stopped.
-        """
-        count = 0
-        while changes := catalogue.items_after(self.sequence):
-            self.learn(change.value for change in changes)
-            self.sequence = changes[-1].sequence
-            count += len(changes)
-        return count
-
-    def learn(self, items: Iterable[Item]) -> None:
-        """Items that were put: new ones join their group, others show their new title at once."""
-        items = list(items)
-        if self._tell is not None:
-            self._tell(items)
-        new = [item for item in items if self._is_new(item)]
-        starts = self._content.of(new)
-        with self._writing:
-            self._put(items, new, starts)
-            self._average()
-
-    def _put(self, items: Iterable[Item], new: Sequence[Item], starts: Sequence[Start | None]) -> None:
-        with self._lock:  # answers wait for it: only what takes no time
-            for item in items:
-                self._retitle(item)
-            for item, start in zip(new, starts, strict=True):
-                self._leave((item.domain, item.item))
-                self._items[item.domain, item.item] = item  # at once: answers read it meanwhile
-                self._join(item, start, arrived=True)
-            while len(self._items) > MOST_NEW:
-                self._forget(next(iter(self._items)))
-
-    def _average(self) -> None:
-        """Make anew what averages scores, where groups have come or gone."""
-        for domain in self._changed:
-            groups = self._groups.get(domain, {}).values()
-            self._kinds[domain] = Kinds.of(groups, self._catalog.space.slice(domain))
-        self._changed.clear()
-
-    def _is_new(self, item: Item) -> bool:
-        ids = self._catalog.ids.get(item.domain)
-        if ids is None:
-            return False
-        return item.item not in ids or not self._known[self._catalog.number(item.domain, item.item)]
-
-    def _retitle(self, item: Item) -> None:
-        """Show the title of an item that is in the catalogue."""
-        if item.item in self._catalog.ids.get(item.domain, ()):
-            number = self._catalog.number(item.domain, item.item)
-            for language, engine in self._engines.items():
-                engine.retitle(number, title_of(item, language))
-
-    def _add_unused(self) -> None:
-        """The items of the snapshot that the model does not know, as far as something can be said of them."""
-        unused = [self._catalog.item(number) for number in np.flatnonzero(~self._known)[:MOST_NEW].tolist()]
-        for item, start in zip(unused, self._content.of(unused), strict=True):
-            if start is not None:
-                self._items[item.domain, item.item] = item
-                self._join(item, start, arrived=False)
-
-    def _join(self, item: Item, start: Start | None, *, arrived: bool) -> None:
-        if start is None:
-            return
-        self._starts[item.domain, item.item] = start
-        groups = self._groups.setdefault(item.domain, {})
-        if start not in groups:
-            groups[start] = Group(start)
-            self._changed.add(item.domain)
-        group = groups[start]
-        (group.arrived if arrived else group.waiting)[item.item] = None
-        group.order = None
-
-    def _forget(self, key: Key) -> None:
-        self._leave(key)
-        self._items.pop(key, None)
-
-    def _leave(self, key: Key) -> None:
-        """Take an item out of its group."""
-        start = self._starts.pop(key, None)
-        if start is None:
-            return
-        group = self._groups[key[0]][start]
-        group.arrived.pop(key[1], None)
-        group.waiting.pop(key[1], None)
-        group.order = None
-        if not group.arrived and not group.waiting:
-            del self._groups[key[0]][start]
-            self._changed.add(key[0])
+        """See `Arrivals.read`."""
+        return self.arrivals.read(catalogue)
 
     def complete(
         self,
@@ -244,7 +134,7 @@ class NewItems:
         """What was done with new items, what stands for them, and the history with that; itself if it says nothing."""
         used: dict[Key, list[Event]] = {}
         for event in events:
-            if (event.domain, event.item) in self._items:
+            if (event.domain, event.item) in self.arrivals.items:
                 used.setdefault((event.domain, event.item), []).append(event)
         lent = self._lent(used)
         return used, lent, self._stand_ins.added(history, lent, used, now) if lent else history
@@ -266,7 +156,7 @@ class NewItems:
         """The items that stand for some new ones in histories."""
         found: dict[Key, npt.NDArray[np.int32]] = {}
         for key in keys:
-            start = self._starts.get(key)
+            start = self.arrivals.starts.get(key)
             if start is not None:
                 found[key] = start.heaviest(STAND_INS)
         return found
@@ -317,8 +207,8 @@ class NewItems:
 
     def _bounds_of(self, engine: Engine, history: Histories, target: str) -> tuple[Kinds, F64] | None:
         """The groups of a target with their scores for a history; the popular ones where nothing is known of it."""
-        kinds = self._kinds.get(target)
-        if kinds is None or not kinds.groups:
+        kinds = self.arrivals.kinds(target)
+        if kinds is None:
             return None
         known = self._bounds.setdefault(history, {}).get(target)
         if known is not None and known[0] is kinds:
@@ -343,10 +233,11 @@ class NewItems:
         if bounds is None or not most:
             return ranked
         items = list(ranked.items)
-        if len(items) >= question.k and not bounds[1].max() > items[question.k - 1].score:
+        least = items[question.k - 1].score if len(items) >= question.k else -np.inf
+        if not bounds[1].max() > least:
             return ranked  # nearly always
         present = {each.item for each in items}
-        for group, score in self._best(question, bounds, used):
+        for group, score in self._best(question, bounds, used, least):
             if group[1] in present:
                 continue
             worse = (place for place, each in enumerate(items) if each.score < score)
@@ -358,16 +249,15 @@ class NewItems:
         return msgspec.structs.replace(ranked, items=tuple(items[: question.k]))
 
     def _best(
-        self, question: "Question", bounds: tuple[Kinds, F64], used: Mapping[Key, object]
+        self, question: "Question", bounds: tuple[Kinds, F64], used: Mapping[Key, object], least: float
     ) -> Iterable[tuple[tuple[Group, str], float]]:
-        """New items that the person has not used, best first."""
+        """New items that the person has not used and that score more than the least of a list, best first."""
         kinds, scores = bounds
         start = crc32(f"{question.account.domain}\0{question.account.user}".encode("utf-8", "replace"))
-        for place in np.argsort(-scores, kind="stable").tolist():
-            group = kinds.groups[place]
-            with self._lock:
-                parts = group.parts()
-            for item in in_turn(parts, start):
+        better = np.flatnonzero(scores > least)
+        for place in better[np.argsort(-scores[better], kind="stable")].tolist():
+            group = kinds.group(place)
+            for item in in_turn(self.arrivals.parts(group), start):
                 if item not in question.exclude and (question.target, item) not in used:
                     yield (group, item), float(scores[place])
 
@@ -388,20 +278,8 @@ class NewItems:
 
     def _title(self, key: Key, language: str) -> str:
         """Of an item that may have been forgotten a moment ago."""
-        item = self._items.get(key)
+        item = self.arrivals.items.get(key)
         return key[1] if item is None else title_of(item, language)
-
-
-def known_items(engine: Engine) -> npt.NDArray[np.bool_]:
-    """Which items the model of an engine ranks: (n_items,), those that were used, and those that it knows otherwise.
-
-    The most used item of every domain is scored: what a model does not know is NaN whatever the history.
-    """
-    space, used = engine.catalog.space, engine.popularity > 0
-    best = [part.start + int(np.argmax(engine.popularity[part])) for part in map(space.slice, space.domains)]
-    probe = Histories.from_lists([best], space.n_items)
-    ranked = [~np.isnan(engine.model.score(probe, target)[0]) for target in space.domains]
-    return np.asarray(used | np.concatenate(ranked))
 
 
 NEW, UNUSED = message("New in {group}"), message("Nobody has tried it yet: {group}")
