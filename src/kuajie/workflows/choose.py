@@ -156,6 +156,8 @@ def choose(
     look_around(search, slow, search.until, search.until)
     for family in wanted:  # what was too slow to begin with
         search.open_family(family, search.until)
+    if slow:
+        look_around(search, quick, search.until, search.until)  # in the time that the slow ones left
     decided = {
         target: choose_mixes(pool, search.best_trials(target), options.seed, config.k, options.threads)
         for target, pool in pools.items()
