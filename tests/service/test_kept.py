@@ -7,7 +7,7 @@ from kuajie.core.errors import BusyError, StoreError
 from kuajie.core.records import Account, RankedList
 from kuajie.service import kept
 from kuajie.service.kept import KeptLists
-from kuajie.testing.memory_store import MemoryShown
+from kuajie.testing.memory_store import MemoryShown, MemoryStore
 
 
 def ranked(number: int) -> RankedList:
@@ -25,7 +25,7 @@ class Moody(MemoryShown):
     """Refuses at the door, or later."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(MemoryStore().events)
         self.mood = "good"
         self.bundles: list[int] = []
 

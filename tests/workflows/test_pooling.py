@@ -41,7 +41,7 @@ def test_all_rows_of_all_folds_count_alike(dataset) -> None:
 def test_what_is_chosen_is_told_fold_by_fold(dataset) -> None:
     chosen = iter(range(9))
 
-    def chooser(train, tasks, options, progress) -> SimpleNamespace:
+    def chooser(train, tasks, options, progress, linked) -> SimpleNamespace:
         number = next(chosen)
         return SimpleNamespace(config=Popularity().config, summary=lambda target: {"choice": number})
 
