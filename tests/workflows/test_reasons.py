@@ -4,8 +4,8 @@ import pytest
 from kuajie.core.language import translator
 from kuajie.core.recommender import Explanation
 from kuajie.core.side import SideInformation, TripleGraph
-from kuajie.workflows.links import Links, Things
-from kuajie.workflows.reasons import reasons_of
+from kuajie.workflows.links import Link, Links, Things
+from kuajie.workflows.reasons import _linked, reasons_of
 
 
 def name(item: int) -> tuple[str, str, str]:
@@ -70,3 +70,11 @@ def test_reasons_say_how_things_belong_together(language: str, path: str, words:
         ("words", ("改装",)),
         ("popular", ()),
     ]
+
+
+def test_an_item_that_comes_back_is_no_way_to_itself() -> None:
+    titles = ["涡轮增压套件", "涡轮增压入门"]
+    links = Links.of(Things.of(SideInformation(2)), titles)
+    found = _linked(links, np.array([[0, 1]], np.int32), np.array([0]))
+    assert found[0][0] is None
+    assert found[0][1] == Link("words", ("涡轮增压",))

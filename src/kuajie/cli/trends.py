@@ -1,6 +1,6 @@
 """`kuajie trends`: which topics of a domain rise."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +34,7 @@ def trends(
       kuajie trends --domain courses --field brand --weeks 26 --json
     """
     from kuajie.api import newest_dataset, rising
+    from kuajie.workflows.segment_people import english_labels
     from kuajie.workflows.workspace import Workspace
 
     opened = Workspace.open(workspace)
@@ -42,8 +43,9 @@ def trends(
     domains = dataset.space.domains if domain is None else (domain,)
     found = {name: rising(opened, name, field, weeks, dataset=dataset) for name in domains}
     screen.data({"field": field, "weeks": weeks, "domains": {name: list(map(plain, found[name])) for name in found}})
+    english = english_labels(dataset) if screen.language == "en" and field == "category" else {}
     for name, growths in found.items():
-        show_trends(screen, opened.title(name, screen.language), growths)
+        show_trends(screen, opened.title(name, screen.language), growths, english)
 
 
 def plain(growth: "Growth") -> dict[str, object]:
@@ -57,13 +59,18 @@ def plain(growth: "Growth") -> dict[str, object]:
     }
 
 
-def show_trends(screen: Screen, title: str, growths: "Sequence[Growth]") -> None:
-    """The labels of one domain that rise, the surest first."""
+def show_trends(screen: Screen, title: str, growths: "Sequence[Growth]", english: Mapping[str, str]) -> None:
+    """The labels of one domain that rise, the surest first; by their English names where these are told."""
     rising = [each for each in growths if each.rises]
     screen.head("{domain}: {count} of {total} rise", domain=title, count=len(rising), total=len(growths))
     if rising:
         rows = [
-            (each.name, f"{each.events:,}", f"{each.growth:.3f}", f"{each.low:.3f} - {each.high:.3f}")
+            (
+                english.get(each.name, each.name),
+                f"{each.events:,}",
+                f"{each.growth:.3f}",
+                f"{each.low:.3f} - {each.high:.3f}",
+            )
             for each in rising
         ]
         screen.table(["label", "events", "weekly factor", "95 % interval"], rows, numbers=1)

@@ -135,8 +135,10 @@ def _linked(
     if links is None or items is None or not used.size:
         return [[None] * most] * n_rows
     flat: list[Link | None] = [None] * used.size
-    places = np.flatnonzero((used >= 0) & (used < len(links.titles)))  # not what is borrowed, or newer than the model
-    found = links.between(used.ravel()[places], np.repeat(items, most).astype(np.int32)[places])
+    shown = np.repeat(items, most).astype(np.int32)
+    known = (used >= 0) & (used < len(links.titles))  # not what is borrowed, or newer than the model
+    places = np.flatnonzero(known.ravel() & (used.ravel() != shown))  # nor an item that comes back: it is itself
+    found = links.between(used.ravel()[places], shown[places])
     for place, link in zip(places.tolist(), found, strict=True):
         flat[place] = link
     return [flat[row * most : (row + 1) * most] for row in range(n_rows)]
