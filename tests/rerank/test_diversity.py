@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from kuajie.core.errors import UsageError
-from kuajie.rerank.base import Candidates, Context, Items, relevance, unit_rows
+from kuajie.core.rows import unit_rows
+from kuajie.rerank.base import Candidates, Context, Items, relevance
 from kuajie.rerank.dpp import DPP, DPPConfig
 from kuajie.rerank.mmr import MMR, MMRConfig
 from kuajie.testing.rerankers import RerankerContract, planted_candidates, planted_context
@@ -70,7 +72,7 @@ def test_fast_and_slow_choose_alike(strength: float) -> None:
 @settings(max_examples=25, deadline=None)
 def test_any_list_is_chosen_as_the_slow_reference_does(seed: int, m: int, strength: float, k: int) -> None:
     rng = np.random.default_rng(seed)
-    context = Context(Items({"content": unit_rows(rng.random((m, 4)))}))
+    context = Context(Items({"content": unit_rows(sparse.csr_array(rng.random((m, 4))), np.float64)}))
     candidates = Candidates(np.arange(m, dtype=np.int32)[None], -np.sort(-rng.normal(size=(1, m))))
     order = MMR(MMRConfig(strength=strength)).rerank(candidates, k, context).order[0]
     worth, like = relevance(candidates.scores)[0], cosines(context, np.arange(m))
@@ -90,7 +92,7 @@ def objective(worth: np.ndarray, like: np.ndarray, strength: float, chosen: list
 @pytest.mark.parametrize("step", [MMR(MMRConfig(strength=0.6)), DPP(DPPConfig(strength=0.6))])
 def test_twins_are_parted(step: MMR | DPP) -> None:
     """Three pairs of equal items: the first three places go to one of each pair, the better one."""
-    vectors = unit_rows(np.repeat(np.eye(3), 2, axis=0))
+    vectors = unit_rows(sparse.csr_array(np.repeat(np.eye(3), 2, axis=0)), np.float64)
     candidates = Candidates(np.arange(6, dtype=np.int32)[None], np.array([[6.0, 5.9, 5.8, 5.7, 5.6, 5.5]]))
     order = step.rerank(candidates, 3, Context(Items({"content": vectors}))).order[0]
     assert order.tolist() == [0, 2, 4, 1, 3, 5]

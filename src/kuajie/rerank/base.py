@@ -168,13 +168,6 @@ def shares(matrix: sparse.csr_array) -> sparse.csr_array:
     return sparse.csr_array(scaled)
 
 
-def unit_rows(matrix: npt.ArrayLike | sparse.sparray) -> sparse.csr_array:
-    """Rows scaled to length 1, as float64 CSR; rows of zeros stay so."""
-    rows = sparse.csr_array(matrix, dtype=np.float64)
-    lengths = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
-    return sparse.csr_array(sparse.diags_array(1 / np.where(lengths > 0, lengths, 1.0)) @ rows)
-
-
 @dataclass(frozen=True, eq=False)
 class Items:
     """What is known of items, by the names that configs use; each over all n_items of the joint space.

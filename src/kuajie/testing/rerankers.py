@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from kuajie.rerank.base import Candidates, Context, Groups, Items, Labels, People, StepConfig, kind_of, unit_rows
+from kuajie.core.rows import unit_rows
+from kuajie.rerank.base import Candidates, Context, Groups, Items, Labels, People, StepConfig, kind_of
 from kuajie.rerank.pipeline import RerankConfig, rerank
 from kuajie.rerank.registry import EXPLORING, build, config_type
 
@@ -31,7 +32,7 @@ def planted_context(n: int, seed: int = 0, *, one_value: bool = False) -> Contex
     popularity = np.full(N_ITEMS, 7.0) if one_value else np.round(500.0 / (1 + rng.permutation(N_ITEMS)))
     tail = Groups.of_labels(Labels((popularity < np.median(popularity)).astype(np.int32), ("head", "tail")))
     noise = np.zeros((N_ITEMS, 3)) if one_value else rng.random((N_ITEMS, 3)) * 0.2
-    vectors = unit_rows(np.hstack([topics.matrix.toarray(), noise]))
+    vectors = unit_rows(sparse.csr_array(np.hstack([topics.matrix.toarray(), noise])), np.float64)
     mixes = {"category": mix_rows(rng, n, 4), "tail": mix_rows(rng, n, 2)}
     prices = np.full(N_ITEMS, 99.0) if one_value else rng.uniform(1, 100, N_ITEMS)
     return Context(

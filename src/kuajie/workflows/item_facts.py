@@ -17,10 +17,11 @@ from scipy import sparse
 
 from kuajie.core import columns as c
 from kuajie.core.histories import Histories
+from kuajie.core.rows import unit_rows
 from kuajie.core.space import ItemSpace
 from kuajie.data.catalog import Catalog
 from kuajie.evaluation.balance import tail_of
-from kuajie.rerank.base import Groups, Items, Labels, People, shares, unit_rows
+from kuajie.rerank.base import Groups, Items, Labels, People, shares
 
 log = logging.getLogger("kuajie.rerank")
 SEPARATORS = re.compile(r"[,;、，；|]")
@@ -185,7 +186,7 @@ def content_vectors(groups: Sequence[sparse.csr_array], n_items: int) -> sparse.
     whole = sparse.csr_array(sparse.hstack([(rows > 0).astype(np.float64) for rows in groups], format="csr"))
     used = np.bincount(whole.indices, minlength=whole.shape[1])
     rarity = np.log((1 + n_items) / (1 + used))
-    return unit_rows(whole @ sparse.diags_array(rarity))
+    return unit_rows(sparse.csr_array(whole @ sparse.diags_array(rarity)), np.float64)
 
 
 def people_of(histories: Histories, items: Items, names: Iterable[str], space: ItemSpace, target: str | None) -> People:
