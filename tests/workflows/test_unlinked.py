@@ -104,4 +104,4 @@ def test_what_does_not_fit_into_memory_is_left_out_and_named(linked: Interaction
 def test_where_nothing_is_known_of_the_items_it_is_said(linked: Interactions) -> None:
     blend, told = with_bridges(BLEND, replace(apart(linked), side=None), OPTIONS, NOBODY)
     assert blend == BLEND
-    assert "neither texts nor triples" in str(told[0])
+    assert "no model of texts or triples" in str(told[0])

@@ -150,14 +150,7 @@ def choose(
     tuning = {target: some_numbers(pool.task.n_rows, config.tuning_rows, rng) for target, pool in pools.items()}
     search = Search(fits, begun, config.seconds, config.k, progress, pools, tuning)
     wanted, missing = families_to_try(interactions, config) if pools else ([], [])
-    slow = [family for family in wanted if family.least_seconds]
-    quick, half = [family for family in wanted if family not in slow], QUICK_SHARE if slow else 1.0
-    look_around(search, quick, OPENING_SHARE * half * search.until, half * search.until)
-    look_around(search, slow, search.until, search.until)
-    for family in wanted:  # what was too slow to begin with
-        search.open_family(family, search.until)
-    if slow:
-        look_around(search, quick, search.until, search.until)  # in the time that the slow ones left
+    try_families(search, wanted)
     decided = {
         target: choose_mixes(pool, search.best_trials(target), options.seed, config.k, options.threads)
         for target, pool in pools.items()
@@ -181,6 +174,18 @@ def choose(
             blend, fits.interactions, tuned, options, config.k, left, config.rerank_milliseconds
         )
     return Choice(blend, decided, trials, [*search.skipped, *missing, *blind, *unjudged, *untried], ranker, gains)
+
+
+def try_families(search: Search, wanted: Sequence[Family]) -> None:
+    """Try all families: quick ones first, in part of the time where there are slow ones."""
+    slow = [family for family in wanted if family.least_seconds]
+    quick, half = [family for family in wanted if family not in slow], QUICK_SHARE if slow else 1.0
+    look_around(search, quick, OPENING_SHARE * half * search.until, half * search.until)
+    look_around(search, slow, search.until, search.until)
+    for family in wanted:  # what was too slow to begin with
+        search.open_family(family, search.until)
+    if slow:
+        look_around(search, quick, search.until, search.until)  # in the time that the slow ones left
 
 
 def look_around(search: Search, wanted: Sequence[Family], opening: float, until: float) -> None:

@@ -68,8 +68,8 @@ def with_bridges(
         if not allowed:
             told.append(
                 Text(
-                    "{target}: fewer than {least} people are known there and elsewhere, and neither texts nor "
-                    "triples lead there; people of other domains get what everybody likes",
+                    "{target}: fewer than {least} people are known there and elsewhere, and no model of texts or "
+                    "triples can lead there; people of other domains get what everybody likes",
                     target=target,
                     least=LEAST_PEOPLE,
                 )
