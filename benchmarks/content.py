@@ -2,6 +2,7 @@
 
     python -m benchmarks.content
     python -m benchmarks.content --cut-links FOLDER [--encoder PACKAGE]
+    python -m benchmarks.content --cut-links FOLDER --validation
     python -m benchmarks.content --new-items FOLDER
     python -m benchmarks.content --cut-links car-parts [--size small]
 
@@ -11,6 +12,7 @@ power of popularity were looked for on the validation rows of `urllm_art_office`
 
 import argparse
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -110,6 +112,12 @@ def as_folder(interactions: Interactions) -> SplitFolder:
     return SplitFolder("world", space, people, tuple(domains), order, Text(""), side=interactions.side)
 
 
+def on_validation(folder: SplitFolder) -> SplitFolder:
+    """The folder with its validation rows in the place of test rows: what settings may be chosen on."""
+    domains = tuple(replace(each, test=each.valid, test_history=each.valid_history) for each in folder.domains)
+    return replace(folder, domains=domains)
+
+
 def ndcg(folder: SplitFolder, setting: Setting, config: Config, linked: bool = False) -> dict[str, tuple[float, int]]:
     """NDCG@10 and test rows of each domain; `linked`: what is asked in the setting, of a model that knows all links."""
     asked = final_split(in_setting(folder, setting))
@@ -164,6 +172,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--cut-links", metavar="FOLDER|SCENARIO")
     parser.add_argument("--new-items", metavar="FOLDER|SCENARIO")
+    parser.add_argument(
+        "--validation", action="store_true", help="ask for the folder's validation rows, not its test rows"
+    )
     parser.add_argument("--size", default="small")
     parser.add_argument("--encoder", help="folder or package of a sentence encoder, beside TF-IDF")
     asked = parser.parse_args()
@@ -171,7 +182,8 @@ def main() -> None:
     if asked.encoder:
         encoders[asked.encoder] = SentencesConfig(model=asked.encoder)
     if asked.cut_links:
-        show(compare(opened(asked.cut_links, asked.size), across(encoders), "2 x"))
+        folder = opened(asked.cut_links, asked.size)
+        show(compare(on_validation(folder) if asked.validation else folder, across(encoders), "2 x"))
     if asked.new_items:
         show(compare(opened(asked.new_items, asked.size), about_new_items(encoders), "0.5 x"))
     if not asked.cut_links and not asked.new_items:
